@@ -1,0 +1,27 @@
+# Language, warnings, sanitizers and the compiler cache: one place for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+find_program(GRPO_CCACHE ccache)
+if(GRPO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # time macros and PCH: ccache keeps hitting when the precompiled header is rebuilt with equal content
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${GRPO_CCACHE})
+endif()
+
+add_library(grpo_options INTERFACE)
+target_compile_options(grpo_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -fno-math-errno)
+if(GRPO_NATIVE)
+  target_compile_options(grpo_options INTERFACE -march=native)
+endif()
+if(GRPO_SANITIZE)
+  target_compile_options(grpo_options INTERFACE -fsanitize=${GRPO_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_link_options(grpo_options INTERFACE -fsanitize=${GRPO_SANITIZE})
+endif()

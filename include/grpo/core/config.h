@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace grpo {
+
+/// What may stand in a number field; checked when a value is read.
+struct Range {
+  double min = -1.7976931348623157e308;
+  double max = 1.7976931348623157e308;
+  bool open_min = false;  // min itself is refused
+};
+inline constexpr Range kPositive{.min = 0.0, .open_min = true};
+inline constexpr Range kNonNegative{.min = 0.0};
+inline constexpr Range kFraction{.min = 0.0, .max = 1.0};
+
+/// One pass over a described struct. Each config struct has one `void describe(ConfigVisitor&, TheConfig&)`; parsing, printing,
+/// checking, the JSON schema and configs/README.md are visitors, so every option is named, defaulted and documented once.
+class ConfigVisitor {
+ public:
+  virtual ~ConfigVisitor() = default;
+
+  virtual void field(std::string_view name, bool& value, std::string_view doc) = 0;
+  virtual void field(std::string_view name, int64_t& value, std::string_view doc, Range range = {}) = 0;
+  virtual void field(std::string_view name, double& value, std::string_view doc, Range range = {}) = 0;
+  virtual void field(std::string_view name, std::string& value, std::string_view doc) = 0;
+  virtual void field(std::string_view name, std::optional<int64_t>& value, std::string_view doc, Range range = {}) = 0;
+  virtual void field(std::string_view name, std::optional<double>& value, std::string_view doc, Range range = {}) = 0;
+  virtual void field(std::string_view name, std::vector<std::string>& value, std::string_view doc) = 0;
+  virtual void field(std::string_view name, std::vector<double>& value, std::string_view doc) = 0;
+  /// A file or folder: relative paths in a config file are resolved against that file's folder.
+  virtual void path(std::string_view name, std::string& value, std::string_view doc) = 0;
+  /// One of `names`, by index.
+  virtual void choice(std::string_view name, int& index, const std::vector<std::string>& names, std::string_view doc) = 0;
+  /// A nested struct.
+  virtual void section(std::string_view name, std::string_view doc, const std::function<void(ConfigVisitor&)>& inside) = 0;
+  /// A list of nested structs: `resize(n)` makes n default elements when reading (a visitor that only reads passes nothing);
+  /// `element(visitor, i)` describes the i-th; `size` is the present length.
+  virtual void list(std::string_view name, std::string_view doc, size_t size, const std::function<void(size_t)>& resize,
+                    const std::function<void(ConfigVisitor&, size_t)>& element) = 0;
+  /// Free-form named scalar options (a reward's own options): name → JSON text of the value.
+  virtual void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view doc) = 0;
+
+  /// An enum whose values are 0, 1, … in the order of `names`.
+  template <class E>
+  void enumeration(std::string_view name, E& value, const std::vector<std::string>& names, std::string_view doc) {
+    int index = static_cast<int>(value);
+    choice(name, index, names, doc);
+    value = static_cast<E>(index);
+  }
+};
+
+}  // namespace grpo

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace grpo {
+
+/// Sequences laid end to end without padding, a group's shared prompt once. The model computes one hidden row per token.
+///
+/// Every row belongs to exactly one segment. A row of a segment sees the segment's whole prefix (rows of an earlier segment) and the rows of its
+/// own segment up to itself. A prompt is a segment without prefix; each completion of it is a segment whose prefix is the prompt.
+struct PackedTokens {
+  struct Segment {
+    int64_t begin = 0, end = 0;                // rows
+    int64_t prefix_begin = 0, prefix_end = 0;  // rows of the prompt; empty where there is none
+  };
+  std::vector<int32_t> tokens;     // [N] ids
+  std::vector<int32_t> positions;  // [N] position within its own sequence, prefix included
+  std::vector<Segment> segments;   // in row order, covering [0, N)
+
+  // (row, target) pairs: log p(target | everything row sees). The last prompt row serves the first target of each completion.
+  std::vector<int32_t> rows;     // [M] in [0, N)
+  std::vector<int32_t> targets;  // [M] ids
+  std::vector<int32_t> samples;  // [M] number of the sequence that the pair belongs to, ascending
+
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t num_pairs() const { return static_cast<int64_t>(rows.size()); }
+};
+
+}  // namespace grpo

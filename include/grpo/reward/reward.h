@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "grpo/data/types.h"
+
+namespace grpo {
+
+/// A reward's verdict on one completion.
+struct Score {
+  double value = 0.0;
+  std::string reason;  // for people and `grpo score`; may stay empty
+
+  Score() = default;
+  Score(double v) : value(v) {}  // NOLINT(google-explicit-constructor): `scores[i] = 1.0` is the usual way to write one
+  Score(double v, std::string why) : value(v), reason(std::move(why)) {}
+
+  /// No verdict: the sample is left out of the baseline and of the sum (TRL's None).
+  static Score undefined(std::string why = {}) { return {std::numeric_limits<double>::quiet_NaN(), std::move(why)}; }
+  bool defined() const { return !std::isnan(value); }
+};
+
+/// What a reward may know of the run and tell it.
+class RewardContext {
+ public:
+  int64_t step = 0;                                    // optimiser steps done
+  int64_t max_completion_length = 0;                   // tokens; 0 where there is no limit
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // be done by then
+
+  /// Averages `value` into the metric `name` of this step.
+  void log_metric(const std::string& name, double value);
+  std::map<std::string, std::pair<double, int64_t>> metrics;  // name → (sum, count)
+};
+
+/// Judges completions. Subclass it, override `score`, register it: `registry.add_reward<MyReward>("mine")`.
+/// `score` is never called concurrently on one object. A reward that throws stops the run with its message.
+class Reward {
+ public:
+  virtual ~Reward() = default;
+  /// `scores` has one entry per completion, preset to 0.
+  virtual void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) = 0;
+};
+
+/// A reward's own options: name → JSON text of the value, as in the config.
+using RewardOptions = std::vector<std::pair<std::string, std::string>>;
+
+}  // namespace grpo

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpo/data/types.h"
+
+namespace grpo {
+
+/// A chat template: a Jinja subset parsed into a tree and interpreted (trim_blocks and lstrip_blocks on, as transformers does).
+class ChatTemplate {
+ public:
+  /// Parses; throws `Error` with line and column where the source is not understood.
+  explicit ChatTemplate(const std::string& source);
+  ~ChatTemplate();
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+
+  struct Options {
+    bool add_generation_prompt = true;
+    std::string bos_token, eos_token, pad_token, unk_token;  // texts
+    std::string variables_json;                              // further template variables as a JSON object; may be empty
+  };
+  /// Renders a conversation. `raise_exception` in the template becomes an `Error`.
+  std::string render(const std::vector<Message>& messages, const Options& options) const;
+  /// The general form: `messages_json` a JSON array of any message objects, `tools_json` a JSON array or empty.
+  std::string render_json(const std::string& messages_json, const std::string& tools_json, const Options& options) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace grpo
