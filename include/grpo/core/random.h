@@ -17,7 +17,13 @@ struct SampleKey {
   uint32_t sample = 0;   // number within the problem's group
 };
 
-/// Uniform in [0, 1) with 24 bits, for the token at `position` (0 = first sampled token) of the sample that `key` names.
+/// Philox(counter = (problem, step), key = seed), each low word first: equal for all samples and positions of a problem, so an engine
+/// may keep it beside a slot. For one seed it is a bijection of (step, problem).
+std::array<uint32_t, 4> sample_stream(const SampleKey& key);
+
+/// Uniform in [0, 1) with 24 bits, for the token at `position` (0 = first sampled token) of the sample that `key` names: with
+/// s = sample_stream(key), the top 24 bits of word 0 of Philox(counter = (position, sample, s[0], s[1]), key = (s[2], s[3])).
+/// The two passes take in all 256 bits of the key and the position, none cut off.
 float sample_uniform(const SampleKey& key, uint32_t position);
 
 /// A small sequential generator over Philox for shuffles, task generation and initialisation.
