@@ -1,0 +1,115 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpo/data/packed.h"
+#include "grpo/model/arena.h"
+#include "grpo/model/config.h"
+#include "grpo/model/view.h"
+
+namespace grpo {
+
+/// Per (row, target) pair of a packed batch, in the batch's order.
+struct TokenOutputs {
+  at::Tensor logprobs;  // [M] float32, nats: log softmax(logits / temperature)[target]
+  at::Tensor entropy;   // [M] float32, nats: of softmax(logits / temperature); undefined unless asked for
+};
+
+struct LogprobOptions {
+  double temperature = 1.0;  // logits are divided by it before the softmax
+  bool entropy = false;      // compute entropies too
+};
+
+/// Whether a layer's activations are kept for its backward or computed again.
+enum class Recompute { kAuto, kNone, kAll };
+
+struct BackwardOptions {
+  double temperature = 1.0;
+  Recompute recompute = Recompute::kAuto;  // auto: keep while the kept activations fit `activation_budget`
+  int64_t activation_budget = int64_t{2} << 30;  // bytes
+};
+
+/// Around each layer's use: where sharded weights are gathered and gradients reduced. Called with the arena's number.
+struct LayerHooks {
+  std::function<void(size_t)> before_forward, after_forward, before_backward, after_backward;
+};
+
+/// The decoder, families being configuration. Parameters live in arenas: embedding, one per layer, head.
+class Transformer {
+ public:
+  /// Uninitialised weights; `load_model` and `init_weights` fill them.
+  Transformer(ModelConfig config, at::ScalarType dtype, at::Device device);
+  ~Transformer();
+  Transformer(const Transformer&) = delete;
+  Transformer& operator=(const Transformer&) = delete;
+
+  const ModelConfig& config() const { return config_; }
+  at::ScalarType dtype() const;
+  at::Device device() const;
+
+  /// The arenas in order: embedding, layers, head (final norm, and lm_head where untied).
+  std::vector<ParameterArena*> parameters();
+  /// Every parameter under its Hugging Face name: views of value and (where allocated) gradient.
+  std::vector<NamedParameter> named_parameters();
+
+  /// Counts writes to the weights; whoever packs weights compares it.
+  int64_t version() const { return version_; }
+  /// To be called after every write to the arenas.
+  void bump_version() { ++version_; }
+
+  /// Vocabulary rows from `limit` on (padding beyond the tokenizer) are masked in sampler and trainer alike.
+  void set_vocab_limit(int64_t limit);
+  int64_t vocab_limit() const { return view_.vocab_limit; }
+  /// For the decode engine.
+  const ModelView& view() const { return view_; }
+
+  /// Final hidden states after the last norm, [N, hidden]: an ordinary autograd graph.
+  at::Tensor hidden_states(const PackedTokens& batch);
+  /// Logits of all rows, [N, vocab] float32: for tests and inspection; training never calls it.
+  at::Tensor logits(const PackedTokens& batch);
+
+  /// Entrance 1 to gradients: an ordinary autograd graph for users' own loops. Gradients accumulate in the arenas.
+  TokenOutputs logprobs(const PackedTokens& batch, const LogprobOptions& options = {});
+
+  /// Entrance 2, the trainers': forward layer by layer keeping the layers' inputs, then `loss_fn` on leaf tensors [M] (log-probs and
+  /// entropies, both differentiable), then each layer from last to first. Gradients accumulate in the arenas. Gives what
+  /// `loss_fn` returned, detached. Throws when the loss is not a scalar.
+  at::Tensor forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
+                              const BackwardOptions& options = {}, const LayerHooks& hooks = {});
+
+ private:
+  struct Impl;
+  ModelConfig config_;
+  RopeTable rope_;
+  ModelView view_;
+  int64_t version_ = 0;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Fills with new weights: matrices normal(0, initializer_range), norms 1, biases 0, deterministic from `seed`.
+void init_weights(Transformer& model, uint64_t seed);
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+};
+
+/// Loads a Hugging Face folder or a .gguf file. Throws `Error` naming each tensor that is missing, of a wrong shape or unknown.
+std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options = {});
+
+struct SaveOptions {
+  std::string dtype = "float32";                     // "float32", "bfloat16" or "float16" on disk
+  int64_t max_shard_bytes = int64_t{5} << 30;
+};
+
+/// Writes config.json, generation_config.json and safetensors that transformers loads. Each file is written beside and renamed.
+void save_model(Transformer& model, const std::filesystem::path& folder, const SaveOptions& options = {});
+
+}  // namespace grpo

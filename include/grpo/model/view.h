@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "grpo/io/dtype.h"
+#include "grpo/model/config.h"
+
+namespace grpo {
+
+/// A linear layer as the decode engine sees it: y = (W x) * scale + bias + lora_scale * B (A x). Absent parts are null.
+struct LinearView {
+  const void* weight = nullptr;  // [out, in], row major, `dtype`
+  DType dtype = DType::kF32;
+  const float* scale = nullptr;  // [out], for quantised weights
+  const void* bias = nullptr;    // [out], `dtype`
+  const void* lora_a = nullptr;  // [rank, in], `dtype`
+  const void* lora_b = nullptr;  // [out, rank], `dtype`
+  int64_t rank = 0;
+  float lora_scale = 0.0F;
+  int64_t out = 0, in = 0;
+};
+
+struct LayerView {
+  LinearView qkv;      // rows [q; k; v]
+  LinearView output;   // of the attention
+  LinearView gate_up;  // rows [gate; up]
+  LinearView down;
+  const void* input_norm = nullptr;           // [hidden]
+  const void* post_attention_norm = nullptr;  // [hidden]
+  const void* q_norm = nullptr;               // [head_dim] or null
+  const void* k_norm = nullptr;
+  int64_t window = 0;  // 0 = full attention
+};
+
+/// Raw pointers into the parameter arenas: the one set of weights, as a decoder reads it. Addresses stay fixed for the model's lifetime.
+struct ModelView {
+  const ModelConfig* config = nullptr;
+  const RopeTable* rope = nullptr;
+  DType dtype = DType::kF32;         // of norms and the embedding
+  const void* embedding = nullptr;   // [vocab, hidden]
+  const void* final_norm = nullptr;  // [hidden]
+  LinearView head;                   // [vocab, hidden]; the embedding where tied
+  std::vector<LayerView> layers;
+  int64_t vocab_limit = 0;  // rows from here on are padding of the vocabulary: never sampled, masked in training
+};
+
+}  // namespace grpo

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#ifndef GRPO_ISA
+#error "compiled once per instruction set: GRPO_ISA names the namespace"
+#endif
+
+// One vector of floats as wide as the instruction set's registers; the compiler lowers it to the target's instructions.
+namespace grpo::kernels::GRPO_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+inline constexpr int kTileRows = 8;
+#elif defined(__AVX2__)
+inline constexpr int kLanes = 8;
+inline constexpr int kTileRows = 4;
+#else
+inline constexpr int kLanes = 4;
+inline constexpr int kTileRows = 4;
+#endif
+
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
+
+inline Vector load(const float* p) {
+  Vector v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
+
+/// e^x within 2 ulp for x in [-87, 88]; 0 below, e^88 above. Range reduction and polynomial after Cephes' expf. Branchless: loops vectorise.
+inline float exp_approx(float x) {
+  const float clamped = x > 88.0F ? 88.0F : (x < -87.0F ? -87.0F : x);
+  const float shifted = clamped * 1.44269504088896341F;
+  const auto n = static_cast<int32_t>(shifted + (shifted >= 0.0F ? 0.5F : -0.5F));
+  const auto nf = static_cast<float>(n);
+  const float r = (clamped - nf * 0.693359375F) + nf * 2.12194440e-4F;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = (p * r) * r + r + 1.0F;
+  const int32_t bits = (n + 127) << 23;
+  float scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return x < -87.0F ? 0.0F : p * scale;
+}
+
+}  // namespace grpo::kernels::GRPO_ISA
