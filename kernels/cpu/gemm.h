@@ -37,13 +37,14 @@ inline void gemm_tile(Strided a, const float* b, int64_t ldb, float* c, int64_t 
 }
 
 /// Columns that do not fill a vector.
-inline void gemm_edge(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t columns, int64_t depth, bool accumulate) {
+inline void gemm_edge(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t columns, int64_t depth,
+                      bool accumulate) {
   for (int64_t i = 0; i < rows; ++i) {
     float sum[kLanes];
     for (int64_t j = 0; j < columns; ++j) sum[j] = accumulate ? c[i * ldc + j] : 0.0F;
     for (int64_t k = 0; k < depth; ++k) {
       const float left = a.data[i * a.row_stride + k * a.k_stride];
-      for (int64_t j = 0; j < columns; ++j) sum[j] = __builtin_fmaf(left, b[k * ldb + j], sum[j]);
+      for (int64_t j = 0; j < columns; ++j) sum[j] += left * b[k * ldb + j];
     }
     for (int64_t j = 0; j < columns; ++j) c[i * ldc + j] = sum[j];
   }
@@ -64,7 +65,8 @@ inline void gemm_rows(Strided a, const float* b, int64_t ldb, float* c, int64_t 
 }
 
 /// C [rows, columns] (+)= A [rows, depth] · B [depth, columns]; B and C row major with leading dimensions ldb and ldc.
-inline void gemm(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t columns, int64_t depth, bool accumulate) {
+inline void gemm(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t columns, int64_t depth,
+                 bool accumulate) {
   int64_t j = 0;
   for (; j + kTileColumns <= columns; j += kTileColumns) gemm_rows<2>(a, b + j, ldb, c + j, ldc, rows, depth, accumulate);
   for (; j + kLanes <= columns; j += kLanes) gemm_rows<1>(a, b + j, ldb, c + j, ldc, rows, depth, accumulate);
