@@ -1,0 +1,106 @@
+#include <ATen/ops/embedding.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "model/impl.h"
+
+namespace grpo {
+namespace {
+
+/// One layer's piece of the graph, cut at its detached input; `output` is undefined where the layer is computed again in the backward.
+struct Segment {
+  at::Tensor input, output;
+};
+
+at::Tensor detached_leaf(const at::Tensor& x) { return x.detach().set_requires_grad(true); }
+
+/// Bytes that one layer's graph keeps: normed inputs, qkv twice, attention output, gate and up, their product, residual sums.
+int64_t kept_bytes(const ModelConfig& c, int64_t tokens) {
+  return tokens * static_cast<int64_t>(sizeof(float)) * (4 * c.hidden_size + 2 * c.qkv_size() + c.q_size() + 3 * c.intermediate_size);
+}
+
+bool recompute_layers(const ModelConfig& c, int64_t tokens, const BackwardOptions& options) {
+  if (options.recompute != Recompute::kAuto) return options.recompute == Recompute::kAll;
+  return c.num_hidden_layers * kept_bytes(c, tokens) > options.activation_budget;
+}
+
+void call(const std::function<void(size_t)>& hook, size_t arena) {
+  if (hook) hook(arena);
+}
+
+}  // namespace
+
+at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
+                                         const BackwardOptions& options, const LayerHooks& hooks) {
+  GRPO_CHECK(batch.num_pairs() > 0, "forward_backward", "expected at least one (row, target) pair; got a batch with none");
+  for (auto* arena : parameters()) arena->flat_grad();
+  const Impl& m = *impl_;
+  const size_t count = m.layers.size(), head_arena = count + 1;
+  const BatchInputs in = m.inputs(batch, config_);
+  const bool recompute = recompute_layers(config_, batch.num_tokens(), options);
+
+  // Forward, layer by layer; arenas are numbered embedding 0, layers 1 …, head last.
+  const c10::AutoGradMode no_grad(false);
+  call(hooks.before_forward, 0);
+  at::Tensor x = at::embedding(m.embedding->leaf(0), in.tokens);
+  call(hooks.after_forward, 0);
+  std::vector<Segment> segments(count);
+  for (size_t i = 0; i < count; ++i) {
+    call(hooks.before_forward, i + 1);
+    segments[i].input = detached_leaf(x);
+    const c10::AutoGradMode graph(!recompute);
+    const at::Tensor y = m.layer(config_, i, segments[i].input, in.layout);
+    if (!recompute) segments[i].output = y;
+    x = y.detach();
+    call(hooks.after_forward, i + 1);
+  }
+
+  // Head and loss on leaf tensors, then back through the head.
+  call(hooks.before_forward, head_arena);
+  call(hooks.before_backward, head_arena);
+  const at::Tensor last = detached_leaf(x);
+  at::Tensor loss;
+  {
+    const c10::AutoGradMode graph(true);
+    const at::Tensor rows = ops::rms_norm(last, m.head->leaf(0), config_.rms_norm_eps).index_select(0, in.rows);
+    const auto out = ops::linear_logprob(rows, m.head_weight(config_), in.targets, options.temperature, view_.vocab_limit, true);
+    const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy)};
+    loss = loss_fn(leaves);
+    GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
+    if (loss.requires_grad()) torch::autograd::backward({loss});
+    std::vector<at::Tensor> roots, grads;
+    if (leaves.logprobs.grad().defined()) {
+      roots.push_back(out.logprobs);
+      grads.push_back(leaves.logprobs.grad());
+    }
+    if (leaves.entropy.grad().defined()) {
+      roots.push_back(out.entropy);
+      grads.push_back(leaves.entropy.grad());
+    }
+    if (roots.empty()) return loss.detach();  // a constant loss: every gradient is zero
+    torch::autograd::backward(roots, grads);
+  }
+  at::Tensor gradient = last.grad();
+  call(hooks.after_backward, head_arena);
+
+  for (size_t i = count; i-- > 0;) {
+    call(hooks.before_backward, i + 1);
+    Segment& segment = segments[i];
+    if (!segment.output.defined()) {
+      const c10::AutoGradMode graph(true);
+      segment.output = m.layer(config_, i, segment.input, in.layout);
+    }
+    torch::autograd::backward({segment.output}, {gradient});
+    gradient = segment.input.grad();
+    segment = {};
+    call(hooks.after_backward, i + 1);
+  }
+  call(hooks.before_backward, 0);
+  m.embedding->leaf(0).grad().index_add_(0, in.tokens, gradient);
+  call(hooks.after_backward, 0);
+  return loss.detach();
+}
+
+}  // namespace grpo

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "grpo/model/transformer.h"
+#include "model/layout.h"
+#include "ops/ops.h"
+
+namespace grpo {
+
+/// A packed batch as tensors on the model's device.
+struct BatchInputs {
+  ops::PackedLayout layout;
+  at::Tensor tokens;   // [N] int32
+  at::Tensor rows;     // [M] int32
+  at::Tensor targets;  // [M] int32
+};
+
+struct Transformer::Impl {
+  std::unique_ptr<ParameterArena> embedding, head;
+  std::vector<std::unique_ptr<ParameterArena>> layers;
+  LayerSlots slots;     // alike in every layer
+  at::Tensor cos, sin;  // [max_position_embeddings, head_dim/2]
+
+  BatchInputs inputs(const PackedTokens& batch, const ModelConfig& config) const;
+  /// One decoder layer; x [N, D].
+  at::Tensor layer(const ModelConfig& config, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const;
+  const at::Tensor& head_weight(const ModelConfig& config) const;
+};
+
+}  // namespace grpo

@@ -1,0 +1,129 @@
+#include <c10/core/GradMode.h>
+
+#include <map>
+#include <set>
+#include <span>
+
+#include "grpo/core/error.h"
+#include "grpo/io/dtype.h"
+#include "grpo/io/gguf.h"
+#include "grpo/io/safetensors.h"
+#include "grpo/model/transformer.h"
+
+namespace grpo {
+namespace {
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+/// Collects what is wrong with a checkpoint, so that one error names it all.
+class Faults {
+ public:
+  void add(const std::string& what) {
+    if (++count_ <= 8) text_ += (text_.empty() ? "" : "; ") + what;
+  }
+  void raise(const std::string& where) const {
+    if (count_ == 0) return;
+    fail("load_model", where + ": " + text_ + (count_ > 8 ? "; and " + std::to_string(count_ - 8) + " more" : ""));
+  }
+
+ private:
+  std::string text_;
+  int64_t count_ = 0;
+};
+
+std::span<float> floats(at::Tensor& value) { return {value.data_ptr<float>(), static_cast<size_t>(value.numel())}; }
+
+void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
+  const auto file = Safetensors::open(folder);
+  std::set<std::string> unused;
+  for (const auto& t : file.tensors()) unused.insert(t.name);
+  Faults faults;
+  for (auto& parameter : model.named_parameters()) {
+    unused.erase(parameter.name);
+    const TensorEntry* entry = file.find(parameter.name);
+    if (entry == nullptr) {
+      faults.add("missing " + parameter.name);
+    } else if (entry->shape != parameter.value.sizes().vec()) {
+      faults.add("expected " + parameter.name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " +
+                 shape_text(entry->shape));
+    } else {
+      convert_to_float(entry->bytes.data(), entry->dtype, parameter.value.data_ptr<float>(), parameter.value.numel());
+    }
+  }
+  if (model.config().tie_word_embeddings) unused.erase("lm_head.weight");  // some writers store the tied copy
+  for (const auto& name : unused) {
+    if (name.find("rotary_emb.inv_freq") == std::string::npos) faults.add("unknown tensor " + name);
+  }
+  faults.raise(folder.string());
+}
+
+/// Hugging Face name → GGUF name.
+std::string gguf_name(const std::string& name) {
+  static const std::map<std::string, std::string> whole = {
+      {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
+  static const std::map<std::string, std::string> parts = {{"input_layernorm", "attn_norm"},    {"post_attention_layernorm", "ffn_norm"},
+                                                           {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
+                                                           {"self_attn.v_proj", "attn_v"},      {"self_attn.o_proj", "attn_output"},
+                                                           {"self_attn.q_norm", "attn_q_norm"}, {"self_attn.k_norm", "attn_k_norm"},
+                                                           {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
+                                                           {"mlp.down_proj", "ffn_down"}};
+  if (const auto it = whole.find(name); it != whole.end()) return it->second;
+  const std::string prefix = "model.layers.";
+  const size_t dot = name.find('.', prefix.size()), kind = name.rfind('.');
+  return "blk." + name.substr(prefix.size(), dot - prefix.size()) + "." + parts.at(name.substr(dot + 1, kind - dot - 1)) +
+         name.substr(kind);
+}
+
+/// GGUF of the llama family stores q and k rows for interleaved rotation: row 2i + half of a head is row half * d/2 + i here.
+void unpermute_rows(at::Tensor& value, int64_t head_dim) {
+  const at::Tensor source = value.clone();
+  const int64_t rows = value.size(0), half = head_dim / 2;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t head = row / head_dim, within = row % head_dim;
+    value[row].copy_(source[head * head_dim + 2 * (within % half) + within / half]);
+  }
+}
+
+void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path& path) {
+  Faults faults;
+  for (auto& parameter : model.named_parameters()) {
+    const std::string name = gguf_name(parameter.name);
+    const GgufTensor* tensor = gguf.find(name);
+    if (tensor == nullptr) {
+      faults.add("missing " + name);
+      continue;
+    }
+    if (tensor->shape != parameter.value.sizes().vec()) {
+      faults.add("expected " + name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " + shape_text(tensor->shape));
+      continue;
+    }
+    dequantize(*tensor, floats(parameter.value));
+    const bool rotated = parameter.name.find("q_proj") != std::string::npos || parameter.name.find("k_proj") != std::string::npos;
+    if (rotated && model.config().model_type == "llama") unpermute_rows(parameter.value, model.config().head_dim);
+  }
+  faults.raise(path.string());
+}
+
+}  // namespace
+
+std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) {
+  GRPO_CHECK(std::filesystem::exists(path), "load_model", "no such file or folder: " + path.string());
+  const c10::NoGradGuard no_grad;
+  std::unique_ptr<Transformer> model;
+  if (path.extension() == ".gguf") {
+    const auto gguf = Gguf::open(path);
+    model = std::make_unique<Transformer>(model_config_from_gguf(gguf), options.dtype, options.device);
+    load_gguf(*model, gguf, path);
+  } else {
+    model = std::make_unique<Transformer>(read_model_config(path), options.dtype, options.device);
+    load_safetensors(*model, path);
+  }
+  model->bump_version();
+  return model;
+}
+
+}  // namespace grpo

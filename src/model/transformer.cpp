@@ -1,0 +1,183 @@
+#include "grpo/model/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "grpo/core/error.h"
+#include "grpo/core/random.h"
+#include "model/impl.h"
+
+namespace grpo {
+namespace {
+
+DType file_dtype(at::ScalarType type) {
+  GRPO_CHECK(type == at::kFloat, "model", std::string("expected dtype float32 for computing; got ") + c10::toString(type));
+  return DType::kF32;
+}
+
+template <class T>
+at::Tensor to_tensor(const std::vector<T>& values, at::ScalarType type, at::Device device) {
+  at::Tensor t = at::empty({static_cast<int64_t>(values.size())}, type);
+  std::copy(values.begin(), values.end(), t.data_ptr<T>());
+  return t.to(device);
+}
+
+at::Tensor ids_tensor(const std::vector<int32_t>& ids, at::Device device) { return to_tensor(ids, at::kInt, device); }
+
+const void* pointer(const ParameterArena& arena, int slot) {
+  return slot < 0 ? nullptr : arena.leaf(static_cast<size_t>(slot)).const_data_ptr();
+}
+
+LinearView linear_view(const ParameterArena& arena, int weight, int bias, DType dtype) {
+  const at::Tensor& w = arena.leaf(static_cast<size_t>(weight));
+  LinearView view;
+  view.weight = w.const_data_ptr();
+  view.dtype = dtype;
+  view.bias = pointer(arena, bias);
+  view.out = w.size(0);
+  view.in = w.size(1);
+  return view;
+}
+
+}  // namespace
+
+Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device device) : config_(std::move(config)) {
+  validate(config_);
+  const DType element = file_dtype(dtype);
+  impl_ = std::make_unique<Impl>();
+  Impl& m = *impl_;
+  m.embedding = std::make_unique<ParameterArena>("embedding", embedding_slots(config_), dtype, device);
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
+    m.layers.push_back(std::make_unique<ParameterArena>("layer " + std::to_string(i), layer_slots(config_, i, m.slots), dtype, device));
+  }
+  m.head = std::make_unique<ParameterArena>("head", head_slots(config_), dtype, device);
+  rope_ = make_rope_table(config_, config_.max_position_embeddings);
+  m.cos = to_tensor(rope_.cos, at::kFloat, device).view({rope_.positions, rope_.pairs});
+  m.sin = to_tensor(rope_.sin, at::kFloat, device).view({rope_.positions, rope_.pairs});
+
+  view_ = {.config = &config_,
+           .rope = &rope_,
+           .dtype = element,
+           .embedding = pointer(*m.embedding, 0),
+           .final_norm = pointer(*m.head, 0),
+           .head = config_.tie_word_embeddings ? linear_view(*m.embedding, 0, -1, element) : linear_view(*m.head, 1, -1, element),
+           .layers = {},
+           .vocab_limit = config_.vocab_size};
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
+    const ParameterArena& a = *m.layers[static_cast<size_t>(i)];
+    view_.layers.push_back({.qkv = linear_view(a, m.slots.qkv, m.slots.qkv_bias, element),
+                            .output = linear_view(a, m.slots.output, m.slots.output_bias, element),
+                            .gate_up = linear_view(a, m.slots.gate_up, m.slots.gate_up_bias, element),
+                            .down = linear_view(a, m.slots.down, m.slots.down_bias, element),
+                            .input_norm = pointer(a, m.slots.input_norm),
+                            .post_attention_norm = pointer(a, m.slots.post_attention_norm),
+                            .q_norm = pointer(a, m.slots.q_norm),
+                            .k_norm = pointer(a, m.slots.k_norm),
+                            .window = config_.window(i)});
+  }
+}
+
+Transformer::~Transformer() = default;
+
+at::ScalarType Transformer::dtype() const { return impl_->embedding->flat().scalar_type(); }
+at::Device Transformer::device() const { return impl_->embedding->flat().device(); }
+
+std::vector<ParameterArena*> Transformer::parameters() {
+  std::vector<ParameterArena*> arenas{impl_->embedding.get()};
+  for (const auto& layer : impl_->layers) arenas.push_back(layer.get());
+  arenas.push_back(impl_->head.get());
+  return arenas;
+}
+
+std::vector<NamedParameter> Transformer::named_parameters() {
+  std::vector<NamedParameter> all;
+  for (const auto* arena : parameters()) {
+    for (auto& parameter : arena->named()) all.push_back(std::move(parameter));
+  }
+  return all;
+}
+
+void Transformer::set_vocab_limit(int64_t limit) {
+  GRPO_CHECK(limit > 0 && limit <= config_.vocab_size, "set_vocab_limit",
+             "expected 1 … " + std::to_string(config_.vocab_size) + "; got " + std::to_string(limit));
+  view_.vocab_limit = limit;
+}
+
+BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConfig& config) const {
+  GRPO_CHECK(batch.num_tokens() > 0, "forward", "expected at least one token");
+  for (size_t i = 0; i < batch.tokens.size(); ++i) {
+    GRPO_CHECK(batch.tokens[i] >= 0 && batch.tokens[i] < config.vocab_size, "forward",
+               "expected token ids below " + std::to_string(config.vocab_size) + "; got " + std::to_string(batch.tokens[i]));
+    GRPO_CHECK(batch.positions[i] >= 0 && batch.positions[i] < config.max_position_embeddings, "forward",
+               "expected positions below max_position_embeddings " + std::to_string(config.max_position_embeddings) + "; got " +
+                   std::to_string(batch.positions[i]));
+  }
+  for (const int32_t row : batch.rows) {
+    GRPO_CHECK(row >= 0 && row < batch.num_tokens(), "forward",
+               "expected pair rows below the number of tokens; got " + std::to_string(row));
+  }
+  const at::Device device = cos.device();
+  return {ops::PackedLayout(batch, device), ids_tensor(batch.tokens, device), ids_tensor(batch.rows, device),
+          ids_tensor(batch.targets, device)};
+}
+
+at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const {
+  const ParameterArena& a = *layers[index];
+  const auto leaf = [&a](int slot) { return slot < 0 ? at::Tensor() : a.leaf(static_cast<size_t>(slot)); };
+  const auto linear = [&](const at::Tensor& input, int weight, int bias) { return at::linear(input, leaf(weight), leaf(bias)); };
+  const ops::HeadLayout heads{c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.window(static_cast<int64_t>(index))};
+
+  const at::Tensor qkv = linear(ops::rms_norm(x, leaf(slots.input_norm), c.rms_norm_eps), slots.qkv, slots.qkv_bias);
+  const at::Tensor rotated = ops::qk_norm_rope(qkv, leaf(slots.q_norm), leaf(slots.k_norm), cos, sin, layout, heads, c.rms_norm_eps);
+  const at::Tensor middle = x + linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias);
+  const at::Tensor gate_up =
+      linear(ops::rms_norm(middle, leaf(slots.post_attention_norm), c.rms_norm_eps), slots.gate_up, slots.gate_up_bias);
+  return middle + linear(ops::swiglu(gate_up), slots.down, slots.down_bias);
+}
+
+const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) const {
+  return config.tie_word_embeddings ? embedding->leaf(0) : head->leaf(1);
+}
+
+at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
+  const BatchInputs in = impl_->inputs(batch, config_);
+  at::Tensor x = at::embedding(impl_->embedding->leaf(0), in.tokens);
+  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout);
+  return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
+}
+
+at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden_states(batch), impl_->head_weight(config_).t()); }
+
+TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
+  const BatchInputs in = impl_->inputs(batch, config_);
+  const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
+  const auto out =
+      ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit, options.entropy);
+  return {out.logprobs, out.entropy};
+}
+
+void init_weights(Transformer& model, uint64_t seed) {
+  const c10::NoGradGuard no_grad;
+  uint64_t stream = 0;
+  for (auto& parameter : model.named_parameters()) {
+    Random random(seed, stream++);
+    const bool norm = parameter.name.find("norm") != std::string::npos;
+    if (parameter.value.dim() == 1) {
+      parameter.value.fill_(norm ? 1.0 : 0.0);
+      continue;
+    }
+    auto* values = parameter.value.data_ptr<float>();
+    for (int64_t i = 0; i < parameter.value.numel(); ++i)
+      values[i] = static_cast<float>(random.normal() * model.config().initializer_range);
+  }
+  model.bump_version();
+}
+
+}  // namespace grpo
