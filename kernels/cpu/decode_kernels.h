@@ -1,0 +1,74 @@
+#pragma once
+
+#include "cpu/gemm.h"
+#include "cpu/train_kernels.h"
+#include "decode.h"
+
+namespace grpo::kernels::GRPO_ISA {
+
+inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+/// One register tile of 1 … kRows rows.
+template <int kRows, int kVectors>
+inline void tile_of(int64_t rows, Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t depth, bool accumulate) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return tile_of<kRows - 1, kVectors>(rows, a, b, ldb, c, ldc, depth, accumulate);
+  }
+  gemm_tile<kRows, kVectors>(a, b, ldb, c, ldc, depth, accumulate);
+}
+
+/// C [rows, kVectors kLanes] (+)= A [rows, depth] · B, in tiles of kRows rows and one smaller tile for the rest: few rows stay fast.
+template <int kRows, int kVectors>
+inline void skinny_gemm(int64_t rows, Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t depth, bool accumulate) {
+  for (int64_t i = 0; i < rows; i += kRows) {
+    const int64_t now = rows - i < kRows ? rows - i : kRows;
+    tile_of<kRows, kVectors>(now, {a.data + i * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + i * ldc, ldc, depth, accumulate);
+  }
+}
+
+/// exp_approx of every lane, written on whole vectors: g++ 12 does not vectorise loops over the scalar function on every instruction set.
+inline Vector exp_lanes(const Vector& x) {
+  typedef int32_t IntVector __attribute__((vector_size(sizeof(Vector))));
+  const Vector zero{};
+  const Vector capped = x > 88.0F ? zero + 88.0F : x;
+  const Vector clamped = capped < -87.0F ? zero - 87.0F : capped;
+  const Vector shifted = clamped * 1.44269504088896341F;
+  const IntVector n = __builtin_convertvector(shifted + (shifted >= 0.0F ? zero + 0.5F : zero - 0.5F), IntVector);
+  const Vector nf = __builtin_convertvector(n, Vector);
+  const Vector r = (clamped - nf * 0.693359375F) + nf * 2.12194440e-4F;
+  Vector p = zero + 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = (p * r) * r + r + 1.0F;
+  const IntVector bits = (n + 127) << 23;
+  Vector scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return x < -87.0F ? zero : p * scale;
+}
+
+/// y[i] = exp((x[i] - shift) * scale), n a multiple of kLanes, y may be x; gives the sum, lanes first.
+inline float exp_and_sum(const float* x, float* y, int64_t n, float shift, float scale) {
+  Vector sum{};
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const Vector power = exp_lanes((load(x + i) - shift) * scale);
+    store(y + i, power);
+    sum += power;
+  }
+  return sum_lanes(sum);
+}
+
+int64_t value_columns(int64_t head_dim);
+int64_t attention_scratch(int64_t group, int64_t head_dim, int64_t entries);
+void decode_linear(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows, bool accumulate);
+void decode_linear_swiglu(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows);
+void rms_norm_row(const float* x, const float* weight, float eps, float* y, int64_t dim);
+void rotate_and_store(const QkvRow& row);
+void decode_attention(const AttentionTask& task);
+SoftmaxSums softmax_sums(const float* logits, int64_t count, float inverse_temperature, float* block_sums);
+int64_t inverse_cdf(const float* logits, int64_t count, float inverse_temperature, const SoftmaxSums& sums, const float* block_sums,
+                    float uniform);
+
+}  // namespace grpo::kernels::GRPO_ISA

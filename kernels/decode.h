@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+
+// Kernels of the decode engine on the CPU, fp32. Each call is one slice of work for one thread: the caller splits outputs over threads
+// and never a reduction, and every output is reduced in an order of its own (over the depth, or over the row's positions). So results
+// depend neither on the batch nor on the thread count. They differ between instruction sets by rounding.
+namespace grpo::kernels {
+
+/// `panel_columns` outputs of a linear layer, transposed: column j is output feature panel_columns * p + j of panel p.
+struct LinearPanel {
+  const float* weight;  // [depth, panel_columns], row major; columns beyond the layer's outputs are zero
+  const float* bias;    // [panel_columns] or null
+  int64_t depth;
+};
+
+/// Rows of activations: element (r, i) is data[r * stride + i].
+struct RowBlock {
+  float* data;
+  int64_t stride;
+};
+
+/// One token's [q; k; v] row on its way into the cache.
+struct QkvRow {
+  float* qkv;           // [(heads + 2 kv_heads) head_dim]; the q part is overwritten, ready for decode_attention
+  const float* q_norm;  // [head_dim] or null
+  const float* k_norm;  // [head_dim] or null
+  const float* cos;     // [pairs], of the token's position
+  const float* sin;     // [pairs]
+  int64_t heads, kv_heads, head_dim;
+  int64_t pairs;  // rotated pairs (i, i + pairs); dimensions from 2 pairs on stay
+  float eps;      // of the norms
+  float scale;    // of the scores: q is multiplied by it
+  // The cache of kv head 0; those of the following heads lie `key_stride` and `value_stride` floats apart.
+  float *keys, *values;
+  int64_t key_stride, value_stride;
+  int64_t entry;  // where in the cache
+};
+
+/// Consecutive entries [begin, end) of one kv head's cache. Keys: entry i is column i % panel_columns of block i / panel_columns, a block
+/// being [head_dim, panel_columns]. Values: entry i is row i of [entries, value_columns(head_dim)].
+struct CacheRun {
+  const float *keys, *values;
+  int64_t begin, end;
+};
+
+/// Attention of one token's query heads that share one kv head.
+struct AttentionTask {
+  const float* q;  // [group, head_dim], rotated and scaled
+  float* out;      // [group, head_dim]
+  int64_t group;   // query heads, any number
+  int64_t head_dim;
+  CacheRun runs[2];  // the shared prefix, then the sample's own entries; either may be empty, not both. A later run begins at entry 0
+                     // unless the earlier one is empty.
+  float* scratch;    // attention_scratch(group, head_dim, entries) floats
+};
+
+/// Of softmax(x * inverse_temperature) over a row.
+struct SoftmaxSums {
+  float max;   // of x
+  double sum;  // of exp((x - max) * inverse_temperature); NaN where x is not finite (-infinity stands for probability 0)
+};
+
+/// Logits are summed in blocks of this many columns.
+inline constexpr int64_t kSoftmaxBlock = 512;
+
+struct DecodeKernels {
+  int64_t panel_columns;
+  /// Floats per cached value: head_dim rounded up to whole vectors.
+  int64_t (*value_columns)(int64_t head_dim);
+  int64_t (*attention_scratch)(int64_t group, int64_t head_dim, int64_t entries);
+
+  /// y [rows, panel_columns] = x [rows, depth] · weight + bias, added to y where `accumulate`. One chain of multiply-adds per output over
+  /// ascending depth (beginning with y where `accumulate`), then the bias.
+  void (*linear)(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows, bool accumulate);
+  /// y [rows, panel_columns / 2] = silu(gate) * up, for a panel whose first half of columns is gate and whose second half is up.
+  void (*linear_swiglu)(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows);
+  /// y = x * rsqrt(mean(x^2) + eps) * weight; x and y [dim].
+  void (*rms_norm_row)(const float* x, const float* weight, float eps, float* y, int64_t dim);
+  /// Per q and k head: RMSNorm where the norm is given, then the rotation (rotate-half); q scaled in place, k and v into the cache.
+  void (*rotate_and_store)(const QkvRow& row);
+  /// out = softmax(q K^T) V over the runs' entries in order. The order of every sum depends on the entries' number alone, not on which of
+  /// them lie in which run.
+  void (*attention)(const AttentionTask& task);
+
+  /// One pass for the maximum, one for the sum. `count` is a multiple of panel_columns; block_sums [ceil(count / kSoftmaxBlock)] is
+  /// written.
+  SoftmaxSums (*softmax_sums)(const float* logits, int64_t count, float inverse_temperature, float* block_sums);
+  /// The smallest column whose cumulative sum exceeds uniform * sum, over what softmax_sums has found. Never a column of probability 0.
+  int64_t (*inverse_cdf)(const float* logits, int64_t count, float inverse_temperature, const SoftmaxSums& sums, const float* block_sums,
+                         float uniform);
+};
+
+}  // namespace grpo::kernels
