@@ -25,13 +25,14 @@ struct TensorEntry {
 /// Throws `Error` on anything that the format forbids: holes, overlaps, wrong sizes, duplicate names, unknown dtypes.
 class Safetensors {
  public:
-  /// `path`: a .safetensors file, a model.safetensors.index.json, or a folder that holds either.
+  /// `path`: a .safetensors file, a model.safetensors.index.json, or a folder that holds either (the single file first, as transformers
+  /// does). With an index the tensors are those of its weight_map, each from the shard it names; a shard must lie in the index's folder.
   static Safetensors open(const std::filesystem::path& path);
   Safetensors(Safetensors&&) noexcept;
   Safetensors& operator=(Safetensors&&) noexcept;
   ~Safetensors();
 
-  const std::vector<TensorEntry>& tensors() const;  // sorted by name
+  const std::vector<TensorEntry>& tensors() const;         // sorted by name
   const TensorEntry* find(const std::string& name) const;  // null where absent
   const std::map<std::string, std::string>& metadata() const;
 
@@ -48,5 +49,12 @@ std::vector<TensorEntry> parse_safetensors(std::span<const std::byte> bytes, std
 /// Metadata always has format=pt unless given otherwise.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorEntry>& tensors,
                        std::map<std::string, std::string> metadata = {});
+
+/// Writes a model folder (made where absent): `model.safetensors` where all tensors fit `max_shard_bytes` of tensor data, else
+/// `model-00001-of-0000n.safetensors`, … filled in the given order (a larger tensor gets a shard of its own) and then
+/// `model.safetensors.index.json`. All files are complete on disk before the first gets its name; files of an earlier save that the new one
+/// does not hold are removed last.
+void write_safetensors_sharded(const std::filesystem::path& folder, const std::vector<TensorEntry>& tensors, int64_t max_shard_bytes,
+                               std::map<std::string, std::string> metadata = {});
 
 }  // namespace grpo

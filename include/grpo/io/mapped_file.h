@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace grpo {
+
+/// A whole regular file mapped read-only. Pages are read on first use; renaming or unlinking the file leaves the mapping valid, but cutting
+/// it short while it is mapped is undefined (the system sends SIGBUS), so files are replaced through AtomicFile, never rewritten in place.
+class MappedFile {
+ public:
+  /// Throws `Error` where `path` is missing, unreadable, not a regular file, or empty.
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  /// Valid, and at the same address, until the last owner of the mapping is destroyed: moving keeps it.
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace grpo

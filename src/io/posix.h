@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace grpo::posix {
+
+/// Throws `Error`: `[where] expected to <action> <path>; got <the system's text for errno>`. Reads errno first.
+[[noreturn]] void fail_errno(std::string_view where, std::string_view action, const std::filesystem::path& path);
+
+/// open(2) with O_CLOEXEC, retried when interrupted. -1 on failure.
+int open_file(const std::filesystem::path& path, int flags);
+
+}  // namespace grpo::posix
