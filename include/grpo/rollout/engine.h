@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "grpo/data/types.h"
+#include "grpo/rollout/sampling.h"
+
+namespace grpo {
+
+class Tokenizer;
+class Transformer;
+struct ModelView;
+
+struct EngineOptions {
+  int64_t max_slots = 0;                       // samples decoded at a time; 0 = as many as the KV budget holds, at most 128
+  int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
+  int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
+  int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
+  int threads = 0;                             // OpenMP threads; 0 = OpenMP's default
+};
+
+/// One group's prompt.
+struct Prompt {
+  int64_t problem = 0;       // Problem::index: part of the random key
+  std::vector<int32_t> ids;  // at least one
+};
+
+/// With a prompt's problem index and a sample's number in its group, the whole of a sample's randomness.
+struct RolloutKey {
+  uint64_t seed = 0;  // of the run
+  uint64_t step = 0;  // rollout number within the run
+};
+
+/// A token as it is sampled.
+struct TokenEvent {
+  int64_t group = 0, sample = 0;
+  int64_t position = 0;  // 0 = first token of the completion
+  int32_t id = 0;
+  float logprob = 0;  // as in Rollout::logprobs
+};
+
+/// What `generate` needs or reports beside its parameters; all of it is optional.
+struct GenerateContext {
+  const Tokenizer* tokenizer = nullptr;                               // needed where SamplingParams::stop is not empty
+  std::function<void(const TokenEvent&)> on_token;                    // after every token, a sample's tokens in order
+  std::function<void(int64_t tokens, int64_t rollouts)> on_progress;  // done so far, after every step
+  std::function<bool()> interrupted;                                  // polled between steps; true ends generate with an Error
+};
+
+class DecodeBackend;
+
+/// Samples completions from the policy's own weights. A group's prompt is computed once and its keys and values are shared by the
+/// group's samples; a slot takes the next sample as soon as its own ends.
+///
+/// A sample depends on the weights, the prompt's ids, the parameters and its key alone: for one instruction set, tokens and log-probs
+/// are equal bit for bit at any slot count, batch, thread count and order of refilling. Not to be called from several threads at once.
+class RolloutEngine {
+ public:
+  /// Keeps a reference to `model`. Throws where the model is not on a device that has an engine.
+  explicit RolloutEngine(Transformer& model, EngineOptions options = {});
+  /// Over weights of the caller's: `view` stays valid, `version` counts the writes to what it points at.
+  RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options = {});
+  ~RolloutEngine();
+  RolloutEngine(RolloutEngine&&) noexcept;
+
+  /// params.num_generations completions of every prompt, by prompt, then by sample. The weights are packed anew where their version
+  /// changed. Log-probs of a greedy sample: `logprobs` under softmax(logits), `processed_logprobs` 0.
+  /// Throws usage errors for parameters out of range, for prompts that leave no room in the context (naming the problem) and where the
+  /// KV budget does not hold one sequence; an Error where the model gives logits that are not finite.
+  std::vector<Rollout> generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
+                                const GenerateContext& context = {});
+
+  /// Frees packed weights and the KV pool; the next generate builds them again.
+  void release();
+
+ private:
+  const ModelView* view_;
+  std::function<int64_t()> version_;
+  EngineOptions options_;
+  std::unique_ptr<DecodeBackend> backend_;
+};
+
+}  // namespace grpo

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "grpo/core/random.h"
+#include "grpo/model/view.h"
+#include "grpo/rollout/sampling.h"
+
+namespace grpo {
+
+/// A token at its place: its key and value are written to `sequence`'s cache, and it sees the positions up to its own.
+struct DecodeRow {
+  int32_t token = 0;
+  int32_t sequence = 0;
+  int64_t position = 0;
+};
+
+/// The draw of the token that follows a row.
+struct DecodeDraw {
+  SampleKey key;
+  uint32_t position = 0;            // of the drawn token within the completion
+  std::span<const int32_t> prompt;  // what a repetition penalty applies to
+  std::span<const int32_t> output;
+};
+
+/// id -1: the logits were not finite.
+struct DrawnToken {
+  int32_t id = -1;
+  float logprob = 0, processed_logprob = 0;  // nats, as in Rollout
+};
+
+/// Room that a back end is to make before steps run.
+struct BackendLimits {
+  int64_t rows = 0;       // of one step
+  int64_t draws = 0;      // of one step
+  int64_t sequences = 0;  // numbered from 0
+  int64_t length = 0;     // positions that a row may see
+};
+
+/// A decoder on one device. The engine schedules; the back end computes. Results of a row depend on its own tokens alone.
+class DecodeBackend {
+ public:
+  virtual ~DecodeBackend() = default;
+
+  /// Packs the weights unless those of `version` are packed already. The view stays valid while steps run.
+  virtual void refresh(const ModelView& view, int64_t version) = 0;
+  /// Bytes of keys and values of a sequence with room for `capacity` positions of its own.
+  virtual int64_t sequence_bytes(const ModelView& view, int64_t capacity) const = 0;
+  virtual void reserve(const BackendLimits& limits) = 0;
+  /// Makes `sequence` empty with room for `capacity` positions of its own, after the `prefix_length` positions of sequence `prefix`.
+  virtual void bind(int32_t sequence, int64_t capacity, int32_t prefix = -1, int64_t prefix_length = 0) = 0;
+  /// Runs all rows, then draws one token after each of the first draws.size() rows. Within a step a row sees keys of other rows.
+  virtual void step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
+                    std::span<DrawnToken> drawn) = 0;
+  /// Frees weights and caches.
+  virtual void release() = 0;
+};
+
+/// threads: 0 = OpenMP's default.
+std::unique_ptr<DecodeBackend> make_cpu_backend(int threads);
+
+}  // namespace grpo

@@ -1,0 +1,100 @@
+#include "grpo/rollout/engine.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "backend.h"
+#include "grpo/core/error.h"
+#include "scheduler.h"
+
+namespace grpo {
+namespace {
+
+constexpr std::string_view kWhere = "RolloutEngine::generate";
+constexpr int64_t kAutoSlots = 128;  // on CPUs more samples at a time hardly raise the rate
+
+int64_t context_length(const ModelView& view, const EngineOptions& options) {
+  const int64_t model = std::min(view.config->max_position_embeddings, view.rope->positions);
+  return options.max_sequence_length > 0 ? std::min(options.max_sequence_length, model) : model;
+}
+
+void check_prompts(std::span<const Prompt> prompts, int64_t max_length, int64_t vocab) {
+  for (const Prompt& prompt : prompts) {
+    const std::string name = "problem " + std::to_string(prompt.problem);
+    const auto length = static_cast<int64_t>(prompt.ids.size());
+    if (length == 0) fail_usage(kWhere, name + ": expected a prompt of at least one token; got none");
+    if (length >= max_length) {
+      fail_usage(kWhere, name + ": expected a prompt of fewer than " + std::to_string(max_length) +
+                             " tokens (the context, max_sequence_length or the model's max_position_embeddings); got " +
+                             std::to_string(length));
+    }
+    for (const int32_t id : prompt.ids) {
+      if (id < 0 || id >= vocab) {
+        fail_usage(kWhere, name + ": expected ids in [0, " + std::to_string(vocab) + "); got " + std::to_string(id));
+      }
+    }
+  }
+}
+
+// Slots that fit: each may need a prefix of its own.
+int64_t plan_slots(const EngineOptions& options, int64_t slot_bytes, int64_t prefix_bytes, int64_t samples) {
+  const int64_t fitting = options.kv_budget_bytes / (slot_bytes + prefix_bytes);
+  if (fitting < 1) {
+    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string(slot_bytes + prefix_bytes) +
+                           " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
+                           " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
+  }
+  return std::min({fitting, options.max_slots > 0 ? options.max_slots : kAutoSlots, samples});
+}
+
+std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams& params) {
+  std::vector<int32_t> ids = params.stop_ids;
+  if (!params.ignore_eos) ids.insert(ids.end(), config.eos_token_ids.begin(), config.eos_token_ids.end());
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace
+
+RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options)
+    : view_(&view), version_(std::move(version)), options_(options), backend_(make_cpu_backend(options.threads)) {
+  if (options.max_slots < 0 || options.max_sequence_length < 0 || options.kv_budget_bytes < 1 || options.prefill_tokens < 1 ||
+      options.threads < 0) {
+    fail_usage("RolloutEngine", "expected max_slots, max_sequence_length, threads >= 0 and kv_budget_bytes, prefill_tokens >= 1");
+  }
+}
+
+RolloutEngine::~RolloutEngine() = default;
+RolloutEngine::RolloutEngine(RolloutEngine&&) noexcept = default;
+
+void RolloutEngine::release() { backend_->release(); }
+
+std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
+                                             const GenerateContext& context) {
+  validate(params);
+  if (!params.stop.empty() && context.tokenizer == nullptr) fail_usage(kWhere, "expected a tokenizer for stop strings; got none");
+  GeneratePlan plan{.prompts = prompts, .params = params, .key = key, .context = context, .stop_ids = stop_ids_of(*view_->config, params)};
+  plan.max_length = context_length(*view_, options_);
+  check_prompts(prompts, plan.max_length, view_->config->vocab_size);
+  if (prompts.empty()) return {};
+
+  int64_t longest_prompt = 0, shortest_prompt = plan.max_length;
+  for (const Prompt& prompt : prompts) {
+    longest_prompt = std::max(longest_prompt, static_cast<int64_t>(prompt.ids.size()));
+    shortest_prompt = std::min(shortest_prompt, static_cast<int64_t>(prompt.ids.size()));
+  }
+  const int64_t completion = std::min(params.max_completion_length, plan.max_length - shortest_prompt);
+  plan.slots = plan_slots(options_, backend_->sequence_bytes(*view_, completion), backend_->sequence_bytes(*view_, longest_prompt - 1),
+                          static_cast<int64_t>(prompts.size()) * params.num_generations);
+  plan.prefill_tokens = options_.prefill_tokens;
+  plan.policy_version = version_();
+  backend_->refresh(*view_, plan.policy_version);
+  backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
+                     .draws = plan.slots,
+                     .sequences = 2 * plan.slots,
+                     .length = std::min(plan.max_length, longest_prompt + completion)});
+  return Scheduler(plan, *backend_).run();
+}
+
+}  // namespace grpo

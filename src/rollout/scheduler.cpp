@@ -1,0 +1,152 @@
+#include "scheduler.h"
+
+#include <algorithm>
+
+#include "grpo/core/error.h"
+
+namespace grpo {
+
+StopStrings::StopStrings(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : decoder_(tokenizer), stop_(&stop) {
+  for (const std::string& text : stop) longest_ = std::max(longest_, text.size());
+}
+
+bool StopStrings::push(int32_t id) {
+  tail_ += decoder_.push(id);
+  if (std::any_of(stop_->begin(), stop_->end(), [&](const std::string& text) { return tail_.find(text) != std::string::npos; }))
+    return true;
+  if (tail_.size() >= longest_) tail_.erase(0, tail_.size() - (longest_ - 1));
+  return false;
+}
+
+Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend) : plan_(plan), backend_(backend) {
+  const int64_t samples = plan.params.num_generations;
+  for (size_t group = 0; group < plan.prompts.size(); ++group) {
+    for (int64_t sample = 0; sample < samples; ++sample) {
+      const Prompt& prompt = plan.prompts[group];
+      Rollout& rollout = rollouts_.emplace_back();
+      rollout.problem = prompt.problem;
+      rollout.group = static_cast<int64_t>(group);
+      rollout.sample = sample;
+      rollout.prompt_ids = prompt.ids;
+      rollout.policy_version = plan.policy_version;
+    }
+  }
+  groups_.assign(plan.prompts.size(), {.unfinished = samples});
+  slots_.resize(static_cast<size_t>(plan.slots));
+  for (int64_t s = 2 * plan.slots; s-- > plan.slots;) free_prefixes_.push_back(static_cast<int32_t>(s));
+  rows_.reserve(static_cast<size_t>(plan.slots + plan.prefill_tokens));
+  draws_.reserve(slots_.size());
+}
+
+std::vector<Rollout> Scheduler::run() {
+  const GenerateContext& context = plan_.context;
+  while (finished_ < static_cast<int64_t>(rollouts_.size())) {
+    if (context.interrupted && context.interrupted()) fail("RolloutEngine::generate", "interrupted");
+    admit();
+    build_step();
+    backend_.step(rows_, draws_, plan_.params, drawn_);
+    take_tokens();
+    if (context.on_progress) context.on_progress(tokens_, finished_);
+  }
+  return std::move(rollouts_);
+}
+
+int64_t Scheduler::completion_limit(int64_t group) const {
+  return std::min(plan_.params.max_completion_length, plan_.max_length - prefix_length(group) - 1);
+}
+
+void Scheduler::admit() {
+  for (size_t s = 0; s < slots_.size() && next_ < static_cast<int64_t>(rollouts_.size()); ++s) {
+    if (slots_[s].rollout >= 0) continue;
+    const Rollout& rollout = rollouts_[static_cast<size_t>(next_)];
+    if (rollout.sample == 0) open_group(rollout.group);
+    slots_[s].rollout = next_++;
+    if (!plan_.params.stop.empty()) slots_[s].stop.emplace(*plan_.context.tokenizer, plan_.params.stop);
+    backend_.bind(static_cast<int32_t>(s), completion_limit(rollout.group), groups_[static_cast<size_t>(rollout.group)].prefix,
+                  prefix_length(rollout.group));
+  }
+}
+
+void Scheduler::open_group(int64_t group) {
+  if (prefix_length(group) == 0) return;
+  Group& opened = groups_[static_cast<size_t>(group)];
+  // Every unfinished group has a sample in a slot, and there are as many prefixes as slots: one is free.
+  opened.prefix = free_prefixes_.back();
+  free_prefixes_.pop_back();
+  backend_.bind(opened.prefix, prefix_length(group));
+  prefilling_.push_back(group);
+}
+
+void Scheduler::build_step() {
+  prefill_rows_.clear();
+  auto room = static_cast<size_t>(plan_.prefill_tokens);
+  while (!prefilling_.empty() && prefill_rows_.size() < room) {
+    Group& group = groups_[static_cast<size_t>(prefilling_.front())];
+    const std::vector<int32_t>& ids = plan_.prompts[static_cast<size_t>(prefilling_.front())].ids;
+    const int64_t length = prefix_length(prefilling_.front());
+    for (; group.prefilled < length && prefill_rows_.size() < room; ++group.prefilled) {
+      prefill_rows_.push_back({ids[static_cast<size_t>(group.prefilled)], group.prefix, group.prefilled});
+    }
+    if (group.prefilled == length) prefilling_.pop_front();
+  }
+
+  rows_.clear();
+  draws_.clear();
+  drawing_slots_.clear();
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    if (slots_[s].rollout < 0) continue;
+    const Rollout& rollout = rollouts_[static_cast<size_t>(slots_[s].rollout)];
+    if (groups_[static_cast<size_t>(rollout.group)].prefilled < prefix_length(rollout.group)) continue;
+    const auto done = static_cast<int64_t>(rollout.ids.size());
+    rows_.push_back(
+        {done == 0 ? rollout.prompt_ids.back() : rollout.ids.back(), static_cast<int32_t>(s), prefix_length(rollout.group) + done});
+    draws_.push_back(
+        {.key = {plan_.key.seed, plan_.key.step, static_cast<uint64_t>(rollout.problem), static_cast<uint32_t>(rollout.sample)},
+         .position = static_cast<uint32_t>(done),
+         .prompt = rollout.prompt_ids,
+         .output = rollout.ids});
+    drawing_slots_.push_back(static_cast<int32_t>(s));
+  }
+  rows_.insert(rows_.end(), prefill_rows_.begin(), prefill_rows_.end());
+  drawn_.resize(draws_.size());
+}
+
+void Scheduler::take_tokens() {
+  for (size_t d = 0; d < drawn_.size(); ++d) take_token(drawing_slots_[d], drawn_[d]);
+}
+
+void Scheduler::take_token(int32_t number, const DrawnToken& token) {
+  Slot& slot = slots_[static_cast<size_t>(number)];
+  Rollout& rollout = rollouts_[static_cast<size_t>(slot.rollout)];
+  GRPO_CHECK(token.id >= 0, "RolloutEngine::generate",
+             "expected finite logits; got NaN or infinity for problem " + std::to_string(rollout.problem) + ", sample " +
+                 std::to_string(rollout.sample) + ", token " + std::to_string(rollout.ids.size()));
+  rollout.ids.push_back(token.id);
+  rollout.logprobs.push_back(token.logprob);
+  rollout.processed_logprobs.push_back(token.processed_logprob);
+  ++tokens_;
+  if (plan_.context.on_token) {
+    plan_.context.on_token({rollout.group, rollout.sample, static_cast<int64_t>(rollout.ids.size()) - 1, token.id, token.logprob});
+  }
+  if (const auto finish = finish_of(slot, rollout)) {
+    rollout.finish = *finish;
+    close(slot);
+  }
+}
+
+std::optional<FinishReason> Scheduler::finish_of(Slot& slot, const Rollout& rollout) const {
+  if (std::binary_search(plan_.stop_ids.begin(), plan_.stop_ids.end(), rollout.ids.back())) return FinishReason::kStop;
+  if (slot.stop && slot.stop->push(rollout.ids.back())) return FinishReason::kStopString;
+  if (static_cast<int64_t>(rollout.ids.size()) >= completion_limit(rollout.group)) return FinishReason::kLength;
+  return std::nullopt;
+}
+
+void Scheduler::close(Slot& slot) {
+  Group& group = groups_[static_cast<size_t>(rollouts_[static_cast<size_t>(slot.rollout)].group)];
+  if (--group.unfinished == 0 && group.prefix >= 0) free_prefixes_.push_back(group.prefix);
+  slot.rollout = -1;
+  slot.stop.reset();
+  ++finished_;
+}
+
+}  // namespace grpo

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "grpo/rollout/engine.h"
+#include "grpo/text/tokenizer.h"
+
+namespace grpo {
+
+/// What one call of RolloutEngine::generate runs with, checked.
+struct GeneratePlan {
+  std::span<const Prompt> prompts;
+  const SamplingParams& params;
+  RolloutKey key;
+  const GenerateContext& context;
+  std::vector<int32_t> stop_ids;  // sorted
+  int64_t slots = 0;
+  int64_t prefill_tokens = 0;
+  int64_t max_length = 0;  // prompt and completion together
+  int64_t policy_version = 0;
+};
+
+/// Finds the first stop string in a growing text.
+class StopStrings {
+ public:
+  StopStrings(const Tokenizer& tokenizer, const std::vector<std::string>& stop);
+  /// Whether the text contains one of them now.
+  bool push(int32_t id);
+
+ private:
+  StreamDecoder decoder_;
+  const std::vector<std::string>* stop_;
+  size_t longest_ = 0;
+  std::string tail_;
+};
+
+/// Continuous batching. Samples take slots in the order (group, sample). A group's first sample has the prompt, but for its last token,
+/// computed into a sequence of its own, the prefix of all its samples; each sample then feeds the last prompt token itself, so that
+/// every token it draws follows a row of its own. Sequences 0 … slots-1 are the samples', slots … 2 slots-1 the prefixes'.
+class Scheduler {
+ public:
+  Scheduler(const GeneratePlan& plan, DecodeBackend& backend);
+  std::vector<Rollout> run();
+
+ private:
+  struct Group {
+    int32_t prefix = -1;     // its sequence; -1 = not admitted, done, or a prompt of one token
+    int64_t prefilled = 0;   // prompt tokens that are in the prefix or in the step at hand
+    int64_t unfinished = 0;  // samples
+  };
+  struct Slot {
+    int64_t rollout = -1;  // -1 = free
+    std::optional<StopStrings> stop;
+  };
+
+  void admit();
+  void open_group(int64_t group);
+  void build_step();
+  void take_tokens();
+  void take_token(int32_t slot, const DrawnToken& token);
+  std::optional<FinishReason> finish_of(Slot& slot, const Rollout& rollout) const;
+  void close(Slot& slot);
+  int64_t prefix_length(int64_t group) const { return static_cast<int64_t>(plan_.prompts[static_cast<size_t>(group)].ids.size()) - 1; }
+  int64_t completion_limit(int64_t group) const;
+
+  const GeneratePlan& plan_;
+  DecodeBackend& backend_;
+  std::vector<Rollout> rollouts_;
+  std::vector<Group> groups_;
+  std::vector<Slot> slots_;
+  std::vector<int32_t> free_prefixes_;
+  std::deque<int64_t> prefilling_;  // groups
+  int64_t next_ = 0;                // rollout that takes the next free slot
+  int64_t tokens_ = 0, finished_ = 0;
+  // The step at hand.
+  std::vector<DecodeRow> rows_, prefill_rows_;
+  std::vector<DecodeDraw> draws_;
+  std::vector<int32_t> drawing_slots_;
+  std::vector<DrawnToken> drawn_;
+};
+
+}  // namespace grpo

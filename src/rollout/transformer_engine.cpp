@@ -1,0 +1,13 @@
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "grpo/rollout/engine.h"
+
+namespace grpo {
+
+RolloutEngine::RolloutEngine(Transformer& model, EngineOptions options)
+    : RolloutEngine(
+          model.view(), [&model] { return model.version(); }, options) {
+  GRPO_CHECK(model.device().is_cpu(), "RolloutEngine", "expected a model on the CPU; got one on " + model.device().str());
+}
+
+}  // namespace grpo
