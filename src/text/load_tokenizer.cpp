@@ -1,0 +1,68 @@
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+#include "grpo/core/error.h"
+#include "grpo/io/atomic_file.h"
+#include "grpo/io/gguf.h"
+#include "grpo/text/tokenizer.h"
+#include "text/gguf_tokenizer.h"
+#include "text/tokenizer_files.h"
+
+namespace grpo {
+namespace {
+
+constexpr std::string_view kWhere = "load_tokenizer";
+constexpr std::array<const char*, 3> kCompanions{"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(in), {}};
+  GRPO_CHECK(!in.bad() && in.is_open(), kWhere, "expected a readable file; got " + path.string());
+  return content;
+}
+
+/// The tokenizer's main file `main`, stored under the name `name`, with what stands beside it.
+std::shared_ptr<const Tokenizer> load_files(const std::filesystem::path& main, const char* name) {
+  text::TokenizerFiles files{{name, read_file(main)}};
+  for (const char* companion : kCompanions) {
+    const std::filesystem::path path = main.parent_path() / companion;
+    if (std::filesystem::is_regular_file(path)) files[companion] = read_file(path);
+  }
+  return text::tokenizer_from_files(std::move(files));
+}
+
+std::shared_ptr<const Tokenizer> load_path(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) {
+    for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+      if (std::filesystem::is_regular_file(path / name)) return load_files(path / name, name);
+    }
+    fail(kWhere, "expected tokenizer.json or tokenizer.model in the folder; got neither");
+  }
+  GRPO_CHECK(std::filesystem::is_regular_file(path), kWhere, "expected a folder or a file; got a path that does not exist");
+  if (path.extension() == ".gguf") return text::make_gguf_tokenizer(Gguf::open(path));
+  if (path.extension() == ".model") return load_files(path, "tokenizer.model");
+  if (path.extension() == ".json") return load_files(path, "tokenizer.json");
+  fail(kWhere, "expected a folder, a tokenizer.json, a .gguf or a .model file; got another kind of file");
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path) {
+  try {
+    return load_path(path);
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + " (while reading " + path.string() + ")", error.kind());
+  }
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder) {
+  GRPO_CHECK(!tokenizer.files().empty(), "save_tokenizer", "expected a tokenizer that was loaded from files; got another");
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  GRPO_CHECK(!error, "save_tokenizer", "expected a folder that can be written; got " + folder.string() + ": " + error.message());
+  for (const auto& [name, content] : tokenizer.files()) write_file_atomically(folder / name, content);
+}
+
+}  // namespace grpo

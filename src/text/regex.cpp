@@ -1,0 +1,210 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "text/regex.h"
+
+#include <pcre2.h>
+
+#include <algorithm>
+
+#include "grpo/core/error.h"
+#include "text/utf8.h"
+
+namespace grpo::text {
+namespace {
+
+constexpr size_t kMaxPatternBytes = 1 << 16;
+
+// PCRE2's own \s takes U+180E for white space, its \w lacks marks and connectors, and its \h is no hexadecimal digit.
+constexpr std::string_view kSpaces = "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+constexpr std::string_view kNonSpaces =
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"
+    "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
+constexpr std::string_view kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}";
+constexpr std::string_view kHex = "0-9a-fA-F";
+
+std::shared_ptr<pcre2_real_code_8> compile(const std::string& pattern, int& error, size_t& offset) {
+  const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(pcre2_compile_context_create(nullptr),
+                                                                                              &pcre2_compile_context_free);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  pcre2_set_max_pattern_length(context.get(), kMaxPatternBytes);
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get());
+  return {code, [](pcre2_code* owned) { pcre2_code_free(owned); }};
+}
+
+bool compiles(const std::string& pattern) {
+  int error = 0;
+  size_t offset = 0;
+  return compile(pattern, error, offset) != nullptr;
+}
+
+/// Rewrites an Oniguruma pattern into one that means the same to PCRE2.
+class Translator {
+ public:
+  explicit Translator(std::string_view pattern) : pattern_(pattern) {}
+
+  std::string translate() {
+    while (at_ < pattern_.size()) {
+      if (pattern_[at_] == '\\' && at_ + 1 < pattern_.size()) {
+        escape();
+      } else if (in_class_) {
+        inside_class();
+      } else {
+        if (pattern_[at_] == '[')
+          open_class();
+        else
+          out_ += pattern_[at_++];
+      }
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void open_class() {
+    in_class_ = true;
+    out_ += pattern_[at_++];
+    if (at_ < pattern_.size() && pattern_[at_] == '^') out_ += pattern_[at_++];
+    if (at_ < pattern_.size() && pattern_[at_] == ']') out_ += pattern_[at_++];
+  }
+
+  void inside_class() {
+    const std::string_view rest = pattern_.substr(at_);
+    const bool posix = rest.starts_with("[:");
+    if (rest.starts_with("&&") || (rest[0] == '[' && !posix)) {
+      fail("regex", "expected a character class without set operations; got " + std::string(pattern_));
+    }
+    if (posix) {
+      const size_t close = std::min(rest.find(":]"), rest.size() - 2);
+      out_ += rest.substr(0, close + 2);
+      at_ += close + 2;
+      return;
+    }
+    if (rest[0] == ']') in_class_ = false;
+    out_ += pattern_[at_++];
+  }
+
+  void set(std::string_view members, bool negated = false) {
+    if (in_class_ && negated) fail("regex", "expected no negated escape such as \\W inside a class; got " + std::string(pattern_));
+    if (in_class_) {
+      out_ += members;
+    } else {
+      out_.append(negated ? "[^" : "[").append(members) += ']';
+    }
+  }
+
+  void escape() {
+    const char kind = pattern_[at_ + 1];
+    switch (kind) {
+      case 's':
+        set(kSpaces);
+        break;
+      case 'S':
+        set(kNonSpaces);
+        break;
+      case 'w':
+        set(kWord);
+        break;
+      case 'W':
+        set(kWord, true);
+        break;
+      case 'h':
+        set(kHex);
+        break;
+      case 'H':
+        set(kHex, true);
+        break;
+      case 'u':
+        code_unit();
+        return;
+      case 'p':
+      case 'P':
+        property();
+        return;
+      default:
+        out_.append(pattern_.substr(at_, 2));
+    }
+    at_ += 2;
+  }
+
+  void code_unit() {
+    const std::string_view digits = pattern_.substr(at_ + 2, 4);
+    out_.append("\\x{").append(digits) += '}';
+    at_ += 2 + digits.size();
+  }
+
+  // A bare script name means Script_Extensions to PCRE2 and Script to Oniguruma.
+  void property() {
+    const size_t open = at_ + 2, close = pattern_.find('}', open);
+    const std::string_view letter = pattern_.substr(at_, 2);
+    if (close == std::string_view::npos || pattern_[open] != '{') {
+      out_ += letter;
+      at_ += 2;
+      return;
+    }
+    std::string name(pattern_.substr(open + 1, close - open - 1));
+    if (name.size() > 2 && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") == std::string::npos &&
+        compiles("\\p{sc:" + name + "}")) {
+      name = "sc:" + name;
+    }
+    out_.append(letter).append("{").append(name) += '}';
+    at_ = close + 1;
+  }
+
+  std::string_view pattern_;
+  std::string out_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+};
+
+std::string error_text(int code) {
+  unsigned char message[256] = {};
+  pcre2_get_error_message(code, message, sizeof message);
+  return reinterpret_cast<const char*>(message);
+}
+
+}  // namespace
+
+Regex::Regex(const std::string& pattern) : pattern_(pattern) {
+  GRPO_CHECK(pattern.size() <= kMaxPatternBytes, "regex",
+             "expected a pattern of at most 65536 bytes; got " + std::to_string(pattern.size()));
+  int error = 0;
+  size_t offset = 0;
+  const auto code = compile(Translator(pattern).translate(), error, offset);
+  GRPO_CHECK(code != nullptr, "regex", "expected a supported pattern; got " + pattern + " (" + error_text(error) + ")");
+  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // without JIT, matching is slower and equal
+  code_ = code;
+}
+
+std::string Regex::escape(std::string_view literal) {
+  std::string out;
+  for (const char c : literal) {
+    if (std::string_view("\\^$.|?*+()[]{}-#&~ \t\r\n").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::vector<Span> Regex::find_all(std::string_view text) const {
+  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(pcre2_match_data_create_from_pattern(code_.get(), nullptr),
+                                                                                 &pcre2_match_data_free);
+  const auto match = [&](size_t at, uint32_t options) {
+    return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, PCRE2_NO_UTF_CHECK | options, data.get(),
+                       nullptr);
+  };
+  std::vector<Span> found;
+  size_t at = 0;
+  while (at <= text.size()) {
+    int rc = match(at, 0);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = match(at, PCRE2_NO_JIT);
+    if (rc == PCRE2_ERROR_NOMATCH) break;
+    GRPO_CHECK(rc >= 0, "regex", "expected " + pattern_ + " to match within limits; got " + error_text(rc));
+    const size_t* bounds = pcre2_get_ovector_pointer(data.get());
+    const Span span{bounds[0], std::max(bounds[0], bounds[1])};
+    const bool empty = span.begin == span.end;
+    if (!empty || found.empty() || found.back().end != span.begin) found.push_back(span);
+    at = empty ? span.begin + 1 : span.end;
+    while (empty && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+  }
+  return found;
+}
+
+}  // namespace grpo::text

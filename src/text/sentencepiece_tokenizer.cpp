@@ -1,0 +1,183 @@
+#include "text/sentencepiece_tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include <utility>
+
+#include "grpo/core/error.h"
+#include "text/json_fields.h"
+#include "text/utf8.h"
+
+namespace grpo::text {
+namespace {
+
+constexpr std::string_view kWhere = "sentencepiece";
+constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581, how pieces spell a space
+
+class SentencePieceTokenizer final : public Tokenizer {
+ public:
+  explicit SentencePieceTokenizer(TokenizerFiles files);
+
+  std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const override;
+  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
+  std::unique_ptr<DecodeStream> decode_stream(bool skip_special_tokens) const override;
+  int64_t vocab_size() const override { return processor_.GetPieceSize(); }
+  std::string id_to_token(int32_t id) const override;
+  std::optional<int32_t> token_to_id(std::string_view token) const override;
+  bool is_special(int32_t id) const override;
+
+ private:
+  class Stream;
+  void check(int32_t id) const;
+  std::string library_decode(const std::vector<int>& ids) const;
+  void probe_leading_space();
+
+  sentencepiece::SentencePieceProcessor processor_;
+  bool add_bos_ = true, add_eos_ = false;
+  bool drops_space_ = false;       // a leading space of the text goes
+  bool drops_all_spaces_ = false;  // every leading space of the text goes
+  std::string unknown_text_;
+};
+
+/// Streams by the rules of the library's own decoder: control pieces are invisible, a leading space is dropped, and a run of byte pieces
+/// is read as UTF-8 with one U+FFFD for each bad byte.
+class SentencePieceTokenizer::Stream final : public DecodeStream {
+ public:
+  explicit Stream(const SentencePieceTokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  std::string push(int32_t id) override {
+    tokenizer_.check(id);
+    const auto& processor = tokenizer_.processor_;
+    if (processor.IsByte(id)) {
+      bytes_ += static_cast<char>(std::stoi(processor.IdToPiece(id).substr(1, 4), nullptr, 16));
+      return give(take_bytes(false));
+    }
+    std::string out = give(take_bytes(true));
+    if (processor.IsControl(id)) return out;
+    if (processor.IsUnknown(id)) return out += give(tokenizer_.unknown_text_);
+    std::string_view piece = processor.IdToPiece(id);
+    bool dropped = false;
+    if (at_start_ && tokenizer_.drops_space_ && piece.starts_with(kSpace)) {
+      piece.remove_prefix(kSpace.size());
+      dropped = !tokenizer_.drops_all_spaces_;
+    }
+    out += give(replace_all(piece, kSpace, " "));
+    if (dropped) at_start_ = false;
+    return out;
+  }
+
+  std::string finish() override { return take_bytes(true); }
+
+ private:
+  std::string give(std::string text) {
+    if (!text.empty()) at_start_ = false;
+    return text;
+  }
+
+  std::string take_bytes(bool last) {
+    std::string out;
+    size_t at = 0;
+    while (at < bytes_.size()) {
+      const Utf8Step step = next_character(bytes_, at);
+      if (step.status == Utf8Status::kIncomplete && !last) break;
+      if (step.status == Utf8Status::kValid) {
+        out += std::string_view(bytes_).substr(at, step.length);
+      } else {
+        for (size_t i = 0; i < step.length; ++i) out += kReplacementCharacter;
+      }
+      at += step.length;
+    }
+    bytes_.erase(0, at);
+    return out;
+  }
+
+  const SentencePieceTokenizer& tokenizer_;
+  std::string bytes_;
+  bool at_start_ = true;
+};
+
+SentencePieceTokenizer::SentencePieceTokenizer(TokenizerFiles files) {
+  const auto status = processor_.LoadFromSerializedProto(files.at("tokenizer.model"));
+  GRPO_CHECK(status.ok(), kWhere, "expected a sentencepiece model; got " + status.ToString());
+  const auto id_of = [](int id) { return id >= 0 ? std::optional<int32_t>(id) : std::nullopt; };
+  bos_id_ = id_of(processor_.bos_id());
+  eos_id_ = id_of(processor_.eos_id());
+  pad_id_ = id_of(processor_.pad_id());
+  const SpecialTokens special = read_special_tokens(files);
+  if (const auto id = token_to_id(special.bos)) bos_id_ = id;
+  if (const auto id = token_to_id(special.eos)) eos_id_ = id;
+  if (const auto id = token_to_id(special.pad)) pad_id_ = id;
+  if (const auto config = files.find("tokenizer_config.json"); config != files.end()) {
+    const Json json = parse_json(config->second, config->first);
+    add_bos_ = bool_member(json, "add_bos_token", config->first, add_bos_);
+    add_eos_ = bool_member(json, "add_eos_token", config->first, add_eos_);
+  }
+  if (processor_.unk_id() >= 0) unknown_text_ = library_decode({processor_.unk_id()});
+  probe_leading_space();
+  chat_template_ = read_chat_template(files);
+  files_ = std::move(files);
+}
+
+// The library does not show add_dummy_prefix and remove_extra_whitespaces of the model, on which its decoder depends.
+void SentencePieceTokenizer::probe_leading_space() {
+  for (int id = 0; id < processor_.GetPieceSize(); ++id) {
+    const std::string& piece = processor_.IdToPiece(id);
+    if (processor_.IsControl(id) || processor_.IsUnknown(id) || processor_.IsByte(id) || !piece.starts_with(kSpace)) continue;
+    if (piece.size() == kSpace.size()) {
+      drops_space_ = library_decode({id}).empty();
+      drops_all_spaces_ = drops_space_ && library_decode({id, id}).empty();
+      return;
+    }
+    drops_space_ = !library_decode({id}).starts_with(' ');
+  }
+}
+
+void SentencePieceTokenizer::check(int32_t id) const {
+  GRPO_CHECK(id >= 0 && id < processor_.GetPieceSize(), kWhere,
+             "expected an id in [0, " + std::to_string(processor_.GetPieceSize()) + "); got " + std::to_string(id));
+}
+
+std::string SentencePieceTokenizer::library_decode(const std::vector<int>& ids) const {
+  std::string text;
+  const auto status = processor_.Decode(ids, &text);
+  GRPO_CHECK(status.ok(), kWhere, "expected ids that decode; got " + status.ToString());
+  return text;
+}
+
+std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  GRPO_CHECK(is_valid_utf8(text), "encode", "expected valid UTF-8; got ill-formed bytes");
+  std::vector<int> ids;
+  const auto status = processor_.Encode({text.data(), text.size()}, &ids);
+  GRPO_CHECK(status.ok(), kWhere, "expected text that can be encoded; got " + status.ToString());
+  if (add_special_tokens && add_bos_ && bos_id_) ids.insert(ids.begin(), *bos_id_);
+  if (add_special_tokens && add_eos_ && eos_id_) ids.push_back(*eos_id_);
+  return ids;
+}
+
+std::string SentencePieceTokenizer::decode(std::span<const int32_t> ids, bool) const {
+  for (const int32_t id : ids) check(id);
+  return library_decode({ids.begin(), ids.end()});
+}
+
+std::unique_ptr<DecodeStream> SentencePieceTokenizer::decode_stream(bool) const { return std::make_unique<Stream>(*this); }
+
+std::string SentencePieceTokenizer::id_to_token(int32_t id) const {
+  check(id);
+  return processor_.IdToPiece(id);
+}
+
+std::optional<int32_t> SentencePieceTokenizer::token_to_id(std::string_view token) const {
+  if (token.empty()) return std::nullopt;
+  const int id = processor_.PieceToId({token.data(), token.size()});
+  return id >= 0 && id < processor_.GetPieceSize() && processor_.IdToPiece(id) == token ? std::optional<int32_t>(id) : std::nullopt;
+}
+
+bool SentencePieceTokenizer::is_special(int32_t id) const { return id >= 0 && id < processor_.GetPieceSize() && processor_.IsControl(id); }
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> make_sentencepiece_tokenizer(TokenizerFiles files) {
+  return std::make_shared<SentencePieceTokenizer>(std::move(files));
+}
+
+}  // namespace grpo::text
