@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grpo/data/types.h"
+
+namespace grpo {
+
+/// Which column of a row becomes which part of a `Problem`.
+///
+/// Where a name is left at its default and the column is absent, these are tried in order: for `question` problem, prompt, input; for
+/// `answer` target, solution. A column of messages is also found under prompt. A name that was changed must be there in every row.
+struct FieldMapping {
+  std::string question = "question";
+  std::string answer = "answer";
+  std::string messages = "messages";  // a list of {"role": …, "content": …}; used instead of the question
+  std::string solution = "solution";
+  /// Where given (GSM8K: "####"), the answer is the trimmed text after its last occurrence in the answer column, and the text before it
+  /// becomes the solution, without calculator marks such as <<48/2=24>>.
+  std::string answer_after = {};
+};
+
+/// Reads a .jsonl file (one object a line, blank lines skipped) or a .json file (an array of objects).
+///
+/// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). Columns without a part in `Problem`
+/// go to `fields`. `Problem::index` is the row's number. Throws `Error` naming file:line on anything else, on invalid UTF-8 and on an empty
+/// file.
+std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {});
+
+/// One row. `place` (file:line) is for messages.
+Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, std::string_view place);
+
+/// What makes two problems the same: the question, or the messages with their roles, with every run of white space as one space.
+std::string problem_key(const Problem& problem);
+
+/// Throws, saying how many and naming the first, where a problem of `eval` is also in `train`.
+void check_disjoint(std::span<const Problem> train, std::span<const Problem> eval);
+
+}  // namespace grpo

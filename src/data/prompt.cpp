@@ -1,0 +1,77 @@
+#include "grpo/data/prompt.h"
+
+#include <array>
+#include <optional>
+
+#include "grpo/core/error.h"
+#include "grpo/core/nearest.h"
+#include "grpo/data/strings.h"
+
+namespace grpo {
+namespace {
+
+constexpr std::string_view kQuestion = "{question}";
+constexpr std::string_view kChat = "chat";
+
+struct NamedTemplate {
+  std::string_view name, text;
+};
+constexpr std::array kTemplates = {
+    NamedTemplate{
+        "r1_zero",
+        "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first thinks "
+        "about the reasoning process in the mind and then provides the user with the answer. The reasoning process and answer are "
+        "enclosed within <think>...</think> and <answer>...</answer> tags, respectively, i.e., <think> reasoning process here </think> "
+        "<answer> answer here </answer>. User: {question}. Assistant:"},
+    NamedTemplate{"plain", "{question}\n"},
+};
+
+/// The text behind a template's name, or the user's own text; nothing where it is neither.
+std::optional<std::string_view> find_template(const std::string& given) {
+  for (const auto& [name, text] : kTemplates) {
+    if (given == name) return text;
+  }
+  if (given.find(kQuestion) != std::string::npos) return given;
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_chat(const PromptOptions& options) { return options.prompt_template == kChat; }
+
+void validate(const PromptOptions& options) {
+  if (is_chat(options)) return;
+  if (!find_template(options.prompt_template)) {
+    std::vector<std::string> names{std::string(kChat)};
+    for (const auto& [name, text] : kTemplates) names.emplace_back(name);
+    fail_usage("prompt_template", "expected r1_zero, plain, chat or a text that contains {question}; got '" +
+                                      clip_text(options.prompt_template, 80) + "'" + did_you_mean(options.prompt_template, names));
+  }
+  if (!options.system_prompt.empty())
+    fail_usage("system_prompt", "expected prompt_template=chat with a system prompt; got a text template");
+}
+
+std::string render_prompt(const Problem& problem, const PromptOptions& options) {
+  validate(options);
+  GRPO_CHECK(!is_chat(options), "render_prompt", "expected a text template; got chat, which is rendered by the tokenizer's template");
+  GRPO_CHECK(!problem.question.empty(), "render_prompt",
+             "expected a question; got a problem of messages, which needs prompt_template=chat");
+  std::string_view rest = *find_template(options.prompt_template);
+  std::string prompt;
+  for (size_t at = rest.find(kQuestion); at != std::string_view::npos; at = rest.find(kQuestion)) {
+    prompt.append(rest.substr(0, at)).append(problem.question);
+    rest.remove_prefix(at + kQuestion.size());
+  }
+  return prompt.append(rest);
+}
+
+std::vector<Message> prompt_messages(const Problem& problem, const PromptOptions& options) {
+  GRPO_CHECK(is_chat(options), "prompt_messages", "expected prompt_template=chat; got a text template");
+  std::vector<Message> messages = problem.messages;
+  if (messages.empty()) messages.push_back({"user", problem.question});
+  const bool brings_system = messages.front().role == "system";
+  if (!options.system_prompt.empty() && !brings_system) messages.insert(messages.begin(), {"system", options.system_prompt});
+  return messages;
+}
+
+}  // namespace grpo

@@ -1,0 +1,17 @@
+#include "grpo/data/types.h"
+
+namespace grpo {
+
+std::string_view to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kStopString:
+      return "stop_string";
+    case FinishReason::kLength:
+      return "length";
+  }
+  return "unknown";
+}
+
+}  // namespace grpo

@@ -1,0 +1,166 @@
+#include "grpo/data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "grpo/core/error.h"
+#include "support/parity.h"
+
+namespace grpo {
+namespace {
+
+/// A file in a folder of its own, removed at the end.
+class DatasetFile : public ::testing::Test {
+ protected:
+  DatasetFile() : folder_(std::filesystem::temp_directory_path() / ("grpo_dataset_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~DatasetFile() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+    return folder_ / name;
+  }
+
+  std::string message_of(const std::string& name, const std::string& text, const FieldMapping& mapping = {}) const {
+    try {
+      load_problems(write(name, text), mapping);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::filesystem::path folder_;
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_F(DatasetFile, ReadsLinesWithNumbersAndFurtherFields) {
+  const auto problems = load_problems(write("a.jsonl",
+                                            "{\"question\": \"1+1?\", \"answer\": 2, \"level\": 3, \"tag\": \"sum\", \"nums\": [1, 1]}\r\n"
+                                            "\n"
+                                            "{\"question\": \"half of 54?\", \"answer\": 27.0, \"solution\": \"54/2\"}"));
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].question, "1+1?");
+  EXPECT_EQ(problems[0].answer, "2");
+  EXPECT_EQ(problems[0].fields, (std::map<std::string, std::string>{{"level", "3"}, {"tag", "sum"}, {"nums", "[1,1]"}}));
+  EXPECT_EQ(problems[1].index, 1);
+  EXPECT_EQ(problems[1].answer, "27.0");
+  EXPECT_EQ(problems[1].solution, "54/2");
+  EXPECT_TRUE(problems[1].fields.empty());
+}
+
+TEST_F(DatasetFile, ReadsArraysAndNamesTheLineOfABadElement) {
+  const auto problems =
+      load_problems(write("a.json", "[{\"question\": \"[{\\\"\", \"answer\": \"x\"},\n {\"question\": \"b\", \"x\": {\"y\": [1]}}]"));
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].question, "[{\"");
+  EXPECT_EQ(problems[1].fields.at("x"), "{\"y\":[1]}");
+  EXPECT_TRUE(contains(message_of("b.json", "[\n{\"question\": \"a, [b\"},\n\n 7]"), "b.json:4: expected an object; got number"));
+}
+
+TEST_F(DatasetFile, TriesAliasesOnlyForDefaultNames) {
+  EXPECT_EQ(load_problems(write("a.jsonl", "{\"input\": \"q\", \"target\": 43.0}"))[0].answer, "43.0");
+  const auto both = load_problems(write("a.jsonl", "{\"problem\": \"p\", \"question\": \"q\", \"answer\": null, \"solution\": \"s\"}"))[0];
+  EXPECT_EQ(both.question, "q");
+  EXPECT_EQ(both.fields.at("problem"), "p");
+  EXPECT_EQ(both.answer, "s");
+  EXPECT_EQ(both.solution, "s");
+  EXPECT_TRUE(contains(message_of("a.jsonl", "{\"problem\": \"p\"}", {.question = "Question"}),
+                       "a.jsonl:1: expected a column 'Question'; got 'problem'"));
+}
+
+TEST_F(DatasetFile, ReadsConversations) {
+  const std::string turns = "[{\"role\": \"system\", \"content\": \"be brief\"}, {\"role\": \"user\", \"content\": \"hi\"}]";
+  for (const char* column : {"messages", "prompt"}) {
+    const auto problem = load_problems(write("a.jsonl", "{\"" + std::string(column) + "\": " + turns + "}"))[0];
+    ASSERT_EQ(problem.messages.size(), 2U);
+    EXPECT_EQ(problem.messages[1].role, "user");
+    EXPECT_EQ(problem.messages[1].content, "hi");
+    EXPECT_TRUE(problem.question.empty());
+  }
+  EXPECT_TRUE(contains(message_of("a.jsonl", "{\"messages\": [{\"role\": \"user\"}]}"), "a.jsonl:1: expected messages"));
+}
+
+TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
+  const std::string good = "{\"question\": \"q\"}\n";
+  const struct {
+    std::string text, message;
+  } cases[] = {
+      {good + "{\"question\": \"q\"", "a.jsonl:2: expected JSON"},
+      {good + "{\"question\": \"\xFF\"}", "a.jsonl:2: expected JSON in UTF-8"},
+      {good + "[1]", "a.jsonl:2: expected an object; got array"},
+      {"{\"answer\": \"1\"}", "a.jsonl:1: expected a question"},
+      {"{\"question\": \" \"}", "a.jsonl:1: expected a question"},
+      {"{\"question\": 5}", "a.jsonl:1: expected text in 'question'; got number"},
+      {"{\"question\": \"q\", \"answer\": [1]}", "a.jsonl:1: expected text or a number in 'answer'; got array"},
+      {"{\"question\": \"q\", \"answer\": 1e999}", "a.jsonl:1: expected JSON"},
+      {"{\"question\": \"q\", \"x\": " + std::string(100'000, '['), "a.jsonl:1: expected JSON nested at most 64 deep"},
+      {"", "empty file"},
+      {"\n \n", "empty file"},
+  };
+  for (const auto& [text, message] : cases) EXPECT_TRUE(contains(message_of("a.jsonl", text), message)) << message_of("a.jsonl", text);
+  EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
+  EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
+  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .jsonl or .json file"));
+  EXPECT_THROW(load_problems(folder_ / "absent.jsonl"), Error);
+  EXPECT_THROW(load_problems(folder_), Error);
+}
+
+TEST_F(DatasetFile, SplitsTheAnswerOffASolution) {
+  const auto problem =
+      load_problems(write("a.jsonl", R"({"question": "q", "answer": "48/2 = <<48/2=24>>24 #### not yet\n24+1=<<24+1=25>>25\n#### 25 "})"),
+                    {.answer_after = "####"})[0];
+  EXPECT_EQ(problem.answer, "25");
+  EXPECT_EQ(problem.solution, "48/2 = 24 #### not yet\n24+1=25");
+  EXPECT_TRUE(
+      contains(message_of("a.jsonl", "{\"question\": \"q\", \"answer\": \"25\"}", {.answer_after = "####"}), "a.jsonl:1: expected '####'"));
+}
+
+TEST(Disjoint, ComparesQuestionsWithoutRegardToWhiteSpace) {
+  Problem a, b, c;
+  a.question = " one\n two";
+  b.question = "one two ";
+  c.question = "one  three";
+  EXPECT_EQ(problem_key(a), "one two");
+  EXPECT_NO_THROW(check_disjoint(std::vector{a}, std::vector{c}));
+  try {
+    check_disjoint(std::vector{a, c}, std::vector{c, b});
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_TRUE(contains(error.what(), "got 2 shared ones, the first: 'one three'")) << error.what();
+  }
+}
+
+TEST(Disjoint, ComparesConversationsWithTheirRoles) {
+  Problem a, b;
+  a.messages = {{"user", "x"}};
+  b.messages = {{"assistant", "x"}};
+  EXPECT_NE(problem_key(a), problem_key(b));
+}
+
+/// Oracle: the row counts and columns that the data's description gives.
+TEST(Datasets, EveryProblemSetHereLoads) {
+  GRPO_REQUIRE_DATA(testing::data_dir() / "gsm8k" / "test.jsonl");
+  const auto gsm8k = load_problems(testing::data_dir() / "gsm8k" / "test.jsonl", {.answer_after = "####"});
+  EXPECT_EQ(gsm8k.size(), 1319U);
+  EXPECT_EQ(gsm8k[0].answer, "18");
+  for (const Problem& problem : gsm8k) {
+    EXPECT_FALSE(problem.solution.empty());
+    EXPECT_EQ(problem.solution.find("<<"), std::string::npos);
+  }
+  const auto math = testing::data_dir() / "math";
+  GRPO_REQUIRE_DATA(math / "math500_test.json");
+  EXPECT_EQ(load_problems(math / "math500_test.json").size(), 500U);
+  EXPECT_EQ(load_problems(math / "aime24.jsonl").size(), 30U);
+  EXPECT_EQ(load_problems(math / "amc23.jsonl")[0].answer, "27.0");
+  EXPECT_EQ(load_problems(math / "mawps_test.jsonl").size(), 2065U);
+  EXPECT_EQ(load_problems(math / "svamp.jsonl", {.question = "Question", .answer = "Answer"}).size(), 1000U);
+}
+
+}  // namespace
+}  // namespace grpo
