@@ -1,0 +1,82 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "grpo/core/config.h"
+
+/// The JSON side of described structs: any C with `void describe(ConfigVisitor&, C&)`, found beside C, can be read, printed and documented.
+namespace grpo {
+
+/// Short names of options: "beta" → "algorithm.beta". They serve as `--beta=0.1` and as top-level keys of files.
+using ConfigAliases = std::map<std::string, std::string, std::less<>>;
+
+/// The settings that files and a command line give, merged in the order of the calls: objects key by key, anything else replaced.
+///
+/// Files are JSON with // and /* */ comments. Duplicate keys, trailing commas, NaN, integers beyond 64 bits, bad UTF-8, more than 64
+/// levels, 4096 keys in an object or 1 MiB are errors, and so is an option given both by its short name and in its place in one file. All
+/// errors are usage Errors that begin with "file:line: ".
+class ConfigSource {
+ public:
+  explicit ConfigSource(ConfigAliases aliases = {});
+  ConfigSource(ConfigSource&&) noexcept;
+  ConfigSource& operator=(ConfigSource&&) noexcept;
+  ~ConfigSource();
+
+  /// Paths in the file are relative to its folder.
+  void add_file(const std::filesystem::path& file);
+  /// The text of a file, which messages call `name`.
+  void add_text(std::string_view json, const std::string& name, const std::filesystem::path& folder = ".");
+  /// "--section.key=value" or "section.key=value", short names too. The value is JSON where it parses as such and a string otherwise; an
+  /// option that is a string takes it as it stands. Paths are relative to the current folder.
+  void add_override(std::string_view argument);
+
+ private:
+  struct Impl;
+  friend void read_described(const ConfigSource& source, const std::function<void(ConfigVisitor&)>& describe_all);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What the templates below call. `describe_all` describes one config to the visitor that it gets.
+void read_described(const ConfigSource& source, const std::function<void(ConfigVisitor&)>& describe_all);
+std::string write_described(const std::function<void(ConfigVisitor&)>& describe_all);
+std::string markdown_described(const std::function<void(ConfigVisitor&)>& describe_all);
+std::string schema_described(const std::function<void(ConfigVisitor&)>& describe_all, const ConfigAliases& aliases);
+
+/// Sets what `source` gives and leaves the rest of `config` as it is; a list or the free options of a struct are replaced whole.
+///
+/// Throws one usage Error with a line for each fault, in the order of the files:
+/// "config.json:12: optim.learing_rate: unknown option (did you mean 'learning_rate'?)". Faults are unknown keys, values of another type,
+/// numbers out of range, words that are no choice. null is for optional numbers only; an integer may be written 1e3; paths become absolute.
+template <class C>
+void read_config(const ConfigSource& source, C& config) {
+  read_described(source, [&](ConfigVisitor& visitor) { describe(visitor, config); });
+}
+
+/// `config` as JSON that reads back equal; relative paths are printed absolute, so that the text means the same wherever it is kept.
+/// Throws Error for NaN, infinities and bad UTF-8.
+template <class C>
+std::string write_config(const C& config) {
+  C copy = config;
+  return write_described([&](ConfigVisitor& visitor) { describe(visitor, copy); });
+}
+
+/// The reference of all options with their defaults: a Markdown table "option | type | default | meaning" and a heading for each section.
+template <class C>
+std::string markdown_reference() {
+  C defaults{};
+  return markdown_described([&](ConfigVisitor& visitor) { describe(visitor, defaults); });
+}
+
+/// The JSON schema (draft 2020-12) of C's files, for editors; short names stand at its top level.
+template <class C>
+std::string json_schema(const ConfigAliases& aliases = {}) {
+  C defaults{};
+  return schema_described([&](ConfigVisitor& visitor) { describe(visitor, defaults); }, aliases);
+}
+
+}  // namespace grpo
