@@ -1,0 +1,334 @@
+#include "grpo/rollout/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "grpo/core/error.h"
+#include "toy_model.h"
+
+namespace grpo {
+namespace {
+
+using testing::toy_config;
+using testing::ToyModel;
+
+std::vector<Prompt> some_prompts(int64_t vocab) {
+  Random random(5);
+  std::vector<Prompt> prompts;
+  for (const int length : {1, 2, 7, 33, 40, 3, 19}) {
+    Prompt& prompt = prompts.emplace_back();
+    prompt.problem = static_cast<int64_t>(100 + prompts.size());
+    for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, vocab - 1)));
+  }
+  return prompts;
+}
+
+RolloutEngine engine_of(const ToyModel& model, const EngineOptions& options = {}) {
+  return RolloutEngine(
+      model.view, [] { return int64_t{7}; }, options);
+}
+
+SamplingParams short_params(int64_t generations = 3, int64_t length = 20) {
+  SamplingParams params;
+  params.num_generations = generations;
+  params.max_completion_length = length;
+  return params;
+}
+
+void expect_equal(const std::vector<Rollout>& a, const std::vector<Rollout>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].problem, b[i].problem);
+    EXPECT_EQ(a[i].sample, b[i].sample);
+    EXPECT_EQ(a[i].ids, b[i].ids);
+    EXPECT_EQ(a[i].logprobs, b[i].logprobs);
+    EXPECT_EQ(a[i].processed_logprobs, b[i].processed_logprobs);
+    EXPECT_EQ(a[i].finish, b[i].finish);
+  }
+}
+
+// Oracle: a forward in double by plain loops.
+void expect_reference_logprobs(const ModelView& view, const std::vector<Rollout>& rollouts, double temperature) {
+  for (const Rollout& rollout : rollouts) {
+    std::vector<int32_t> ids = rollout.prompt_ids;
+    ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
+    const auto logits = testing::reference_logits(view, ids);
+    for (size_t t = 0; t < rollout.ids.size(); ++t) {
+      const auto& row = logits[rollout.prompt_ids.size() - 1 + t];
+      EXPECT_NEAR(rollout.logprobs[t], testing::reference_logprob(row, rollout.ids[t], temperature, view.vocab_limit), 2e-5);
+      EXPECT_EQ(rollout.logprobs[t], rollout.processed_logprobs[t]);
+    }
+  }
+}
+
+struct Family {
+  const char* name;
+  void (*change)(ModelConfig&);
+};
+
+class EngineFamilies : public ::testing::TestWithParam<Family> {};
+
+TEST_P(EngineFamilies, LogprobsEqualTheReferenceForward) {
+  ModelConfig config = toy_config();
+  GetParam().change(config);
+  ToyModel model(config, 3);
+  auto engine = engine_of(model);
+  const auto prompts = some_prompts(config.vocab_size);
+  SamplingParams params = short_params(2, 12);
+  params.temperature = 0.8;
+  const auto rollouts = engine.generate(prompts, params, {.seed = 1, .step = 2});
+  ASSERT_EQ(rollouts.size(), 14U);
+  expect_reference_logprobs(model.view, rollouts, 0.8);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EngineFamilies,
+                         ::testing::Values(Family{"plain", [](ModelConfig&) {}},
+                                           Family{"biases", [](ModelConfig& c) { c.qkv_bias = c.output_bias = c.mlp_bias = true; }},
+                                           Family{"qk_norm", [](ModelConfig& c) { c.qk_norm = true; }},
+                                           Family{"windows",
+                                                  [](ModelConfig& c) {
+                                                    c.sliding_window = {8, 0};
+                                                  }},
+                                           Family{"tied", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
+                                           Family{"group7",
+                                                  [](ModelConfig& c) {
+                                                    c.num_attention_heads = 14;
+                                                    c.head_dim = 8;
+                                                  }},
+                                           Family{"one_kv_head",
+                                                  [](ModelConfig& c) {
+                                                    c.num_attention_heads = 17;
+                                                    c.num_key_value_heads = 1;
+                                                    c.head_dim = 64;
+                                                  }}),
+                         [](const auto& family) { return std::string(family.param.name); });
+
+TEST(Engine, FoldsLoraIntoThePackedWeights) {
+  ToyModel model(toy_config(), 4);
+  for (LayerView& layer : model.view.layers) {
+    model.add_lora(layer.qkv, 3);
+    model.add_lora(layer.gate_up, 2);
+    model.add_lora(layer.down, 4);
+  }
+  auto engine = engine_of(model);
+  expect_reference_logprobs(model.view, engine.generate(some_prompts(37), short_params(1, 8), {}), 1.0);
+}
+
+TEST(Engine, FillsRolloutsInGroupOrder) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model, {.max_slots = 4});
+  const auto prompts = some_prompts(37);
+  const auto rollouts = engine.generate(prompts, short_params(3, 5), {});
+  ASSERT_EQ(rollouts.size(), prompts.size() * 3);
+  for (size_t i = 0; i < rollouts.size(); ++i) {
+    EXPECT_EQ(rollouts[i].group, static_cast<int64_t>(i / 3));
+    EXPECT_EQ(rollouts[i].sample, static_cast<int64_t>(i % 3));
+    EXPECT_EQ(rollouts[i].problem, prompts[i / 3].problem);
+    EXPECT_EQ(rollouts[i].prompt_ids, prompts[i / 3].ids);
+    EXPECT_EQ(rollouts[i].policy_version, 7);
+    EXPECT_EQ(rollouts[i].ids.size(), 5U);
+    EXPECT_EQ(rollouts[i].logprobs.size(), 5U);
+    EXPECT_EQ(rollouts[i].finish, FinishReason::kLength);
+  }
+  EXPECT_NE(rollouts[0].ids, rollouts[1].ids);
+}
+
+class EngineExactness : public ::testing::TestWithParam<EngineOptions> {};
+
+// Property: the schedule leaves no trace in the samples.
+TEST_P(EngineExactness, SamplesDoNotDependOnTheSchedule) {
+  ModelConfig config = toy_config();
+  config.sliding_window = {0, 21};
+  ToyModel model(config, 3);
+  auto prompts = some_prompts(config.vocab_size);
+  SamplingParams params = short_params(5, 40);
+  params.stop_ids = {1, 2};
+  auto one_slot = engine_of(model, {.max_slots = 1, .threads = 1});
+  const auto expected = one_slot.generate(prompts, params, {.seed = 9, .step = 4});
+  auto engine = engine_of(model, GetParam());
+  expect_equal(engine.generate(prompts, params, {.seed = 9, .step = 4}), expected);
+
+  std::reverse(prompts.begin(), prompts.end());
+  auto reversed = engine.generate(prompts, params, {.seed = 9, .step = 4});
+  std::stable_sort(reversed.begin(), reversed.end(), [](const Rollout& a, const Rollout& b) { return a.problem < b.problem; });
+  expect_equal(reversed, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Schedules, EngineExactness,
+                         ::testing::Values(EngineOptions{.max_slots = 1, .prefill_tokens = 1, .threads = 2},
+                                           EngineOptions{.max_slots = 3, .prefill_tokens = 5, .threads = 1},
+                                           EngineOptions{.max_slots = 8, .prefill_tokens = 64, .threads = 2}, EngineOptions{.threads = 2},
+                                           EngineOptions{.max_slots = 33, .max_sequence_length = 90, .prefill_tokens = 1, .threads = 3}));
+
+// Property: a sample does not depend on who shares its prompt, and equals the one of a group of its own.
+TEST(Engine, SharingAPromptChangesNothing) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto prompts = some_prompts(37);
+  const auto all = engine.generate(prompts, short_params(4, 20), {.seed = 2});
+  for (const Prompt& prompt : prompts) {
+    const auto alone = engine.generate(std::vector{prompt}, short_params(1, 20), {.seed = 2});
+    const auto same = std::find_if(all.begin(), all.end(), [&](const Rollout& r) { return r.problem == prompt.problem && r.sample == 0; });
+    expect_equal(alone, {*same});
+  }
+}
+
+TEST(Engine, KeysSeparateSeedsStepsAndProblems) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  std::vector<Prompt> prompts = {some_prompts(37)[4]};
+  const auto base = engine.generate(prompts, short_params(1), {.seed = 1, .step = 1});
+  EXPECT_NE(base[0].ids, engine.generate(prompts, short_params(1), {.seed = 2, .step = 1})[0].ids);
+  EXPECT_NE(base[0].ids, engine.generate(prompts, short_params(1), {.seed = 1, .step = 2})[0].ids);
+  prompts[0].problem += 1;
+  EXPECT_NE(base[0].ids, engine.generate(prompts, short_params(1), {.seed = 1, .step = 1})[0].ids);
+}
+
+TEST(Engine, RepacksWhenTheVersionChanges) {
+  ToyModel model(toy_config(), 3);
+  int64_t version = 0;
+  RolloutEngine engine(model.view, [&version] { return version; });
+  const auto prompts = some_prompts(37);
+  SamplingParams params = short_params(1, 6);
+  engine.generate(prompts, params, {});
+  auto* weights = static_cast<float*>(const_cast<void*>(model.view.layers[0].down.weight));
+  for (int i = 0; i < 100; ++i) weights[i] += 0.5F;
+  ++version;
+  const auto rollouts = engine.generate(prompts, params, {});
+  EXPECT_EQ(rollouts[0].policy_version, 1);
+  expect_reference_logprobs(model.view, rollouts, 1.0);
+}
+
+TEST(Engine, ReleaseKeepsTheEngineUsable) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto before = engine.generate(some_prompts(37), short_params(), {});
+  engine.release();
+  expect_equal(engine.generate(some_prompts(37), short_params(), {}), before);
+}
+
+TEST(Engine, StopsAtStopIdsAndAtTheModelsEos) {
+  ModelConfig config = toy_config();
+  config.eos_token_ids = {3, 4};
+  ToyModel model(config, 3, 0.1F);
+  auto engine = engine_of(model);
+  SamplingParams params = short_params(8, 50);
+  params.stop_ids = {5};
+  int stopped = 0;
+  for (const Rollout& rollout : engine.generate(some_prompts(37), params, {})) {
+    const auto stop = std::find_if(rollout.ids.begin(), rollout.ids.end(), [](int32_t id) { return id >= 3 && id <= 5; });
+    if (rollout.finish == FinishReason::kStop) {
+      ++stopped;
+      EXPECT_EQ(stop + 1, rollout.ids.end());
+    } else {
+      EXPECT_EQ(stop, rollout.ids.end());
+      EXPECT_EQ(rollout.ids.size(), 50U);
+    }
+  }
+  EXPECT_GT(stopped, 0);
+  params.ignore_eos = true;
+  params.stop_ids.clear();
+  for (const Rollout& rollout : engine.generate(some_prompts(37), params, {})) EXPECT_EQ(rollout.finish, FinishReason::kLength);
+}
+
+TEST(Engine, EndsAtTheContext) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model, {.max_sequence_length = 42});
+  for (const Rollout& rollout : engine.generate(some_prompts(37), short_params(2, 30), {})) {
+    EXPECT_EQ(rollout.ids.size(), std::min<size_t>(30, 42 - rollout.prompt_ids.size()));
+    EXPECT_EQ(rollout.finish, FinishReason::kLength);
+  }
+}
+
+TEST(Engine, NeverSamplesRowsBeyondTheVocabulary) {
+  ToyModel model(toy_config(), 3, 0.02F);
+  model.view.vocab_limit = 19;
+  auto engine = engine_of(model);
+  const auto rollouts = engine.generate(some_prompts(19), short_params(8, 50), {});
+  for (const Rollout& rollout : rollouts) {
+    for (const int32_t id : rollout.ids) EXPECT_LT(id, 19);
+  }
+  expect_reference_logprobs(model.view, rollouts, 1.0);
+}
+
+TEST(Engine, GreedyTakesTheMostLikelyTokenAndReportsPlainLogprobs) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  SamplingParams params = short_params(2, 10);
+  params.temperature = 0.0;
+  for (const Rollout& rollout : engine.generate(some_prompts(37), params, {})) {
+    std::vector<int32_t> ids = rollout.prompt_ids;
+    ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
+    const auto logits = testing::reference_logits(model.view, ids);
+    for (size_t t = 0; t < rollout.ids.size(); ++t) {
+      const auto& row = logits[rollout.prompt_ids.size() - 1 + t];
+      EXPECT_EQ(rollout.ids[t], std::max_element(row.begin(), row.end()) - row.begin());
+      EXPECT_NEAR(rollout.logprobs[t], testing::reference_logprob(row, rollout.ids[t], 1.0, 37), 2e-5);
+      EXPECT_EQ(rollout.processed_logprobs[t], 0.0F);
+    }
+  }
+}
+
+TEST(Engine, ReportsTokensProgressAndInterrupts) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model, {.max_slots = 3});
+  std::vector<std::vector<int32_t>> streamed(14);
+  int64_t tokens = 0, done = 0;
+  GenerateContext context;
+  context.on_token = [&](const TokenEvent& event) {
+    auto& ids = streamed[static_cast<size_t>(event.group * 2 + event.sample)];
+    EXPECT_EQ(event.position, static_cast<int64_t>(ids.size()));
+    ids.push_back(event.id);
+  };
+  context.on_progress = [&](int64_t now, int64_t finished) {
+    EXPECT_GE(now, tokens);
+    tokens = now;
+    done = finished;
+  };
+  const auto rollouts = engine.generate(some_prompts(37), short_params(2, 9), {}, context);
+  EXPECT_EQ(tokens, 14 * 9);
+  EXPECT_EQ(done, 14);
+  for (size_t i = 0; i < rollouts.size(); ++i) EXPECT_EQ(streamed[i], rollouts[i].ids);
+
+  int polls = 0;
+  const GenerateContext interrupting{.interrupted = [&polls] { return ++polls > 3; }};
+  EXPECT_THROW(engine.generate(some_prompts(37), short_params(2, 9), {}, interrupting), Error);
+  EXPECT_EQ(engine.generate(some_prompts(37), short_params(2, 9), {}).size(), 14U);
+}
+
+std::string error_of(RolloutEngine& engine, const std::vector<Prompt>& prompts, const SamplingParams& params) {
+  try {
+    engine.generate(prompts, params, {});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Engine, RefusesWhatDoesNotFit) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto contains = [](const std::string& text, const char* what) { return text.find(what) != std::string::npos; };
+  EXPECT_TRUE(contains(error_of(engine, {{.problem = 12, .ids = std::vector<int32_t>(96, 1)}}, short_params()), "problem 12"));
+  EXPECT_TRUE(contains(error_of(engine, {{.problem = 13, .ids = {}}}, short_params()), "problem 13"));
+  EXPECT_TRUE(contains(error_of(engine, {{.problem = 14, .ids = {1, 37}}}, short_params()), "got 37"));
+  EXPECT_TRUE(contains(error_of(engine, {{.problem = 14, .ids = {-1}}}, short_params()), "got -1"));
+  SamplingParams params = short_params();
+  params.stop = {"x"};
+  EXPECT_TRUE(contains(error_of(engine, {}, params), "tokenizer"));
+  auto poor = engine_of(model, {.kv_budget_bytes = 100});
+  EXPECT_TRUE(contains(error_of(poor, some_prompts(37), short_params()), "kv_budget_bytes"));
+  EXPECT_THROW(engine_of(model, {.prefill_tokens = 0}), Error);
+  EXPECT_TRUE(engine.generate({}, short_params(), {}).empty());
+}
+
+TEST(Engine, WeightsThatAreNotFiniteAreAnError) {
+  ToyModel model(toy_config(), 3);
+  static_cast<float*>(const_cast<void*>(model.view.layers[1].down.weight))[0] = std::numeric_limits<float>::quiet_NaN();
+  auto engine = engine_of(model);
+  EXPECT_NE(error_of(engine, some_prompts(37), short_params()).find("finite"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace grpo
