@@ -1,0 +1,51 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "grpo/data/packed.h"
+#include "grpo/data/types.h"
+
+namespace grpo {
+
+struct BatchOptions {
+  bool mask_truncated_completions = false;  // leave completions that ended for their length out of the loss (their rewards still count)
+};
+
+struct SplitOptions {
+  int64_t max_tokens = 8192;  // rows of a micro-batch, prompts included
+};
+
+/// Sequences to train on: packed tokens, and what the loss needs of each (row, target) pair. S sequences, M pairs, N tokens; a sequence's
+/// pairs are the ids of its completion, in order, sequences in order.
+struct Batch : PackedTokens {
+  std::vector<int64_t> groups;   // [S] the group of each sequence
+  at::Tensor advantages;         // [M] float32
+  at::Tensor mask;               // [M] float32, 1 = in the loss
+  at::Tensor old_logprobs;       // [M] nats, of the policy before the step's first update; undefined: the current policy's own
+  at::Tensor ref_logprobs;       // [M] nats, of the reference policy; undefined: none
+  at::Tensor sampling_logprobs;  // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
+
+  int64_t num_samples() const { return static_cast<int64_t>(groups.size()); }
+
+  /// The sequences of those numbers as a batch of their own, in ascending order, so that what is left of a group still shares its prompt.
+  /// Throws on a number that is out of range or given twice.
+  Batch select(std::vector<int64_t> chosen) const;
+
+  /// Cuts into as few micro-batches of at most `max_tokens` rows as the order of sequences allows, then evens out their sizes. Groups that
+  /// fit stay whole; one that does not is cut between sequences and its prompt repeated. A sequence that alone exceeds the budget gets its
+  /// own micro-batch. Concatenated, the pairs of the micro-batches are those of the batch, in the same order.
+  std::vector<Batch> split(const SplitOptions& options) const;
+
+  /// The same batch with its tensors on `device`.
+  Batch to(at::Device device) const;
+};
+
+/// Packs rollouts, a group's prompt once, with the completion's first id predicted by the last prompt row. `advantages` is [B], one per
+/// rollout, or undefined. The sampler's log-probs come along where every rollout has one per id.
+/// Throws on empty prompts or completions, on unequal prompts within a group, and on a wrong number of advantages or log-probs.
+Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options = {});
+
+}  // namespace grpo

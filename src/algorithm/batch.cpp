@@ -1,0 +1,99 @@
+#include "grpo/algorithm/batch.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "grpo/core/error.h"
+#include "packer.h"
+
+namespace grpo {
+namespace {
+
+constexpr at::Tensor Batch::*kPairTensors[] = {&Batch::advantages, &Batch::mask, &Batch::old_logprobs, &Batch::ref_logprobs,
+                                               &Batch::sampling_logprobs};
+
+at::Tensor to_tensor(const std::vector<float>& values) { return at::tensor(values, at::kFloat); }
+
+std::string name_of(const Rollout& rollout) {
+  return "sample " + std::to_string(rollout.sample) + " of group " + std::to_string(rollout.group);
+}
+
+void check(const Rollout& rollout, const Rollout& first_of_group) {
+  GRPO_CHECK(!rollout.prompt_ids.empty(), "make_batch", "expected at least one prompt id; got none in " + name_of(rollout));
+  GRPO_CHECK(!rollout.ids.empty(), "make_batch", "expected at least one sampled id; got none in " + name_of(rollout));
+  GRPO_CHECK(rollout.prompt_ids == first_of_group.prompt_ids, "make_batch",
+             "expected one prompt for the whole group; got another one in " + name_of(rollout));
+  GRPO_CHECK(rollout.logprobs.empty() || rollout.logprobs.size() == rollout.ids.size(), "make_batch",
+             "expected one log-prob per id (" + std::to_string(rollout.ids.size()) + ") or none; got " +
+                 std::to_string(rollout.logprobs.size()) + " in " + name_of(rollout));
+}
+
+}  // namespace
+
+Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) {
+  GRPO_CHECK(!rollouts.empty(), "make_batch", "expected at least one rollout; got none");
+  const auto count = static_cast<int64_t>(rollouts.size());
+  GRPO_CHECK(!advantages.defined() || (advantages.dim() == 1 && advantages.size(0) == count), "make_batch",
+             "expected advantages [" + std::to_string(count) + "], one per rollout; got " + std::to_string(advantages.numel()));
+  Batch batch;
+  Packer packer(batch);
+  std::vector<float> mask, sampling;
+  const bool sampled = std::ranges::none_of(rollouts, [](const Rollout& rollout) { return rollout.logprobs.empty(); });
+  const Rollout* first = &rollouts.front();
+  for (const Rollout& rollout : rollouts) {
+    if (rollout.group != first->group) first = &rollout;
+    check(rollout, *first);
+    packer.add(rollout.group, rollout.prompt_ids, rollout.ids);
+    const bool masked = options.mask_truncated_completions && rollout.finish == FinishReason::kLength;
+    mask.resize(mask.size() + rollout.ids.size(), masked ? 0.0F : 1.0F);
+    if (sampled) sampling.insert(sampling.end(), rollout.logprobs.begin(), rollout.logprobs.end());
+  }
+  batch.mask = to_tensor(mask);
+  if (sampled) batch.sampling_logprobs = to_tensor(sampling);
+  if (advantages.defined()) batch.advantages = advantages.to(at::kFloat).index_select(0, at::tensor(batch.samples).to(advantages.device()));
+  return batch;
+}
+
+Batch Batch::select(std::vector<int64_t> chosen) const {
+  std::ranges::sort(chosen);
+  GRPO_CHECK(std::ranges::adjacent_find(chosen) == chosen.end(), "Batch::select", "expected each sequence once; got one twice");
+  GRPO_CHECK(!chosen.empty() && chosen.front() >= 0 && chosen.back() < num_samples(), "Batch::select",
+             "expected numbers of sequences below " + std::to_string(num_samples()) + "; got none or one outside");
+  std::vector<Segment> completions;  // by sequence
+  std::ranges::copy_if(segments, std::back_inserter(completions), [](const Segment& s) { return s.prefix_end > s.prefix_begin; });
+  std::vector<int64_t> first_pair(completions.size() + 1, 0);
+  std::transform_inclusive_scan(completions.begin(), completions.end(), first_pair.begin() + 1, std::plus<>(),
+                                [](const Segment& s) { return s.end - s.begin; });
+
+  Batch part;
+  Packer packer(part);
+  std::vector<int64_t> pairs;
+  const auto ids = [this](int64_t begin, int64_t end) {
+    return std::span(tokens).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  };
+  for (const int64_t sample : chosen) {
+    const auto number = static_cast<size_t>(sample);
+    const Segment& completion = completions[number];
+    packer.add(groups[number], ids(completion.prefix_begin, completion.prefix_end), ids(completion.begin, completion.end));
+    for (int64_t pair = first_pair[number]; pair < first_pair[number + 1]; ++pair) pairs.push_back(pair);
+  }
+  const at::Tensor index = at::tensor(pairs);
+  for (const auto member : kPairTensors) {
+    const at::Tensor& whole = this->*member;
+    if (whole.defined()) part.*member = whole.index_select(0, index.to(whole.device()));
+  }
+  return part;
+}
+
+Batch Batch::to(at::Device device) const {
+  Batch moved = *this;
+  for (const auto member : kPairTensors) {
+    if ((this->*member).defined()) moved.*member = (this->*member).to(device);
+  }
+  return moved;
+}
+
+}  // namespace grpo

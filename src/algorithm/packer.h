@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "grpo/algorithm/batch.h"
+
+namespace grpo {
+
+/// Lays sequences end to end into a batch's tokens, positions, segments, pairs and groups; the tensors are the caller's.
+class Packer {
+ public:
+  explicit Packer(Batch& batch) : batch_(batch) {}
+
+  /// Adds a sequence, and its prompt too unless the sequence before is of the same group. `prompt` and `completion` are not empty.
+  void add(int64_t group, std::span<const int32_t> prompt, std::span<const int32_t> completion);
+
+ private:
+  void append(std::span<const int32_t> ids, int64_t first_position, int64_t prefix_begin, int64_t prefix_end);
+
+  Batch& batch_;
+  PackedTokens::Segment prompt_;
+};
+
+}  // namespace grpo

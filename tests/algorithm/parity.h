@@ -1,0 +1,89 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grpo/algorithm/config.h"
+#include "support/parity.h"
+
+namespace grpo::testing {
+
+/// Which test reads which `format` of parity/trl; a file of another format fails `ParityFormats`.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kHandledFormats = {{
+    {"grpo-loss", "algorithm: parity_loss_test"},
+    {"grpo-advantages", "algorithm: parity_advantages_test"},
+    {"rloo", "trainer"},
+    {"grpo-e2e", "trainer"},
+    {"grpo-train", "trainer"},
+}};
+
+inline std::filesystem::path trl_dir() { return parity_dir() / "trl"; }
+
+/// The case files of one format, by file name.
+inline std::map<std::string, nlohmann::json> trl_files(std::string_view format) {
+  std::map<std::string, nlohmann::json> files;
+  for (const auto& entry : std::filesystem::directory_iterator(trl_dir())) {
+    if (entry.path().extension() != ".json") continue;
+    auto content = read_json(entry.path());
+    if (content.at("format") == format) files[entry.path().filename().string()] = std::move(content);
+  }
+  return files;
+}
+
+/// A number; null is NaN, "inf" and "-inf" infinite.
+inline double number(const nlohmann::json& value) {
+  if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (value.is_string()) return value == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+  return value.get<double>();
+}
+
+inline std::optional<double> optional_number(const nlohmann::json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+}
+
+inline std::vector<std::vector<double>> table(const nlohmann::json& rows) {
+  std::vector<std::vector<double>> result;
+  for (const auto& row : rows) {
+    auto& values = result.emplace_back();
+    for (const auto& value : row) values.push_back(number(value));
+  }
+  return result;
+}
+
+template <size_t kCount>
+int index_of(const std::array<std::string_view, kCount>& names, const nlohmann::json& name) {
+  const auto found = std::ranges::find(names, name.get<std::string>());
+  if (found == names.end()) throw std::runtime_error("unknown name in a fixture: " + name.dump());
+  return static_cast<int>(found - names.begin());
+}
+
+/// `scale_rewards` may be a boolean: TRL's old spelling of group and none.
+inline AdvantageConfig advantage_config(const nlohmann::json& config) {
+  const auto& scale = config.at("scale_rewards");
+  const nlohmann::json scale_name = scale.is_boolean() ? nlohmann::json(scale.get<bool>() ? "group" : "none") : scale;
+  AdvantageConfig result;
+  result.scale_rewards = static_cast<ScaleRewards>(index_of<3>({"group", "batch", "none"}, scale_name));
+  result.multi_objective_aggregation =
+      static_cast<RewardAggregation>(index_of<2>({"sum_then_normalize", "normalize_then_sum"}, config.at("multi_objective_aggregation")));
+  if (!config.at("reward_weights").is_null()) result.reward_weights = config.at("reward_weights").get<std::vector<double>>();
+  return result;
+}
+
+/// Within `tolerance` relative plus absolute; NaN equals NaN.
+inline bool near(double value, double expected, double tolerance) {
+  if (std::isnan(expected)) return std::isnan(value);
+  return std::abs(value - expected) <= tolerance * (1 + std::abs(expected));
+}
+
+}  // namespace grpo::testing
