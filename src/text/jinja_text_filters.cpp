@@ -1,0 +1,117 @@
+#include <algorithm>
+
+#include "text/jinja_builtins.h"
+#include "text/jinja_format.h"
+#include "text/jinja_operators.h"
+#include "text/jinja_text.h"
+
+namespace grpo::jinja {
+namespace {
+
+template <std::string (*kMap)(std::string_view)>
+Value mapped(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "filter", arguments, {"value"});
+  return context.text(kMap(to_text(context, given.required(0))));
+}
+
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char character : text) {
+    switch (character) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += character;
+    }
+  }
+  return out;
+}
+
+std::string as_is(std::string_view text) { return std::string(text); }
+
+Value trim(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "trim", arguments, {"value", "chars"});
+  const std::string text = to_text(context, given.required(0));
+  const std::string* set = given.text(1);
+  if (set) context.charge(static_cast<int64_t>(set->size() * text.size() / 16));
+  return context.text(std::string(strip(text, set, Side::kBoth)));
+}
+
+Value replace_filter(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "replace", arguments, {"value", "old", "new", "count"});
+  const std::string text = to_text(context, given.required(0));
+  const std::string from = to_text(context, given.required(1));
+  const std::string to = to_text(context, given.required(2));
+  const int64_t limit = given.integer(3, -1);
+  const int64_t found = count(text, from);
+  const int64_t growth = (limit < 0 ? found : std::min(limit, found)) * (1 + static_cast<int64_t>(to.size()) / 16);
+  context.charge(growth);
+  return context.text(replace(text, from, to, limit));
+}
+
+/// Lines after the first (and the first where `first`) get the indentation; blank lines only where `blank`.
+Value indent(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "indent", arguments, {"value", "width", "first", "blank"});
+  const Value* width = given.get(1);
+  if (!width || !width->text()) context.charge(std::clamp<int64_t>(given.integer(1, 4), 0, Context::kBudget));
+  const std::string space =
+      width && width->text() ? *width->text() : std::string(static_cast<size_t>(std::max<int64_t>(given.integer(1, 4), 0)), ' ');
+  const std::string text = to_text(context, given.required(0)) + "\n";
+  std::string out = given.flag(2, false) ? space : "";
+  const auto lines = split_lines(text, false);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    context.charge(1 + static_cast<int64_t>(space.size()) / 16);
+    if (i > 0) out += '\n';
+    if (i > 0 && (given.flag(3, false) || !lines[i].empty())) out += space;
+    out += lines[i];
+  }
+  return context.text(std::move(out));
+}
+
+Value format(Context& context, const Arguments& arguments) {
+  if (!arguments.named.empty()) context.fail("format() expected positional arguments");
+  const std::vector<Value> values(arguments.positional.begin() + 1, arguments.positional.end());
+  return context.text(percent_format(context, to_text(context, arguments.positional[0]), values));
+}
+
+Value word_count(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "wordcount", arguments, {"value"});
+  return Value(static_cast<int64_t>(split_space(to_text(context, given.required(0)), -1).size()));
+}
+
+}  // namespace
+
+const FunctionTable& text_filters() {
+  static const FunctionTable kTable{
+      {"upper", mapped<upper>},
+      {"lower", mapped<lower>},
+      {"title", mapped<title_filter>},
+      {"capitalize", mapped<capitalize>},
+      {"string", mapped<as_is>},
+      {"safe", mapped<as_is>},
+      {"e", mapped<escape>},
+      {"escape", mapped<escape>},
+      {"forceescape", mapped<escape>},
+      {"trim", trim},
+      {"replace", replace_filter},
+      {"indent", indent},
+      {"format", format},
+      {"wordcount", word_count},
+  };
+  return kTable;
+}
+
+}  // namespace grpo::jinja
