@@ -105,7 +105,8 @@ class CountdownTask final : public Task {
     problem.question =
         "Combine the numbers [" + list + "] into an expression whose value is " + target +
         ". Every number must be used exactly once; +, -, *, / and parentheses are allowed. Think inside <think> </think> first, "
-        "then give nothing but the expression inside <answer> </answer>, such as <answer> (1 + 2) / 3 </answer>.";
+        "then give nothing but the expression inside <answer> </answer>, such as <answer> (1 + 2) / 3 </answer>";  // templates add the full
+                                                                                                                   // stop
     problem.solution = expression.text;
     problem.fields["numbers"] = nlohmann::json(numbers).dump();
     problem.fields["target"] = target;

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/data/options.h"
 #include "grpo/data/types.h"
 
 namespace grpo {
@@ -53,6 +54,6 @@ class Reward {
 };
 
 /// A reward's own options: name → JSON text of the value, as in the config.
-using RewardOptions = std::vector<std::pair<std::string, std::string>>;
+using RewardOptions = NamedOptions;
 
 }  // namespace grpo

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include "grpo/reward/reward.h"
+
+namespace grpo {
+
+std::unique_ptr<Reward> make_accuracy_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_countdown_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_format_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_length_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_repetition_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_soft_overlong_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_tag_count_reward(const RewardOptions& options);
+
+/// A reward that judges every completion by itself.
+class CompletionReward : public Reward {
+ public:
+  void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) final;
+
+ private:
+  virtual Score judge(const Completion& completion, const RewardContext& context) const = 0;
+};
+
+/// The tags of the R1-Zero form, in their order.
+inline constexpr std::array<std::string_view, 4> kTags = {"<think>", "</think>", "<answer>", "</answer>"};
+
+/// How many of `kTags` stand in `text` exactly once.
+int single_tags(std::string_view text);
+
+}  // namespace grpo

@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "grpo/data/strings.h"
+#include "reward/builtin.h"
+
+namespace grpo {
+namespace {
+
+struct RepetitionOptions {
+  int64_t ngram = 3;
+  double max_penalty = 1.0;
+};
+
+void describe(ConfigVisitor& visitor, RepetitionOptions& options) {
+  visitor.field("ngram", options.ngram, "words in a row that are compared", {.min = 1, .max = 64});
+  visitor.field("max_penalty", options.max_penalty, "what a text that only repeats itself would lose", kNonNegative);
+}
+
+/// The words of `text`, equal ones by equal numbers.
+std::vector<size_t> number_words(std::string_view text) {
+  std::unordered_map<std::string_view, size_t> numbers;
+  std::vector<size_t> words;
+  for (text = trim(text); !text.empty(); text = trim(text)) {
+    const auto length = static_cast<size_t>(std::find_if(text.begin(), text.end(), is_space) - text.begin());
+    words.push_back(numbers.emplace(text.substr(0, length), numbers.size()).first->second);
+    text.remove_prefix(length);
+  }
+  return words;
+}
+
+/// -max_penalty · (1 - different n-grams / n-grams), over words between white space; 0 for texts shorter than one n-gram.
+class RepetitionReward final : public CompletionReward {
+ public:
+  explicit RepetitionReward(const RepetitionOptions& options) : options_(options) {}
+
+ private:
+  Score judge(const Completion& completion, const RewardContext&) const override {
+    const std::vector<size_t> words = number_words(completion.text);
+    const auto n = static_cast<size_t>(options_.ngram);
+    if (words.size() < n) return 0.0;
+    std::vector<std::span<const size_t>> grams;
+    for (size_t i = 0; i + n <= words.size(); ++i) grams.push_back(std::span(words).subspan(i, n));
+    std::sort(grams.begin(), grams.end(),
+              [](auto a, auto b) { return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end()); });
+    const auto last = std::unique(grams.begin(), grams.end(), [](auto a, auto b) { return std::equal(a.begin(), a.end(), b.begin()); });
+    const auto different = static_cast<double>(last - grams.begin());
+    return -options_.max_penalty * (1.0 - different / static_cast<double>(grams.size()));
+  }
+
+  RepetitionOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reward> make_repetition_reward(const RewardOptions& options) {
+  return std::make_unique<RepetitionReward>(read_options<RepetitionOptions>("repetition", options));
+}
+
+}  // namespace grpo

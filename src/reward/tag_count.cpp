@@ -1,0 +1,33 @@
+#include "reward/builtin.h"
+
+namespace grpo {
+namespace {
+
+struct TagCountOptions {
+  bool think_prefilled = false;
+};
+
+void describe(ConfigVisitor& visitor, TagCountOptions& options) {
+  visitor.field("think_prefilled", options.think_prefilled, "the prompt ends with <think>, so the completion begins inside it");
+}
+
+/// 0.25 for each of the four tags that stands exactly once, wherever it stands.
+class TagCountReward final : public CompletionReward {
+ public:
+  explicit TagCountReward(const TagCountOptions& options) : options_(options) {}
+
+ private:
+  Score judge(const Completion& completion, const RewardContext&) const override {
+    return 0.25 * single_tags(options_.think_prefilled ? std::string(kTags[0]) + completion.text : completion.text);
+  }
+
+  TagCountOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reward> make_tag_count_reward(const RewardOptions& options) {
+  return std::make_unique<TagCountReward>(read_options<TagCountOptions>("tag_count", options));
+}
+
+}  // namespace grpo

@@ -1,0 +1,143 @@
+#include "grpo/reward/score.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "grpo/core/error.h"
+#include "reward/judge.h"
+
+namespace grpo {
+namespace {
+
+/// Scores the number in the text; "none" is undefined, "throw" throws, "inf" is infinite.
+class NumberReward final : public Reward {
+ public:
+  void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) override {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].text == "throw") throw std::runtime_error("cannot read");
+      scores[i] = batch[i].text == "none" ? Score::undefined() : Score(std::stod(batch[i].text), "read");
+      context.log_metric("seen", 1.0);
+    }
+  }
+};
+
+class PickyReward final : public Reward {
+ public:
+  explicit PickyReward(const RewardOptions& options) : options_(options.size()) {}
+  void score(std::span<const Completion>, std::span<Score> scores, RewardContext&) override {
+    for (Score& score : scores) score = static_cast<double>(options_);
+  }
+
+ private:
+  size_t options_;
+};
+
+struct Batch {
+  explicit Batch(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) completions.push_back(testing::completion(problem, text));
+  }
+  Problem problem;
+  std::vector<Completion> completions;
+};
+
+RewardSet two_rewards() {
+  RewardSet set;
+  set.add("number", std::make_unique<NumberReward>());
+  RewardRegistry registry;
+  registry.add("short", [](const Completion& given) { return given.text.size() < 3 ? 1.0 : std::nan(""); });
+  set.add("short", registry.make("short"), 0.5);
+  return set;
+}
+
+TEST(ScoreAll, SumsTheDefinedOnesByWeight) {
+  const Batch batch({"2", "10", "none", "100"});
+  ThreadPool two_threads(2);
+  for (ThreadPool* pool : {static_cast<ThreadPool*>(nullptr), &two_threads}) {
+    RewardSet set = two_rewards();
+    RewardContext context;
+    context.log_metric("seen", 4.0);
+    const ScoredBatch scored = score_all(set, batch.completions, context, pool);
+    ASSERT_EQ(scored.per_function.size(), 2U);
+    EXPECT_EQ(scored.per_function[0][1], 10.0);
+    EXPECT_TRUE(std::isnan(scored.per_function[0][2]));
+    EXPECT_EQ(scored.reasons[0][0], "read");
+    EXPECT_DOUBLE_EQ(scored.rewards[0], 2.5);
+    EXPECT_DOUBLE_EQ(scored.rewards[1], 10.5);
+    EXPECT_TRUE(std::isnan(scored.rewards[2]));  // "none" is longer than two letters: neither has a verdict
+    EXPECT_DOUBLE_EQ(scored.rewards[3], 100.0);
+    EXPECT_EQ(context.metrics.at("seen"), (std::pair<double, int64_t>{8.0, 5}));
+  }
+}
+
+TEST(ScoreAll, FaultsNameTheFunctionAndTheSample) {
+  for (const auto& [text, part] : {std::pair{"throw", "cannot read"}, std::pair{"inf", "infinity"}, std::pair{"-inf", "infinity"}}) {
+    const Batch batch({"1", text, "3"});
+    RewardSet set = two_rewards();
+    RewardContext context;
+    try {
+      score_all(set, batch.completions, context);
+      FAIL() << "expected an error";
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_NE(message.find("[reward number]"), std::string::npos) << message;
+      EXPECT_NE(message.find("'" + std::string(text) + "'"), std::string::npos) << message;
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+    }
+  }
+}
+
+TEST(ScoreAll, EmptyBatchesAndSetsAreFine) {
+  RewardSet set = two_rewards();
+  RewardContext context;
+  EXPECT_TRUE(score_all(set, {}, context).rewards.empty());
+  RewardSet none;
+  const Batch batch({"1"});
+  EXPECT_TRUE(std::isnan(score_all(none, batch.completions, context).rewards[0]));
+  EXPECT_THROW(none.add("bad", std::make_unique<NumberReward>(), std::nan("")), Error);
+}
+
+TEST(Registry, EveryBuiltinRefusesUnknownOptionsAndScores) {
+  const auto registry = builtin_rewards();
+  Problem problem = testing::problem_with_answer("3");
+  problem.fields = {{"numbers", "[1,2]"}, {"target", "3"}};
+  const Completion given = testing::completion(problem, "<think>1+2=3</think><answer>1+2</answer>", 9);
+  for (const std::string& name : registry.names()) {
+    EXPECT_THROW(registry.make(name, {{"no_such_option", "1"}}), Error) << name;
+    RewardSet set;
+    set.add(name, registry.make(name));
+    RewardContext context;
+    context.max_completion_length = 100;
+    EXPECT_TRUE(std::isfinite(score_all(set, {&given, 1}, context).rewards[0])) << name;
+  }
+}
+
+TEST(Registry, TakesClassesAndFunctions) {
+  RewardRegistry registry = builtin_rewards();
+  registry.add<NumberReward>("number");
+  registry.add<PickyReward>("picky");
+  registry.add("constant", [](const Completion&) { return 4.0; });
+  EXPECT_THROW(registry.add("format", [](const Completion&) { return 0.0; }), Error);
+  EXPECT_THROW(registry.make("number", {{"x", "1"}}), Error);
+  EXPECT_THROW(registry.make("constant", {{"x", "1"}}), Error);
+  const Problem problem;
+  const Completion given = testing::completion(problem, "7");
+  RewardContext context;
+  for (const auto& [name, options, wanted] :
+       {std::tuple{"number", RewardOptions{}, 7.0}, std::tuple{"picky", RewardOptions{{"x", "1"}}, 1.0},
+        std::tuple{"constant", RewardOptions{}, 4.0}}) {
+    Score score;
+    registry.make(name, options)->score({&given, 1}, {&score, 1}, context);
+    EXPECT_EQ(score.value, wanted) << name;
+  }
+  try {
+    registry.make("acuracy");
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_NE(std::string(error.what()).find("did you mean 'accuracy'"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace grpo
