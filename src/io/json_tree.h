@@ -26,7 +26,7 @@ struct JsonValue {
   using Object = std::vector<JsonMember>;  // in the order of the text
   using Data = std::variant<std::nullptr_t, bool, int64_t, double, std::string, Array, Object>;
 
-  Data data = nullptr;
+  Data data;                                 // null unless given
   std::shared_ptr<const JsonOrigin> origin;  // null for a value that no text gave
   int line = 0;                              // from 1; 0 where lines mean nothing
   std::optional<std::string> raw;            // the text of a command line's value, for fields that want a string

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -9,6 +10,10 @@
 #include <vector>
 
 #include "grpo/core/error.h"
+
+#if __has_include(<rapidcheck/gtest.h>)
+#include <rapidcheck/gtest.h>
+#endif
 
 namespace {
 
@@ -115,6 +120,18 @@ TEST(Random, UniformIntAtItsLimits) {
   EXPECT_TRUE(negative && positive);
   EXPECT_THROW(random.uniform_int(1, 0), grpo::Error);
 }
+
+#if __has_include(<rapidcheck/gtest.h>)
+// Property: results lie in the range, whatever it is.
+RC_GTEST_PROP(Random, UniformIntStaysInItsRange, ()) {
+  const auto bounds = std::minmax({*rc::gen::arbitrary<int64_t>(), *rc::gen::arbitrary<int64_t>()});
+  Random random(*rc::gen::arbitrary<uint64_t>(), *rc::gen::arbitrary<uint64_t>());
+  for (int i = 0; i < 10; ++i) {
+    const int64_t value = random.uniform_int(bounds.first, bounds.second);
+    RC_ASSERT(bounds.first <= value && value <= bounds.second);
+  }
+}
+#endif
 
 // Oracle: mean 0, variance 1, fourth moment 3, within five standard errors.
 TEST(Random, NormalMoments) {

@@ -39,7 +39,7 @@ class ConfigVisitor {
   virtual void choice(std::string_view name, int& index, const std::vector<std::string>& names, std::string_view doc) = 0;
   /// A nested struct.
   virtual void section(std::string_view name, std::string_view doc, const std::function<void(ConfigVisitor&)>& inside) = 0;
-  /// A list of nested structs: `resize(n)` makes n default elements when reading (a visitor that only reads passes nothing);
+  /// A list of nested structs: a visitor that sets values, or documents a throw-away struct, calls `resize(n)` for n elements;
   /// `element(visitor, i)` describes the i-th; `size` is the present length.
   virtual void list(std::string_view name, std::string_view doc, size_t size, const std::function<void(size_t)>& resize,
                     const std::function<void(ConfigVisitor&, size_t)>& element) = 0;
