@@ -22,11 +22,11 @@ void AdamW::zero_grad() {
   for (auto* arena : arenas_) arena->zero_grad();
 }
 
-StepReport AdamW::step(double learning_rate) {
+UpdateReport AdamW::step(double learning_rate) {
   const auto& kernels = *kernels::cpu_kernels().train;
   double sum = 0.0;
   for (auto* arena : arenas_) sum += kernels.sum_of_squares(arena->flat_grad().const_data_ptr<float>(), arena->numel());
-  StepReport report{.grad_norm = std::sqrt(sum), .applied = std::isfinite(sum)};
+  UpdateReport report{.grad_norm = std::sqrt(sum), .applied = std::isfinite(sum)};
   if (!report.applied) return report;
 
   ++steps_;

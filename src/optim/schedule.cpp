@@ -2,7 +2,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "grpo/optim/adamw.h"
+#include "grpo/core/config.h"
+#include "grpo/optim/config.h"
 
 namespace grpo {
 

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+namespace grpo {
+
+class ConfigVisitor;
+
+/// AdamW and what surrounds one update. Names and defaults as in transformers' TrainingArguments, learning rate as in TRL.
+struct OptimConfig {
+  double learning_rate = 1e-6;  // peak
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double weight_decay = 0.0;   // of matrices only; norms and biases are never decayed
+  double max_grad_norm = 1.0;  // gradients are scaled down to this global L2 norm; 0 = no clipping
+  enum class Schedule { kLinear, kCosine, kConstant };
+  Schedule lr_scheduler_type = Schedule::kLinear;  // linear and cosine end at `min_lr_ratio` times the peak
+  int64_t warmup_steps = 0;                        // linear from 0
+  double min_lr_ratio = 0.0;                       // final rate over peak
+};
+
+void describe(ConfigVisitor& visitor, OptimConfig& config);
+
+/// The rate of update `step` (0 = first) of `total_steps`.
+double scheduled_learning_rate(const OptimConfig& config, int64_t step, int64_t total_steps);
+
+}  // namespace grpo

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grpo/data/prompt.h"
+#include "grpo/data/types.h"
+#include "grpo/text/chat_template.h"
+#include "grpo/text/tokenizer.h"
+
+namespace grpo {
+
+class Transformer;
+struct ModelSection;
+
+/// A model with the tokenizer and chat template that belong to it.
+struct Policy {
+  std::shared_ptr<Transformer> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat_template;
+
+  struct EncodedPrompt {
+    std::string text;
+    std::vector<int32_t> ids;
+  };
+  /// The problem under the prompt template, as text and ids. Throws where a chat is asked for and the tokenizer brings no template.
+  EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
+  /// The id that ends a completion; throws where neither model nor tokenizer names one.
+  int32_t end_id() const;
+};
+
+/// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.
+Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
+
+/// Loads, or makes a new model from `seed` where the section says so.
+Policy load_policy(const ModelSection& section, uint64_t seed);
+
+/// Writes weights, configs and tokenizer: a folder that transformers loads.
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype);
+
+}  // namespace grpo

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "grpo/trainer/trainer.h"
+
+namespace grpo {
+
+struct SampledBatch;
+struct ScoredBatch;
+
+/// Reinforcement learning with verifiable rewards: sample, score, advantages, pack, update. The objective is a word in the config.
+class PolicyTrainer final : public Trainer {
+ public:
+  explicit PolicyTrainer(const Config& config, TrainerParts parts = {}, const Registry& registry = builtin_registry());
+  ~PolicyTrainer() override;
+
+ private:
+  std::map<std::string, double> update(double learning_rate) override;
+  bool at_boundary() const override;
+  std::vector<std::string> plan_lines() const override;
+
+  std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);
+  ScoredBatch score(const std::vector<Completion>& completions, std::map<std::string, double>& metrics);
+  bool has_variance(const ScoredBatch& scores, size_t begin, size_t count) const;
+  void collect_updates(std::map<std::string, double>& metrics);
+  void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+using GrpoTrainer = PolicyTrainer;
+
+/// Supervised fine-tuning on completions: packed, the prompt's tokens outside the loss.
+class SftTrainer final : public Trainer {
+ public:
+  explicit SftTrainer(const Config& config, TrainerParts parts = {}, const Registry& registry = builtin_registry());
+  ~SftTrainer() override;
+
+ private:
+  std::map<std::string, double> update(double learning_rate) override;
+  std::vector<std::string> plan_lines() const override;
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace grpo

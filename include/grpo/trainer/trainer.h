@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grpo/trainer/config.h"
+#include "grpo/trainer/registry.h"
+
+namespace grpo {
+
+class AdamW;
+class RunFolder;
+class Tokenizer;
+class Transformer;
+struct Policy;
+
+/// What an application brings itself; what is left out comes from the config.
+struct TrainerParts {
+  std::shared_ptr<Transformer> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<Problem> dataset;
+  std::vector<Problem> eval_dataset;
+};
+
+/// One optimiser step's figures, under TRL's names.
+struct TrainReport {
+  int64_t step = 0;  // optimiser steps done, this one included
+  std::map<std::string, double> metrics;
+};
+
+/// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption.
+///
+/// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
+/// Face folder with the optimiser beside it) and, at the end, `model`.
+class Trainer {
+ public:
+  virtual ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Runs to the end, or to an interrupt: then a checkpoint is written and false is returned.
+  bool train();
+  /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
+  /// values.
+  std::optional<TrainReport> step();
+  /// Continues from the newest whole checkpoint of the run folder; false where there is none.
+  bool resume();
+  /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
+  std::map<std::string, double> evaluate();
+  /// Called after each step.
+  void on_step(std::function<void(const TrainReport&)> callback) { on_step_ = std::move(callback); }
+
+  int64_t steps_done() const { return steps_done_; }
+  int64_t total_steps() const { return total_steps_; }
+  /// Seconds spent in steps, evaluation and saving excluded.
+  double train_seconds() const { return train_seconds_; }
+  Transformer& model();
+  const Tokenizer& tokenizer() const;
+  const Config& config() const { return config_; }
+
+  /// The plan, for --dry-run: steps, tokens and memory, one line each.
+  std::vector<std::string> plan() const;
+
+ protected:
+  Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command);
+
+  /// One optimiser step; gives its metrics. `learning_rate` is the schedule's.
+  virtual std::map<std::string, double> update(double learning_rate) = 0;
+  /// Whether the state is all in weights, moments and cursors, so that a checkpoint can be taken.
+  virtual bool at_boundary() const { return true; }
+  /// Tokens that the activations of one micro-batch are for, and further lines of the plan.
+  virtual std::vector<std::string> plan_lines() const = 0;
+
+  /// The next `count` items of the endlessly repeated, per epoch shuffled training data, as indices.
+  std::vector<int64_t> next_items(int64_t count);
+  /// Clips, updates, and throws where the gradient was not finite. Adds grad_norm and learning_rate to `metrics`.
+  void apply_update(double learning_rate, std::map<std::string, double>& metrics);
+  /// Sample completions of this step, written with the next metrics line.
+  void log_completion(std::string json_line);
+
+  Config config_;
+  Registry registry_;
+  std::unique_ptr<Policy> policy_;
+  std::vector<Problem> problems_, eval_problems_;
+  std::unique_ptr<AdamW> optimizer_;
+  int64_t total_steps_ = 0, dataset_size_ = 0;
+  int64_t steps_done_ = 0;
+  int64_t rollouts_done_ = 0;  // sampling rounds so far: the random key's step
+  int64_t items_taken_ = 0;    // position in the endless data
+  double tokens_seen_ = 0;
+
+ private:
+  void record(const TrainReport& report);
+  void record_evaluation();
+  void save_checkpoint();
+  void save_final();
+  bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
+
+  std::unique_ptr<RunFolder> folder_;
+  std::function<void(const TrainReport&)> on_step_;
+  std::vector<std::string> pending_completions_;
+  std::map<std::string, std::pair<double, int64_t>> pending_metrics_;
+  double train_seconds_ = 0;
+  bool save_due_ = false;
+};
+
+}  // namespace grpo

@@ -1,0 +1,96 @@
+#include "trainer/checkpoint.h"
+
+#include <ATen/ops/empty_like.h>
+#include <c10/core/GradMode.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "grpo/core/config.h"
+#include "grpo/core/error.h"
+#include "grpo/io/json_config.h"
+#include "grpo/io/safetensors.h"
+#include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
+
+namespace grpo {
+
+namespace {
+
+/// One description serves writing and reading, so that no field can be saved and not restored.
+void describe(ConfigVisitor& v, TrainerState& s) {
+  const auto bytes = [&v](const char* name, uint64_t& value) {
+    auto number = static_cast<int64_t>(value);
+    v.field(name, number, "");
+    value = static_cast<uint64_t>(number);
+  };
+  v.field("steps_done", s.steps_done, "");
+  v.field("total_steps", s.total_steps, "");
+  v.field("rollouts_done", s.rollouts_done, "");
+  v.field("items_taken", s.items_taken, "");
+  v.field("optimizer_steps", s.optimizer_steps, "");
+  v.field("train_seconds", s.train_seconds, "");
+  v.field("tokens_seen", s.tokens_seen, "");
+  bytes("metrics_bytes", s.logs.metrics);
+  bytes("completions_bytes", s.logs.completions);
+}
+
+TensorEntry entry_of(const std::string& name, const at::Tensor& tensor) {
+  return {.name = name,
+          .dtype = DType::kF32,
+          .shape = {tensor.numel()},
+          .bytes = std::as_bytes(std::span(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())))};
+}
+
+std::string moment_name(size_t arena, const char* kind) { return "arena." + std::to_string(arena) + "." + kind; }
+
+at::Tensor read_moment(const Safetensors& file, const std::string& name, const at::Tensor& like) {
+  const TensorEntry* entry = file.find(name);
+  GRPO_CHECK(entry != nullptr && entry->dtype == DType::kF32 && entry->numel() == like.numel(), "checkpoint",
+             "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements in optimizer.safetensors");
+  at::Tensor tensor = at::empty_like(like);
+  convert_to_float(entry->bytes.data(), entry->dtype, tensor.data_ptr<float>(), tensor.numel());
+  return tensor;
+}
+
+}  // namespace
+
+void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer) {
+  std::vector<TensorEntry> entries;
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    entries.push_back(entry_of(moment_name(i, "exp_avg"), optimizer.moments()[i].exp_avg));
+    entries.push_back(entry_of(moment_name(i, "exp_avg_sq"), optimizer.moments()[i].exp_avg_sq));
+  }
+  write_safetensors(folder / "optimizer.safetensors", entries);
+  TrainerState copy = state;
+  write_file_atomically(folder / "trainer_state.json", write_described([&copy](ConfigVisitor& v) { describe(v, copy); }));
+}
+
+TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, AdamW& optimizer) {
+  const c10::NoGradGuard no_grad;
+  ConfigSource source;
+  source.add_file(folder / "trainer_state.json");
+  TrainerState state;
+  read_described(source, [&state](ConfigVisitor& v) { describe(v, state); });
+
+  const auto file = Safetensors::open(folder / "optimizer.safetensors");
+  std::vector<AdamW::Moments> moments;
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    const auto& like = optimizer.moments()[i];
+    moments.push_back(
+        {read_moment(file, moment_name(i, "exp_avg"), like.exp_avg), read_moment(file, moment_name(i, "exp_avg_sq"), like.exp_avg_sq)});
+  }
+  const auto saved = load_model(folder);
+  const auto source_arenas = saved->parameters(), arenas = model.parameters();
+  GRPO_CHECK(source_arenas.size() == arenas.size(), "checkpoint", "expected a model of the same shape in " + folder.string());
+  for (size_t i = 0; i < arenas.size(); ++i) {
+    GRPO_CHECK(source_arenas[i]->numel() == arenas[i]->numel(), "checkpoint", "expected a model of the same shape in " + folder.string());
+  }
+  for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(arenas[i]->flat()).copy_(source_arenas[i]->flat());
+  model.bump_version();
+  optimizer.restore(state.optimizer_steps, moments);
+  return state;
+}
+
+}  // namespace grpo

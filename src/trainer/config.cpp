@@ -1,0 +1,170 @@
+#include "grpo/trainer/config.h"
+
+#include "grpo/core/config.h"
+
+namespace grpo {
+namespace {
+
+void describe_new_model(ConfigVisitor& v, NewModelConfig& c) {
+  v.field("hidden_size", c.hidden_size, "Width; 0 = no new model.", kNonNegative);
+  v.field("intermediate_size", c.intermediate_size, "Width of the MLP.", kNonNegative);
+  v.field("num_hidden_layers", c.num_hidden_layers, "Decoder layers.", kNonNegative);
+  v.field("num_attention_heads", c.num_attention_heads, "Query heads.", kNonNegative);
+  v.field("num_key_value_heads", c.num_key_value_heads, "Key/value heads; 0 = as many as query heads.", kNonNegative);
+  v.field("max_position_embeddings", c.max_position_embeddings, "Longest sequence, tokens.", kPositive);
+  v.field("tie_word_embeddings", c.tie_word_embeddings, "The head is the embedding.");
+  v.field("rope_theta", c.rope_theta, "Base of the rotary frequencies.", kPositive);
+  v.field("extra_tokens", c.extra_tokens, "Texts that become one token each, beside the 256 bytes and the end token.");
+}
+
+void describe_source(ConfigVisitor& v, DataSource& c) {
+  v.path("path", c.path, "A .jsonl file, or a .json file with an array.");
+  v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
+    f.field("question", c.fields.question, "Column of the question.");
+    f.field("answer", c.fields.answer, "Column of the reference answer.");
+    f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
+    f.field("solution", c.fields.solution, "Column of a worked solution.");
+    f.field("answer_after", c.fields.answer_after, "The answer is what follows this text in its column (GSM8K: ####).");
+  });
+  v.field("task", c.task, "Instead of a path: a generated task (countdown, chained_arithmetic).");
+  v.options("options", c.options, "Options of the task.");
+  v.field("split", c.split, "Of a generated task: train or test; the two never share a problem.");
+  v.field("count", c.count, "Problems to generate, or the first so many of a file; 0 = all of a file.", kNonNegative);
+  auto seed = static_cast<int64_t>(c.seed);
+  v.field("seed", seed, "Seed of a generated task.", kNonNegative);
+  c.seed = static_cast<uint64_t>(seed);
+}
+
+void describe_data(ConfigVisitor& v, DataSection& c) {
+  v.section("train", "Problems to train on.", [&c](ConfigVisitor& s) { describe_source(s, c.train); });
+  v.field("prompt_template", c.prompt.prompt_template, "r1_zero, plain, chat (the tokenizer's template), or a text with {question}.");
+  v.field("system_prompt", c.prompt.system_prompt, "First message of a chat that brings none.");
+  v.field("shuffle_dataset", c.shuffle_dataset, "A new order each epoch.");
+  v.field("demonstrations", c.demonstrations, "Supervised training on generated demonstrations of chained_arithmetic.");
+  v.section("mix", "Shares of the demonstrations' kinds.", [&c](ConfigVisitor& m) {
+    m.field("careful", c.mix.careful, "Every step, right and well formed.", kNonNegative);
+    m.field("guess", c.mix.guess, "Little thought, an answer that is near.", kNonNegative);
+    m.field("slip", c.mix.slip, "Every step, one of them wrong.", kNonNegative);
+    m.field("unformatted", c.mix.unformatted, "Every step, tags missing.", kNonNegative);
+  });
+}
+
+void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
+  v.enumeration("objective", c.objective, {"grpo"}, "What is optimised.");
+  describe(v, c.loss);
+  describe(v, c.advantage);
+  v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kPositive);
+  v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);
+  v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kPositive);
+  v.field("mask_truncated_completions", c.mask_truncated_completions, "Completions that were cut off do not enter the loss.");
+  v.field("dynamic_sampling", c.dynamic_sampling, "Drop groups whose rewards are all equal and sample others instead (DAPO).");
+  v.field("dynamic_sampling_rounds", c.dynamic_sampling_rounds, "Refills at most; then training goes on with what there is.", kNonNegative);
+  v.field("dynamic_sampling_reward", c.dynamic_sampling_reward, "Judge groups by this reward function alone; empty = by the weighted sum.");
+}
+
+void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
+  v.path("output_dir", c.output_dir, "Where everything of the run goes.");
+  v.field("seed", c.seed, "Of sampling, shuffling and initialisation.", kNonNegative);
+  v.field("max_steps", c.max_steps, "Optimiser steps; 0 = by num_train_epochs.", kNonNegative);
+  v.field("num_train_epochs", c.num_train_epochs, "Passes over the training problems.", kPositive);
+  v.field("max_tokens", c.max_tokens, "Tokens of a packed micro-batch.", kPositive);
+  v.field("batch_size", c.batch_size, "Examples per optimiser step of supervised training.", kPositive);
+  v.enumeration("recompute", c.recompute, {"auto", "none", "all"}, "Activations: kept, computed again, or by the budget.");
+  v.field("activation_gib", c.activation_gib, "Under auto, more activations than this are computed again.", kPositive);
+  v.field("logging_steps", c.logging_steps, "Steps between lines of metrics.jsonl; figures between are averaged.", kPositive);
+  v.field("save_steps", c.save_steps, "Steps between checkpoints; 0 = only at the end.", kNonNegative);
+  v.field("save_total_limit", c.save_total_limit, "Checkpoints that are kept; 0 = all.", kNonNegative);
+  v.field("log_completions", c.log_completions, "Sample completions written per logged step.", kNonNegative);
+  v.enumeration("save_dtype", c.save_dtype, {"float32", "bfloat16", "float16"}, "Of the final model folder.");
+  v.field("shuffle_rewards", c.shuffle_rewards, "A control: rewards are permuted over the batch, so nothing can be learnt from them.");
+  v.field("max_seconds", c.max_seconds, "Stop after so much training time, evaluation excluded; 0 = no limit.", kNonNegative);
+}
+
+void describe_eval(ConfigVisitor& v, EvalSection& c) {
+  v.section("data", "Problems to evaluate on; none of them may be trained on.", [&c](ConfigVisitor& s) { describe_source(s, c.data); });
+  v.field("eval_steps", c.eval_steps, "Steps between evaluations; 0 = none during training.", kNonNegative);
+  v.field("num_generations_eval", c.num_generations_eval, "Samples per problem.", kPositive);
+  v.field("temperature", c.temperature, "Of the samples.", kNonNegative);
+  v.field("greedy", c.greedy, "Evaluate greedily too.");
+  v.field("seed", c.seed, "Of the samples: the same at every evaluation.", kNonNegative);
+  v.field("max_completion_length", c.max_completion_length, "Tokens; 0 = as in rollout.", kNonNegative);
+  v.field("at_start", c.at_start, "Evaluate before the first step.");
+  v.field("at_end", c.at_end, "Evaluate after the last step.");
+}
+
+}  // namespace
+
+void describe(ConfigVisitor& v, Config& c) {
+  v.section("model", "The policy.", [&c](ConfigVisitor& s) {
+    s.path("path", c.model.path, "A Hugging Face folder or a .gguf file.");
+    s.path("tokenizer", c.model.tokenizer, "A folder, tokenizer.json, .gguf or sentencepiece .model; empty = with the model.");
+    s.section("new", "A model made from nothing, where path is empty.",
+              [&c](ConfigVisitor& n) { describe_new_model(n, c.model.new_model); });
+  });
+  v.section("data", "What is trained on.", [&c](ConfigVisitor& s) { describe_data(s, c.data); });
+  v.list(
+      "reward", "Reward functions; their weighted sum is the reward.", c.reward.size(), [&c](size_t n) { c.reward.resize(n); },
+      [&c](ConfigVisitor& s, size_t i) {
+        RewardFunction& r = c.reward[i];
+        s.field("name", r.name, "In metrics; also the function where that is empty.");
+        s.field("function", r.function, "A registered reward.");
+        s.field("weight", r.weight, "In the sum; 0 = only reported.");
+        s.options("options", r.options, "The function's own options.");
+      });
+  v.section("rollout", "How completions are sampled.", [&c](ConfigVisitor& s) {
+    describe(s, c.rollout.sampling);
+    s.field("max_slots", c.rollout.max_slots, "Samples decoded at a time; 0 = by memory.", kNonNegative);
+    s.field("kv_cache_gib", c.rollout.kv_cache_gib, "Memory for keys and values.", kPositive);
+    s.field("allow_off_policy_sampling", c.rollout.allow_off_policy_sampling, "Allow top-k, top-p, min-p and penalties in training.");
+  });
+  v.section("algorithm", "Advantages and loss.", [&c](ConfigVisitor& s) { describe_algorithm(s, c.algorithm); });
+  v.section("optim", "AdamW and its schedule.", [&c](ConfigVisitor& s) { describe(s, c.optim); });
+  v.section("trainer", "The run.", [&c](ConfigVisitor& s) { describe_trainer(s, c.trainer); });
+  v.section("eval", "Evaluation.", [&c](ConfigVisitor& s) { describe_eval(s, c.eval); });
+}
+
+const ConfigAliases& config_aliases() {
+  static const ConfigAliases aliases = [] {
+    ConfigAliases map = {
+        {"model_name_or_path", "model.path"}, {"eval_steps", "eval.eval_steps"}, {"num_generations_eval", "eval.num_generations_eval"}};
+    const auto flat = [&map](const std::string& section, std::initializer_list<const char*> names) {
+      for (const auto* name : names) map.emplace(name, section + "." + name);
+    };
+    flat("data", {"prompt_template", "system_prompt", "shuffle_dataset"});
+    flat("rollout", {"num_generations", "max_completion_length", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"});
+    flat("algorithm", {"loss_type",
+                       "beta",
+                       "epsilon",
+                       "epsilon_high",
+                       "delta",
+                       "num_iterations",
+                       "steps_per_generation",
+                       "generation_batch_size",
+                       "scale_rewards",
+                       "multi_objective_aggregation",
+                       "reward_weights",
+                       "mask_truncated_completions",
+                       "importance_sampling_level",
+                       "importance_sampling_correction",
+                       "importance_sampling_mode",
+                       "importance_sampling_clip_max",
+                       "importance_sampling_clip_min",
+                       "off_policy_mask_threshold",
+                       "use_bias_correction_kl",
+                       "top_entropy_quantile",
+                       "entropy_coef",
+                       "sapo_temperature_pos",
+                       "sapo_temperature_neg",
+                       "dynamic_sampling"});
+    for (const auto* name : {"correction", "mode", "clip_max", "clip_min"}) {
+      map.emplace(std::string("vllm_importance_sampling_") + name, std::string("algorithm.importance_sampling_") + name);
+    }
+    flat("optim", {"learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm", "lr_scheduler_type",
+                   "warmup_steps"});
+    flat("trainer", {"output_dir", "seed", "max_steps", "num_train_epochs", "logging_steps", "save_steps", "save_total_limit"});
+    return map;
+  }();
+  return aliases;
+}
+
+}  // namespace grpo

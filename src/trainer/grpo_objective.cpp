@@ -1,0 +1,99 @@
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+
+#include <utility>
+
+#include "grpo/algorithm/advantages.h"
+#include "trainer/objective.h"
+
+namespace grpo {
+namespace {
+
+std::vector<int64_t> groups_of(const std::vector<Rollout>& rollouts) {
+  std::vector<int64_t> groups;
+  for (const auto& rollout : rollouts) groups.push_back(rollout.group);
+  return groups;
+}
+
+/// [F][S] → [S, F] tensor.
+at::Tensor reward_tensor(const ScoredBatch& scores) {
+  const auto functions = static_cast<int64_t>(scores.per_function.size()), samples = static_cast<int64_t>(scores.rewards.size());
+  at::Tensor rewards = at::empty({samples, functions}, at::kDouble);
+  auto* p = rewards.data_ptr<double>();
+  for (int64_t s = 0; s < samples; ++s) {
+    for (int64_t f = 0; f < functions; ++f) *p++ = scores.per_function[static_cast<size_t>(f)][static_cast<size_t>(s)];
+  }
+  return rewards;
+}
+
+std::unique_ptr<Transformer> frozen_copy(Transformer& policy) {
+  const c10::NoGradGuard no_grad;
+  auto copy = std::make_unique<Transformer>(policy.config(), policy.dtype(), policy.device());
+  const auto from = policy.parameters(), to = copy->parameters();
+  for (size_t i = 0; i < from.size(); ++i) at::Tensor(to[i]->flat()).copy_(from[i]->flat());
+  copy->set_vocab_limit(policy.vocab_limit());
+  copy->bump_version();
+  return copy;
+}
+
+class GrpoObjective final : public Objective {
+ public:
+  GrpoObjective(Transformer& policy, const Config& config, int64_t updates_per_rollout)
+      : policy_(policy), config_(config), needs_old_(updates_per_rollout > 1) {
+    if (config_.algorithm.advantage.reward_weights.empty()) {
+      for (const auto& reward : config_.reward) config_.algorithm.advantage.reward_weights.push_back(reward.weight);
+    }
+    if (config_.algorithm.loss.beta > 0.0) reference_ = frozen_copy(policy);
+  }
+
+  Batch prepare(const SampledBatch& sampled, const ScoredBatch& scores, std::map<std::string, double>& metrics) override {
+    const auto groups = groups_of(sampled.rollouts);
+    const at::Tensor rewards = reward_tensor(scores);
+    const at::Tensor advantages = group_advantages(rewards, groups, config_.algorithm.advantage);
+    const RewardStatistics stats = reward_statistics(rewards, groups, config_.algorithm.advantage);
+    metrics["reward"] = stats.reward;
+    metrics["reward_std"] = stats.reward_std;
+    metrics["frac_reward_zero_std"] = stats.frac_reward_zero_std;
+    for (size_t f = 0; f < config_.reward.size(); ++f) {
+      metrics["rewards/" + config_.reward[f].name + "/mean"] = stats.function_mean[f];
+      metrics["rewards/" + config_.reward[f].name + "/std"] = stats.function_std[f];
+    }
+    Batch batch = make_batch(sampled.rollouts, advantages, {.mask_truncated_completions = config_.algorithm.mask_truncated_completions});
+    const double temperature = config_.rollout.sampling.temperature;
+    const int64_t max_tokens = config_.trainer.max_tokens;
+    if (needs_old_) batch.old_logprobs = frozen_logprobs(policy_, batch, temperature, max_tokens);
+    if (reference_) batch.ref_logprobs = frozen_logprobs(*reference_, batch, temperature, max_tokens);
+    return batch;
+  }
+
+  LossNormalizer normalizer(const Batch& step) const override {
+    return loss_normalizer(step, config_.rollout.sampling.max_completion_length);
+  }
+
+  LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) override {
+    return policy_loss(outputs.logprobs, outputs.entropy, micro, normalizer, config_.algorithm.loss);
+  }
+
+ private:
+  Transformer& policy_;
+  Config config_;
+  bool needs_old_;
+  std::unique_ptr<Transformer> reference_;
+};
+
+}  // namespace
+
+at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens) {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> parts;
+  for (const auto& micro : batch.split({.max_tokens = max_tokens}))
+    parts.push_back(model.logprobs(micro, {.temperature = temperature}).logprobs);
+  return at::cat(parts);
+}
+
+std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout) {
+  return std::make_unique<GrpoObjective>(policy, config, updates_per_rollout);
+}
+
+}  // namespace grpo

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpo/algorithm/batch.h"
+#include "grpo/algorithm/loss.h"
+#include "grpo/model/transformer.h"
+#include "grpo/reward/score.h"
+#include "grpo/trainer/config.h"
+#include "grpo/trainer/evaluation.h"
+
+namespace grpo {
+
+/// What is optimised: GRPO and its relatives, each one word in the config.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  /// From scored rollouts to a batch to train on; adds its figures to `metrics`. `version` of the policy is that of the sampler.
+  virtual Batch prepare(const SampledBatch& sampled, const ScoredBatch& scores, std::map<std::string, double>& metrics) = 0;
+  /// The loss of a micro-batch of an optimiser step with that normaliser; gradients flow into `outputs`.
+  virtual LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) = 0;
+  /// The normaliser of one optimiser step.
+  virtual LossNormalizer normalizer(const Batch& step) const = 0;
+};
+
+/// GRPO (Shao et al., 2402.03300) with every loss of `loss_table()`. `policy` is the model that is trained; where beta > 0, a frozen copy
+/// of its present weights is the reference. `updates_per_rollout` > 1 makes it note old log-probs.
+std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout);
+
+/// The log-probs of a batch without gradient, micro-batch by micro-batch, [M].
+at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens);
+
+}  // namespace grpo

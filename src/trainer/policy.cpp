@@ -1,0 +1,84 @@
+#include "grpo/trainer/policy.h"
+
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "grpo/text/byte_tokenizer.h"
+#include "grpo/trainer/config.h"
+
+namespace grpo {
+namespace {
+
+std::string token_text(const Tokenizer& tokenizer, const std::optional<int32_t>& id) {
+  return id ? tokenizer.id_to_token(*id) : std::string();
+}
+
+ModelConfig new_model_config(const NewModelConfig& c, const Tokenizer& tokenizer) {
+  ModelConfig config;
+  config.vocab_size = tokenizer.vocab_size();
+  config.hidden_size = c.hidden_size;
+  config.intermediate_size = c.intermediate_size;
+  config.num_hidden_layers = c.num_hidden_layers;
+  config.num_attention_heads = c.num_attention_heads;
+  config.num_key_value_heads = c.num_key_value_heads > 0 ? c.num_key_value_heads : c.num_attention_heads;
+  config.head_dim = c.num_attention_heads > 0 ? c.hidden_size / c.num_attention_heads : 0;
+  config.max_position_embeddings = c.max_position_embeddings;
+  config.tie_word_embeddings = c.tie_word_embeddings;
+  config.rope.theta = c.rope_theta;
+  if (tokenizer.eos_id()) config.eos_token_ids = {*tokenizer.eos_id()};
+  if (tokenizer.pad_id()) config.pad_token_id = *tokenizer.pad_id();
+  return config;
+}
+
+}  // namespace
+
+Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
+  EncodedPrompt prompt;
+  if (is_chat(options)) {
+    if (!chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
+    ChatTemplate::Options values;
+    values.bos_token = token_text(*tokenizer, tokenizer->bos_id());
+    values.eos_token = token_text(*tokenizer, tokenizer->eos_id());
+    values.pad_token = token_text(*tokenizer, tokenizer->pad_id());
+    prompt.text = chat_template->render(prompt_messages(problem, options), values);
+    prompt.ids = tokenizer->encode(prompt.text, false);
+  } else {
+    prompt.text = render_prompt(problem, options);
+    prompt.ids = tokenizer->encode(prompt.text, true);
+  }
+  return prompt;
+}
+
+int32_t Policy::end_id() const {
+  if (tokenizer->eos_id()) return *tokenizer->eos_id();
+  GRPO_CHECK(!model->config().eos_token_ids.empty(), "policy", "neither the tokenizer nor config.json names an end-of-sequence token");
+  return model->config().eos_token_ids.front();
+}
+
+Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer) {
+  const int64_t ids = tokenizer->vocab_size(), rows = model->config().vocab_size;
+  GRPO_CHECK(ids <= rows, "policy",
+             "expected a tokenizer with at most the model's " + std::to_string(rows) + " ids; got one with " + std::to_string(ids));
+  model->set_vocab_limit(ids);
+  Policy policy{std::move(model), std::move(tokenizer), std::nullopt};
+  if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
+  return policy;
+}
+
+Policy load_policy(const ModelSection& section, uint64_t seed) {
+  if (section.path.empty()) {
+    const auto tokenizer =
+        section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
+    auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), at::kFloat, at::kCPU);
+    init_weights(*model, seed);
+    return make_policy(std::move(model), tokenizer);
+  }
+  const auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
+  return make_policy(load_model(section.path), tokenizer);
+}
+
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {
+  save_model(*policy.model, folder, {.dtype = dtype});
+  save_tokenizer(*policy.tokenizer, folder);
+}
+
+}  // namespace grpo

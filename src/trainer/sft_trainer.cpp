@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <cmath>
+
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
+#include "grpo/trainer/policy.h"
+#include "grpo/trainer/policy_trainer.h"
+
+namespace grpo {
+namespace {
+
+/// Prompt and completion as ids, the end token included.
+struct Example {
+  std::vector<int32_t> ids;
+  int64_t prompt_length = 0;
+};
+
+PackedTokens pack(const std::vector<const Example*>& examples) {
+  PackedTokens batch;
+  for (size_t s = 0; s < examples.size(); ++s) {
+    const auto& ids = examples[s]->ids;
+    const int64_t begin = batch.num_tokens();
+    for (size_t t = 0; t + 1 < ids.size(); ++t) {  // nothing is predicted from the last id
+      if (static_cast<int64_t>(t) + 1 >= examples[s]->prompt_length) {
+        batch.rows.push_back(static_cast<int32_t>(batch.num_tokens()));
+        batch.targets.push_back(ids[t + 1]);
+        batch.samples.push_back(static_cast<int32_t>(s));
+      }
+      batch.tokens.push_back(ids[t]);
+      batch.positions.push_back(static_cast<int32_t>(t));
+    }
+    batch.segments.push_back({begin, batch.num_tokens(), 0, 0});
+  }
+  return batch;
+}
+
+/// Cuts examples, in order, into runs of at most `max_tokens` tokens.
+std::vector<std::vector<const Example*>> cut(const std::vector<const Example*>& examples, int64_t max_tokens) {
+  std::vector<std::vector<const Example*>> parts;
+  int64_t tokens = 0;
+  for (const Example* example : examples) {
+    const auto size = static_cast<int64_t>(example->ids.size());
+    if (parts.empty() || tokens + size > max_tokens) {
+      parts.emplace_back();
+      tokens = 0;
+    }
+    parts.back().push_back(example);
+    tokens += size;
+  }
+  return parts;
+}
+
+}  // namespace
+
+struct SftTrainer::Impl {
+  std::vector<Example> examples;
+};
+
+SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry& registry)
+    : Trainer(config, std::move(parts), registry, Command::kSft), impl_(std::make_unique<Impl>()) {
+  std::vector<std::string> completions;
+  if (config_.data.demonstrations) {
+    for (auto& d : make_demonstrations(problems_, config_.data.mix, static_cast<uint64_t>(config_.trainer.seed))) {
+      completions.push_back(std::move(d.completion));
+    }
+  } else {
+    for (const auto& problem : problems_) completions.push_back(problem.solution);
+  }
+  const int64_t longest = policy_->model->config().max_position_embeddings;
+  for (size_t i = 0; i < problems_.size(); ++i) {
+    GRPO_CHECK(!completions[i].empty(), "sft", "problem " + std::to_string(problems_[i].index) + " has no solution to learn from");
+    Example example;
+    example.ids = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
+    example.prompt_length = static_cast<int64_t>(example.ids.size());
+    const auto completion = policy_->tokenizer->encode(completions[i], false);
+    example.ids.insert(example.ids.end(), completion.begin(), completion.end());
+    example.ids.push_back(policy_->end_id());
+    GRPO_CHECK(static_cast<int64_t>(example.ids.size()) <= longest, "sft",
+               "problem " + std::to_string(problems_[i].index) + " has " + std::to_string(example.ids.size()) +
+                   " tokens; the model takes " + std::to_string(longest));
+    impl_->examples.push_back(std::move(example));
+  }
+  const double steps =
+      std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(config_.trainer.batch_size));
+  total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(steps);
+}
+
+SftTrainer::~SftTrainer() = default;
+
+std::map<std::string, double> SftTrainer::update(double learning_rate) {
+  std::vector<const Example*> examples;
+  double targets = 0.0;
+  for (const int64_t item : next_items(config_.trainer.batch_size)) {
+    examples.push_back(&impl_->examples[static_cast<size_t>(item)]);
+    targets += static_cast<double>(static_cast<int64_t>(examples.back()->ids.size()) - examples.back()->prompt_length);
+    tokens_seen_ += static_cast<double>(examples.back()->ids.size());
+  }
+  optimizer_->zero_grad();
+  const BackwardOptions backward{.recompute = static_cast<Recompute>(config_.trainer.recompute),
+                                 .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
+  double loss = 0.0, entropy = 0.0;
+  for (const auto& part : cut(examples, config_.trainer.max_tokens)) {
+    loss += policy_->model
+                ->forward_backward(
+                    pack(part),
+                    [&](const TokenOutputs& outputs) {
+                      entropy += outputs.entropy.detach().sum().item<double>() / targets;
+                      return outputs.logprobs.sum().div(-targets);
+                    },
+                    backward)
+                .item<double>();
+  }
+  std::map<std::string, double> metrics = {{"loss", loss}, {"entropy", entropy}};
+  apply_update(learning_rate, metrics);
+  return metrics;
+}
+
+std::vector<std::string> SftTrainer::plan_lines() const {
+  return {"batch: " + std::to_string(config_.trainer.batch_size) + " examples, packed into micro-batches of " +
+          std::to_string(config_.trainer.max_tokens) + " tokens"};
+}
+
+}  // namespace grpo

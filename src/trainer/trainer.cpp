@@ -1,0 +1,254 @@
+#include "grpo/trainer/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
+#include "grpo/core/log.h"
+#include "grpo/core/progress.h"
+#include "grpo/core/random.h"
+#include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
+#include "grpo/trainer/evaluation.h"
+#include "trainer/checkpoint.h"
+#include "trainer/run_folder.h"
+#include "trainer/sources.h"
+
+namespace grpo {
+namespace {
+
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::string key_figures(const TrainReport& report) {
+  std::string text;
+  const auto add = [&](const char* name, const char* label) {
+    const auto it = report.metrics.find(name);
+    if (it == report.metrics.end()) return;
+    char buffer[64];
+    std::snprintf(buffer, sizeof buffer, "%s%s %.3g", text.empty() ? "" : "  ", label, it->second);
+    text += buffer;
+  };
+  add("reward", "reward");
+  add("rewards/accuracy/mean", "accuracy");
+  add("loss", "loss");
+  add("completions/mean_length", "length");
+  add("grad_norm", "grad");
+  return text;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
+    : config_(config), registry_(registry) {
+  validate(config_, command);
+  problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
+  if (!parts.eval_dataset.empty()) {
+    eval_problems_ = std::move(parts.eval_dataset);
+  } else if (has_source(config_.eval.data)) {
+    eval_problems_ = load_source(config_.eval.data, registry_);
+  }
+  if (!eval_problems_.empty()) check_disjoint(problems_, eval_problems_);
+  policy_ = std::make_unique<Policy>(parts.model
+                                         ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
+                                         : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
+  optimizer_ =
+      std::make_unique<AdamW>(policy_->model->parameters(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
+  dataset_size_ = static_cast<int64_t>(problems_.size());
+}
+
+Trainer::~Trainer() = default;
+
+Transformer& Trainer::model() { return *policy_->model; }
+const Tokenizer& Trainer::tokenizer() const { return *policy_->tokenizer; }
+
+std::vector<int64_t> Trainer::next_items(int64_t count) {
+  std::vector<int64_t> items;
+  std::vector<int64_t> order(static_cast<size_t>(dataset_size_));
+  int64_t epoch = -1;
+  for (; count > 0; --count, ++items_taken_) {
+    if (items_taken_ / dataset_size_ != epoch) {
+      epoch = items_taken_ / dataset_size_;
+      std::iota(order.begin(), order.end(), 0);
+      Random random(static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(epoch) + 1);
+      for (int64_t i = config_.data.shuffle_dataset ? dataset_size_ - 1 : 0; i > 0; --i) {
+        std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(random.uniform_int(0, i))]);
+      }
+    }
+    items.push_back(order[static_cast<size_t>(items_taken_ % dataset_size_)]);
+  }
+  return items;
+}
+
+void Trainer::apply_update(double learning_rate, std::map<std::string, double>& metrics) {
+  const auto loss = metrics.find("loss");
+  if (loss != metrics.end() && !std::isfinite(loss->second)) {
+    fail("train", "the loss of step " + std::to_string(steps_done_ + 1) + " is not finite; weights keep the values of step " +
+                      std::to_string(steps_done_) + ". A lower learning rate or max_grad_norm may help");
+  }
+  const UpdateReport report = optimizer_->step(learning_rate);
+  if (!report.applied) {
+    fail("train", "a gradient of step " + std::to_string(steps_done_ + 1) + " is not finite; weights keep the values of step " +
+                      std::to_string(steps_done_) + ". A lower learning rate or max_grad_norm may help");
+  }
+  metrics["grad_norm"] = report.grad_norm;
+  metrics["learning_rate"] = learning_rate;
+}
+
+void Trainer::log_completion(std::string json_line) { pending_completions_.push_back(std::move(json_line)); }
+
+std::optional<TrainReport> Trainer::step() {
+  const double limit = config_.trainer.max_seconds;
+  if (steps_done_ >= total_steps_ || (limit > 0.0 && train_seconds_ >= limit)) return std::nullopt;
+  const double begin = now_seconds();
+  TrainReport report;
+  report.metrics = update(scheduled_learning_rate(config_.optim, steps_done_, total_steps_));
+  const double seconds = now_seconds() - begin;
+  train_seconds_ += seconds;
+  report.step = ++steps_done_;
+  report.metrics["step_time"] = seconds;
+  report.metrics["num_tokens"] = tokens_seen_;
+  report.metrics["epoch"] = static_cast<double>(items_taken_) / static_cast<double>(dataset_size_);
+  if (on_step_) on_step_(report);
+  return report;
+}
+
+bool Trainer::train() {
+  const InterruptGuard guard;
+  if (!folder_) folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), nullptr);
+  if (config_.eval.at_start && steps_done_ == 0) record_evaluation();
+  {
+    ProgressOptions options;
+    options.initial = steps_done_;
+    Progress progress("train", total_steps_, options);
+    while (const auto report = step()) {
+      record(*report);
+      progress.update(report->step, key_figures(*report));
+      save_due_ = save_due_ || due(config_.trainer.save_steps);
+      if (due(config_.eval.eval_steps) && steps_done_ < total_steps_) record_evaluation();
+      if (save_due_ && at_boundary()) save_checkpoint();
+      if (interrupt_requested() && at_boundary()) {
+        save_checkpoint();
+        log_warn("interrupted after step " + std::to_string(steps_done_) + "; continue with --resume");
+        return false;
+      }
+    }
+  }
+  if (config_.eval.at_end) record_evaluation();
+  save_checkpoint();
+  save_final();
+  return true;
+}
+
+void Trainer::record(const TrainReport& report) {
+  for (const auto& [name, value] : report.metrics) {
+    auto& [sum, count] = pending_metrics_[name];
+    sum += value;
+    ++count;
+  }
+  if (!due(config_.trainer.logging_steps) && report.step != total_steps_) return;
+  std::map<std::string, double> means;
+  for (const auto& [name, entry] : pending_metrics_) means[name] = entry.first / static_cast<double>(entry.second);
+  for (const char* last : {"num_tokens", "epoch", "learning_rate"}) {
+    if (const auto it = report.metrics.find(last); it != report.metrics.end()) means[last] = it->second;
+  }
+  folder_->metrics(report.step, means);
+  for (const auto& line : pending_completions_) folder_->completion(line);
+  pending_metrics_.clear();
+  pending_completions_.clear();
+}
+
+std::map<std::string, double> Trainer::evaluate() {
+  RewardSet rewards = make_rewards(config_.reward, registry_);
+  RolloutEngine engine(*policy_->model, engine_options(config_.rollout));
+  EvaluationOptions options{.sampling = config_.rollout.sampling,
+                            .prompt = config_.data.prompt,
+                            .seed = static_cast<uint64_t>(config_.eval.seed),
+                            .on_sample = {},
+                            .context = {}};
+  options.context.interrupted = interrupt_requested;
+  options.sampling.num_generations = config_.eval.num_generations_eval;
+  options.sampling.temperature = config_.eval.temperature;
+  if (config_.eval.max_completion_length > 0) options.sampling.max_completion_length = config_.eval.max_completion_length;
+  auto result = grpo::evaluate(*policy_, engine, eval_problems_, rewards, options);
+  if (config_.eval.greedy) {
+    options.sampling.temperature = 0.0;
+    options.sampling.num_generations = 1;
+    for (const auto& [name, value] : grpo::evaluate(*policy_, engine, eval_problems_, rewards, options)) result[name + "_greedy"] = value;
+  }
+  return result;
+}
+
+void Trainer::record_evaluation() {
+  const double begin = now_seconds();
+  std::map<std::string, double> prefixed;
+  for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
+  prefixed["eval_seconds"] = now_seconds() - begin;
+  folder_->metrics(steps_done_, prefixed);
+  std::string text;
+  for (const auto& [name, value] : prefixed) {
+    char buffer[96];
+    std::snprintf(buffer, sizeof buffer, "  %s %.4g", name.c_str(), value);
+    text += buffer;
+  }
+  log_info("evaluation after step " + std::to_string(steps_done_) + ":" + text);
+}
+
+void Trainer::save_checkpoint() {
+  const TrainerState state{.steps_done = steps_done_,
+                           .total_steps = total_steps_,
+                           .rollouts_done = rollouts_done_,
+                           .items_taken = items_taken_,
+                           .optimizer_steps = optimizer_->steps_done(),
+                           .train_seconds = train_seconds_,
+                           .tokens_seen = tokens_seen_,
+                           .logs = folder_->sizes()};
+  write_checkpoint(config_.trainer.output_dir, steps_done_, [&](const std::filesystem::path& folder) {
+    save_policy(*policy_, folder.string(), "float32");
+    save_trainer_state(folder, state, *optimizer_);
+  });
+  prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit);
+  save_due_ = false;
+}
+
+void Trainer::save_final() {
+  static const char* const names[] = {"float32", "bfloat16", "float16"};
+  const auto folder = std::filesystem::path(config_.trainer.output_dir) / "model";
+  save_policy(*policy_, folder.string(), names[static_cast<size_t>(config_.trainer.save_dtype)]);
+  log_info("saved " + folder.string());
+}
+
+bool Trainer::resume() {
+  for (const auto& checkpoint : list_checkpoints(config_.trainer.output_dir)) {
+    const TrainerState state = load_checkpoint(checkpoint, *policy_->model, *optimizer_);
+    if (state.total_steps != total_steps_) {
+      log_warn("the run was planned for " + std::to_string(state.total_steps) + " steps, now for " + std::to_string(total_steps_) +
+               ": the learning-rate schedule follows the new plan");
+    }
+    steps_done_ = state.steps_done;
+    rollouts_done_ = state.rollouts_done;
+    items_taken_ = state.items_taken;
+    train_seconds_ = state.train_seconds;
+    tokens_seen_ = state.tokens_seen;
+    folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &state.logs);
+    log_info("resumed from " + checkpoint.string());
+    return true;
+  }
+  return false;
+}
+
+std::vector<std::string> Trainer::plan() const {
+  const int64_t parameters = policy_->model->config().num_parameters();
+  const auto mib = [](double bytes) { return std::to_string(static_cast<int64_t>(bytes / (1 << 20))) + " MiB"; };
+  std::vector<std::string> lines = {
+      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ")",
+      "memory: weights " + mib(4.0 * static_cast<double>(parameters)) + ", gradients " + mib(4.0 * static_cast<double>(parameters)) +
+          ", moments " + mib(8.0 * static_cast<double>(parameters)),
+      "data: " + std::to_string(dataset_size_) + " training problems, " + std::to_string(eval_problems_.size()) + " for evaluation",
+      "steps: " + std::to_string(total_steps_)};
+  for (auto& line : plan_lines()) lines.push_back(std::move(line));
+  return lines;
+}
+
+}  // namespace grpo

@@ -1,0 +1,105 @@
+#include <set>
+
+#include "grpo/core/error.h"
+#include "grpo/trainer/config.h"
+
+namespace grpo {
+namespace {
+
+/// Collects contradictions, one line each.
+class Faults {
+ public:
+  void need(bool good, const std::string& what) {
+    if (!good) text_ += (text_.empty() ? "" : "\n") + what;
+  }
+  /// Runs a part's own validate and takes over its message.
+  template <class Check>
+  void run(const Check& check) {
+    try {
+      check();
+    } catch (const Error& error) {
+      need(false, error.what());
+    }
+  }
+  void raise() const {
+    if (!text_.empty()) throw Error(text_, ErrorKind::kUsage);
+  }
+
+ private:
+  std::string text_;
+};
+
+void check_source(Faults& faults, const std::string& name, const DataSource& s) {
+  faults.need(s.path.empty() || s.task.empty(), name + ": expected a path or a task, not both");
+  faults.need(s.task.empty() || s.count > 0, name + ".count: expected how many problems to generate");
+  faults.need(s.split == "train" || s.split == "test", name + ".split: expected train or test; got '" + s.split + "'");
+}
+
+void check_model(Faults& faults, const ModelSection& m) {
+  const auto& n = m.new_model;
+  faults.need(!m.path.empty() || n.hidden_size > 0, "model: expected a path, or the shape of a new model under model.new");
+  faults.need(m.path.empty() || n.hidden_size == 0, "model: expected a path or model.new, not both");
+  if (n.hidden_size > 0) {
+    faults.need(n.num_hidden_layers > 0 && n.intermediate_size > 0 && n.num_attention_heads > 0,
+                "model.new: expected num_hidden_layers, intermediate_size and num_attention_heads");
+    faults.need(n.num_attention_heads == 0 || n.hidden_size % n.num_attention_heads == 0,
+                "model.new: num_attention_heads must divide hidden_size");
+  }
+}
+
+void check_rewards(Faults& faults, const Config& c) {
+  std::set<std::string> names;
+  for (const auto& r : c.reward) {
+    faults.need(!r.name.empty(), "reward: expected a name for each function");
+    faults.need(names.insert(r.name).second,
+                "reward: the name '" + r.name + "' is given twice; use 'function' to call one function by two names");
+  }
+  const auto& judge = c.algorithm.dynamic_sampling_reward;
+  faults.need(judge.empty() || names.count(judge) > 0, "algorithm.dynamic_sampling_reward: no reward is called '" + judge + "'");
+  faults.need(c.algorithm.advantage.reward_weights.empty() || c.algorithm.advantage.reward_weights.size() == c.reward.size(),
+              "algorithm.reward_weights: expected one per reward function");
+}
+
+void check_training(Faults& faults, const Config& c) {
+  const auto& a = c.algorithm;
+  const auto& s = c.rollout.sampling;
+  const int64_t group = s.num_generations;
+  faults.need(!c.reward.empty(), "reward: expected at least one function");
+  faults.need(group >= 2, "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
+  faults.need(group < 1 || a.generation_batch_size % group == 0,
+              "algorithm.generation_batch_size: expected a multiple of num_generations " + std::to_string(group) + "; got " +
+                  std::to_string(a.generation_batch_size));
+  faults.need(a.generation_batch_size % a.steps_per_generation == 0,
+              "algorithm.steps_per_generation: expected a divisor of generation_batch_size " + std::to_string(a.generation_batch_size));
+  faults.need(!s.greedy(), "rollout.temperature: expected a temperature above 0 for training");
+  faults.need(!s.reshapes() || c.rollout.allow_off_policy_sampling,
+              "rollout: top_k, top_p, min_p and repetition_penalty sample from another distribution than the one that is trained; "
+              "set rollout.allow_off_policy_sampling if that is meant");
+  faults.run([&] { validate(a.loss); });
+}
+
+}  // namespace
+
+void validate(const Config& c, Command command) {
+  Faults faults;
+  check_model(faults, c.model);
+  check_source(faults, "data.train", c.data.train);
+  check_source(faults, "eval.data", c.eval.data);
+  faults.run([&] { validate(c.data.prompt); });
+  faults.run([&] { validate(c.rollout.sampling); });
+  check_rewards(faults, c);
+  const bool evaluates = c.eval.eval_steps > 0 || c.eval.at_start || c.eval.at_end;
+  faults.need(!evaluates || !c.eval.data.path.empty() || !c.eval.data.task.empty(), "eval: expected eval.data");
+  faults.need(!evaluates || !c.reward.empty(), "eval: expected at least one reward function");
+  faults.need(!c.trainer.output_dir.empty(), "trainer.output_dir: expected a folder");
+  if (command == Command::kTrain) {
+    check_training(faults, c);
+    faults.need(!c.data.demonstrations, "data.demonstrations: only for supervised training");
+  } else {
+    faults.need(!c.data.demonstrations || c.data.train.task == "chained_arithmetic",
+                "data.demonstrations: expected the task chained_arithmetic; got '" + c.data.train.task + "'");
+  }
+  faults.raise();
+}
+
+}  // namespace grpo
