@@ -31,12 +31,13 @@ struct DrawnToken {
   float logprob = 0, processed_logprob = 0;  // nats, as in Rollout
 };
 
-/// Room that a back end is to make before steps run.
+/// Room that a back end is to make before steps run. Sequences 0 … slots-1 are samples', slots … 2 slots-1 prefixes'.
 struct BackendLimits {
-  int64_t rows = 0;       // of one step
-  int64_t draws = 0;      // of one step
-  int64_t sequences = 0;  // numbered from 0
-  int64_t length = 0;     // positions that a row may see
+  int64_t rows = 0;             // of one step
+  int64_t slots = 0;            // draws of one step at most
+  int64_t slot_capacity = 0;    // positions of a sample's own
+  int64_t prefix_capacity = 0;  // positions of a prefix
+  int64_t length = 0;           // positions that a row may see
 };
 
 /// A decoder on one device. The engine schedules; the back end computes. Results of a row depend on its own tokens alone.
@@ -49,9 +50,10 @@ class DecodeBackend {
   /// Bytes of keys and values of a sequence with room for `capacity` positions of its own.
   virtual int64_t sequence_bytes(const ModelView& view, int64_t capacity) const = 0;
   virtual void reserve(const BackendLimits& limits) = 0;
-  /// Makes `sequence` empty with room for `capacity` positions of its own, after the `prefix_length` positions of sequence `prefix`.
-  virtual void bind(int32_t sequence, int64_t capacity, int32_t prefix = -1, int64_t prefix_length = 0) = 0;
-  /// Runs all rows, then draws one token after each of the first draws.size() rows. Within a step a row sees keys of other rows.
+  /// Makes `sequence` empty, to go on after the `prefix_length` positions of sequence `prefix` (-1: from the start).
+  virtual void bind(int32_t sequence, int32_t prefix = -1, int64_t prefix_length = 0) = 0;
+  /// Runs all rows, then draws one token after each of the first draws.size() rows. The rows after those are prompts', whose keys the
+  /// step's other rows may see; a drawn row's own key only that row sees.
   virtual void step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
                     std::span<DrawnToken> drawn) = 0;
   /// Frees weights and caches.

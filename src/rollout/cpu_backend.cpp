@@ -11,8 +11,11 @@
 namespace grpo {
 namespace {
 
-// Rows that one piece of a linear layer covers: enough to reuse a panel, few enough to spread narrow layers over the threads.
-constexpr int64_t kRowBlock = 32;
+// Rows that a thread takes at a time: a whole register tile on every instruction set.
+constexpr int64_t kRowBlock = 8;
+
+// Up to this size weights stay in the cache that cores share, or nearly: reading them once per thread costs little.
+constexpr int64_t kSmallModelBytes = int64_t{64} << 20;
 
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -57,113 +60,141 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   qkv_.resize(limits.rows, config.qkv_size(), columns);
   attention_.resize(limits.rows, config.q_size(), columns);
   inner_.resize(limits.rows, config.intermediate_size, columns);
-  logits_.resize(limits.draws, config.vocab_size, columns);
+  logits_.resize(limits.slots, config.vocab_size, columns);
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.resize(kernels_.attention_scratch(group, config.head_dim, limits.length), "attention scores");
   }
-  sequences_.resize(static_cast<size_t>(std::max(limits.sequences, static_cast<int64_t>(sequences_.size()))));
+  const int64_t slot_capacity = round_up(limits.slot_capacity, columns), prefix_capacity = round_up(limits.prefix_capacity, columns);
+  const int64_t slot_floats = layer_floats(slot_capacity) * config.num_hidden_layers;
+  const int64_t prefix_floats = layer_floats(prefix_capacity) * config.num_hidden_layers;
+  caches_.resize(limits.slots * (slot_floats + prefix_floats), "keys and values (lower max_slots or kv_budget_bytes)");
+  sequences_.assign(static_cast<size_t>(2 * limits.slots), {});
+  for (int64_t s = 0; s < limits.slots; ++s) {
+    float* prefixes = caches_.data() + limits.slots * slot_floats;
+    sequences_[static_cast<size_t>(s)] = {.cache = caches_.data() + s * slot_floats, .capacity = slot_capacity};
+    sequences_[static_cast<size_t>(limits.slots + s)] = {.cache = prefixes + s * prefix_floats, .capacity = prefix_capacity};
+  }
 }
 
-void CpuBackend::bind(int32_t sequence, int64_t capacity, int32_t prefix, int64_t prefix_length) {
-  Sequence& bound = sequences_[static_cast<size_t>(sequence)];
-  bound.capacity = round_up(capacity, kernels_.panel_columns);
-  bound.prefix = prefix;
-  bound.prefix_length = prefix_length;
-  bound.cache.resize(layer_floats(bound.capacity) * view_->config->num_hidden_layers,
-                     "keys and values (lower max_slots, kv_budget_bytes or max_completion_length)");
+void CpuBackend::bind(int32_t sequence, int32_t prefix, int64_t prefix_length) {
+  sequences_[static_cast<size_t>(sequence)].prefix = prefix;
+  sequences_[static_cast<size_t>(sequence)].prefix_length = prefix_length;
 }
 
 void CpuBackend::release() {
   model_ = {};
   sequences_.clear();
+  caches_.release();
   for (Activations* each : {&hidden_, &normed_, &qkv_, &attention_, &inner_, &logits_}) each->buffer.release();
   version_ = -1;
 }
 
+bool CpuBackend::Worker::owns(int64_t row) const { return (by_rows ? row / kRowBlock : row) % threads == thread; }
+
+void CpuBackend::Worker::end_part() const {
+  if (by_rows) return;
+#pragma omp barrier
+}
+
 void CpuBackend::step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
                       std::span<DrawnToken> drawn) {
-  const auto drawn_rows = static_cast<int64_t>(draws.size());
-#pragma omp parallel num_threads(threads_)
+  const auto drawn_rows = static_cast<int64_t>(draws.size()), all_rows = static_cast<int64_t>(rows.size());
+  const bool by_rows = model_.bytes() <= kSmallModelBytes;
+  const int64_t useful = by_rows ? (all_rows + kRowBlock - 1) / kRowBlock : threads_;
+#pragma omp parallel num_threads(static_cast <int>(std::min <int64_t>(threads_, useful)))
   {
-    embed(rows);
-    for (size_t l = 0; l < model_.layers.size(); ++l) run_layer(rows, model_.layers[l], static_cast<int64_t>(l));
-    normalise(drawn_rows, model_.final_norm);
-    apply(model_.head, normed_, logits_, drawn_rows, false);
-    draw(draws, params, drawn);
+    const Worker worker{omp_get_thread_num(), omp_get_num_threads(), by_rows, rows.size() > draws.size()};
+    embed(worker, rows);
+    for (size_t l = 0; l < model_.layers.size(); ++l) run_layer(worker, rows, model_.layers[l], static_cast<int64_t>(l));
+    normalise(worker, drawn_rows, model_.final_norm);
+    apply(worker, model_.head, normed_, logits_, drawn_rows, false);
+    draw(worker, draws, params, drawn);
   }
 }
 
-void CpuBackend::run_layer(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
+void CpuBackend::run_layer(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
   const auto n = static_cast<int64_t>(rows.size());
-  normalise(n, layer.input_norm);
-  apply(layer.qkv, normed_, qkv_, n, false);
-  store_keys(rows, layer, number);
-  attend(rows, layer, number);
-  apply(layer.output, attention_, hidden_, n, true);
-  normalise(n, layer.post_attention_norm);
-  apply_swiglu(layer.gate_up, n);
-  apply(layer.down, inner_, hidden_, n, true);
+  normalise(worker, n, layer.input_norm);
+  apply(worker, layer.qkv, normed_, qkv_, n, false);
+  store_keys(worker, rows, layer, number);
+  attend(worker, rows, layer, number);
+  apply(worker, layer.output, attention_, hidden_, n, true);
+  normalise(worker, n, layer.post_attention_norm);
+  apply_swiglu(worker, layer.gate_up, n);
+  apply(worker, layer.down, inner_, hidden_, n, true);
 }
 
-void CpuBackend::embed(std::span<const DecodeRow> rows) {
+void CpuBackend::embed(const Worker& worker, std::span<const DecodeRow> rows) {
   const int64_t hidden = view_->config->hidden_size;
-#pragma omp for schedule(static)
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const auto* row = static_cast<const char*>(view_->embedding) + rows[r].token * hidden * size_of(view_->dtype);
-    convert_to_float(row, view_->dtype, hidden_.row(static_cast<int64_t>(r)), hidden);
+  for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); ++r) {
+    if (!worker.owns(r)) continue;
+    const int64_t offset = rows[static_cast<size_t>(r)].token * hidden * size_of(view_->dtype);
+    convert_to_float(static_cast<const char*>(view_->embedding) + offset, view_->dtype, hidden_.row(r), hidden);
   }
+  worker.end_part();
 }
 
-void CpuBackend::normalise(int64_t rows, const std::vector<float>& weight) {
+void CpuBackend::normalise(const Worker& worker, int64_t rows, const std::vector<float>& weight) {
   const auto eps = static_cast<float>(view_->config->rms_norm_eps);
-#pragma omp for schedule(static)
   for (int64_t r = 0; r < rows; ++r) {
-    kernels_.rms_norm_row(hidden_.row(r), weight.data(), eps, normed_.row(r), view_->config->hidden_size);
+    if (worker.owns(r)) kernels_.rms_norm_row(hidden_.row(r), weight.data(), eps, normed_.row(r), view_->config->hidden_size);
   }
+  worker.end_part();
 }
 
-void CpuBackend::apply(const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate) {
-  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
-#pragma omp for schedule(static)
-  for (int64_t piece = 0; piece < linear.panels() * blocks; ++piece) {
-    const int64_t panel = piece / blocks, first = piece % blocks * kRowBlock;
+// kernel(panel, first row, rows) for the worker's share of panels times blocks of rows.
+template <class Kernel>
+void CpuBackend::for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel) {
+  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock, pieces = linear.panels() * blocks;
+  const auto run = [&](int64_t panel, int64_t block) { kernel(panel, block * kRowBlock, std::min(kRowBlock, rows - block * kRowBlock)); };
+  if (worker.by_rows) {
+    for (int64_t panel = 0; panel < linear.panels(); ++panel) {
+      for (int64_t block = worker.thread; block < blocks; block += worker.threads) run(panel, block);
+    }
+    return;
+  }
+  const int64_t end = pieces * (worker.thread + 1) / worker.threads;
+  for (int64_t piece = pieces * worker.thread / worker.threads; piece < end; ++piece) run(piece / blocks, piece % blocks);
+  worker.end_part();
+}
+
+void CpuBackend::apply(const Worker& worker, const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate) {
+  for_panels(worker, linear, rows, [&](int64_t panel, int64_t first, int64_t count) {
     const kernels::RowBlock out{y.row(first) + panel * kernels_.panel_columns, y.stride};
-    kernels_.linear(linear.panel(panel), x.from(first), out, std::min(kRowBlock, rows - first), accumulate);
-  }
+    kernels_.linear(linear.panel(panel), x.from(first), out, count, accumulate);
+  });
 }
 
-void CpuBackend::apply_swiglu(const PackedLinear& linear, int64_t rows) {
-  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
-#pragma omp for schedule(static)
-  for (int64_t piece = 0; piece < linear.panels() * blocks; ++piece) {
-    const int64_t panel = piece / blocks, first = piece % blocks * kRowBlock;
+void CpuBackend::apply_swiglu(const Worker& worker, const PackedLinear& linear, int64_t rows) {
+  for_panels(worker, linear, rows, [&](int64_t panel, int64_t first, int64_t count) {
     const kernels::RowBlock out{inner_.row(first) + panel * kernels_.panel_columns / 2, inner_.stride};
-    kernels_.linear_swiglu(linear.panel(panel), normed_.from(first), out, std::min(kRowBlock, rows - first));
-  }
+    kernels_.linear_swiglu(linear.panel(panel), normed_.from(first), out, count);
+  });
 }
 
 kernels::CacheRun CpuBackend::cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const {
   const ModelConfig& config = *view_->config;
   const Sequence& from = sequences_[static_cast<size_t>(sequence)];
-  const float* keys = from.cache.data() + layer * layer_floats(from.capacity);
+  const float* keys = from.cache + layer * layer_floats(from.capacity);
   const float* values = keys + config.num_key_value_heads * from.capacity * config.head_dim;
   return {keys + kv_head * from.capacity * config.head_dim, values + kv_head * from.capacity * kernels_.value_columns(config.head_dim),
           begin, end};
 }
 
-void CpuBackend::store_keys(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
+void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
   const ModelConfig& config = *view_->config;
   const RopeTable& rope = *view_->rope;
-#pragma omp for schedule(static)
-  for (size_t r = 0; r < rows.size(); ++r) {
-    Sequence& sequence = sequences_[static_cast<size_t>(rows[r].sequence)];
-    float* keys = sequence.cache.data() + number * layer_floats(sequence.capacity);
+  for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); ++r) {
+    if (!worker.owns(r)) continue;
+    const DecodeRow& row = rows[static_cast<size_t>(r)];
+    const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
+    float* keys = sequence.cache + number * layer_floats(sequence.capacity);
     kernels_.rotate_and_store({
-        .qkv = qkv_.row(static_cast<int64_t>(r)),
+        .qkv = qkv_.row(r),
         .q_norm = layer.q_norm.empty() ? nullptr : layer.q_norm.data(),
         .k_norm = layer.k_norm.empty() ? nullptr : layer.k_norm.data(),
-        .cos = rope.cos.data() + rows[r].position * rope.pairs,
-        .sin = rope.sin.data() + rows[r].position * rope.pairs,
+        .cos = rope.cos.data() + row.position * rope.pairs,
+        .sin = rope.sin.data() + row.position * rope.pairs,
         .heads = config.num_attention_heads,
         .kv_heads = config.num_key_value_heads,
         .head_dim = config.head_dim,
@@ -174,39 +205,49 @@ void CpuBackend::store_keys(std::span<const DecodeRow> rows, const PackedLayer& 
         .values = keys + config.num_key_value_heads * sequence.capacity * config.head_dim,
         .key_stride = sequence.capacity * config.head_dim,
         .value_stride = sequence.capacity * kernels_.value_columns(config.head_dim),
-        .entry = rows[r].position - sequence.prefix_length,
+        .entry = row.position - sequence.prefix_length,
     });
   }
-}
-
-void CpuBackend::attend(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
-  const ModelConfig& config = *view_->config;
-  const int64_t kv_heads = config.num_key_value_heads, group = config.num_attention_heads / kv_heads;
-  float* scratch = scratch_[static_cast<size_t>(omp_get_thread_num())].attention.data();
-#pragma omp for schedule(dynamic, 4)
-  for (int64_t piece = 0; piece < static_cast<int64_t>(rows.size()) * kv_heads; ++piece) {
-    const int64_t r = piece / kv_heads, head = piece % kv_heads;
-    const DecodeRow& row = rows[static_cast<size_t>(r)];
-    const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
-    const int64_t end = row.position + 1, prefix = sequence.prefix_length;
-    const int64_t begin = layer.window > 0 ? std::max<int64_t>(0, end - layer.window) : 0;
-    kernels::AttentionTask task{.q = qkv_.row(r) + head * group * config.head_dim,
-                                .out = attention_.row(r) + head * group * config.head_dim,
-                                .group = group,
-                                .head_dim = config.head_dim,
-                                .runs = {{nullptr, nullptr, 0, 0}, {nullptr, nullptr, 0, 0}},
-                                .scratch = scratch};
-    if (begin < prefix) task.runs[0] = cache_run(sequence.prefix, number, head, begin, prefix);
-    task.runs[1] = cache_run(row.sequence, number, head, std::max<int64_t>(0, begin - prefix), end - prefix);
-    kernels_.attention(task);
+  if (worker.by_rows && worker.has_prompts) {
+#pragma omp barrier
   }
+  worker.end_part();
 }
 
-void CpuBackend::draw(std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn) {
+void CpuBackend::attend(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
+  const int64_t kv_heads = view_->config->num_key_value_heads;
+  float* scratch = scratch_[static_cast<size_t>(worker.thread)].attention.data();
+  for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); ++r) {
+    for (int64_t head = 0; head < kv_heads; ++head) {
+      const bool mine = worker.by_rows ? worker.owns(r) : worker.owns(r * kv_heads + head);
+      if (mine) attend_head(rows[static_cast<size_t>(r)], r, head, layer.window, number, scratch);
+    }
+  }
+  worker.end_part();
+}
+
+void CpuBackend::attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, float* scratch) {
+  const ModelConfig& config = *view_->config;
+  const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
+  const int64_t group = config.num_attention_heads / config.num_key_value_heads;
+  const int64_t end = row.position + 1, prefix = sequence.prefix_length;
+  const int64_t begin = window > 0 ? std::max<int64_t>(0, end - window) : 0;
+  kernels::AttentionTask task{.q = qkv_.row(r) + head * group * config.head_dim,
+                              .out = attention_.row(r) + head * group * config.head_dim,
+                              .group = group,
+                              .head_dim = config.head_dim,
+                              .runs = {{nullptr, nullptr, 0, 0}, {nullptr, nullptr, 0, 0}},
+                              .scratch = scratch};
+  if (begin < prefix) task.runs[0] = cache_run(sequence.prefix, layer, head, begin, prefix);
+  task.runs[1] = cache_run(row.sequence, layer, head, std::max<int64_t>(0, begin - prefix), end - prefix);
+  kernels_.attention(task);
+}
+
+void CpuBackend::draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn) {
   const int64_t limit = view_->vocab_limit, columns = model_.head.panels() * kernels_.panel_columns;
-  SamplerScratch& scratch = scratch_[static_cast<size_t>(omp_get_thread_num())].sampler;
-#pragma omp for schedule(dynamic, 1)
+  SamplerScratch& scratch = scratch_[static_cast<size_t>(worker.thread)].sampler;
   for (size_t d = 0; d < draws.size(); ++d) {
+    if (!worker.owns(static_cast<int64_t>(d))) continue;
     float* logits = logits_.row(static_cast<int64_t>(d));
     std::fill(logits + limit, logits + columns, -std::numeric_limits<float>::infinity());
     const float uniform = sample_uniform(draws[d].key, draws[d].position);

@@ -19,15 +19,15 @@ class CpuBackend final : public DecodeBackend {
   void refresh(const ModelView& view, int64_t version) override;
   int64_t sequence_bytes(const ModelView& view, int64_t capacity) const override;
   void reserve(const BackendLimits& limits) override;
-  void bind(int32_t sequence, int64_t capacity, int32_t prefix, int64_t prefix_length) override;
+  void bind(int32_t sequence, int32_t prefix, int64_t prefix_length) override;
   void step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
             std::span<DrawnToken> drawn) override;
   void release() override;
 
  private:
-  // Keys, then values of each layer: see kernels::CacheRun. `capacity` is a multiple of panel_columns.
+  // Its cache has, for each layer, keys, then values: see kernels::CacheRun. `capacity` is a multiple of panel_columns.
   struct Sequence {
-    FloatBuffer cache;
+    float* cache = nullptr;
     int64_t capacity = 0;
     int32_t prefix = -1;
     int64_t prefix_length = 0;
@@ -45,16 +45,28 @@ class CpuBackend final : public DecodeBackend {
     SamplerScratch sampler;
   };
 
+  // How a step is split over threads. Small models by rows: a thread takes its rows through all layers and waits for nobody, save for
+  // the keys of prompts. Large ones by outputs, so that each weight is read from memory once: every part ends with a barrier.
+  struct Worker {
+    int64_t thread, threads;
+    bool by_rows;
+    bool has_prompts;
+    bool owns(int64_t row) const;
+    void end_part() const;
+  };
+
   int64_t layer_floats(int64_t capacity) const;
-  // The parts of a step: each is called by every thread of the region and ends with a barrier.
-  void embed(std::span<const DecodeRow> rows);
-  void run_layer(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
-  void normalise(int64_t rows, const std::vector<float>& weight);
-  void apply(const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate);
-  void apply_swiglu(const PackedLinear& linear, int64_t rows);
-  void store_keys(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
-  void attend(std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
-  void draw(std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn);
+  void embed(const Worker& worker, std::span<const DecodeRow> rows);
+  void run_layer(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
+  void normalise(const Worker& worker, int64_t rows, const std::vector<float>& weight);
+  template <class Kernel>
+  void for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel);
+  void apply(const Worker& worker, const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate);
+  void apply_swiglu(const Worker& worker, const PackedLinear& linear, int64_t rows);
+  void store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
+  void attend(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
+  void attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, float* scratch);
+  void draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn);
   kernels::CacheRun cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const;
 
   const kernels::DecodeKernels& kernels_;
@@ -62,6 +74,7 @@ class CpuBackend final : public DecodeBackend {
   const ModelView* view_ = nullptr;
   int64_t version_ = -1;
   PackedModel model_;
+  FloatBuffer caches_;
   std::vector<Sequence> sequences_;
   Activations hidden_, normed_, qkv_, attention_, inner_, logits_;
   std::vector<ThreadScratch> scratch_;

@@ -91,8 +91,9 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
-                     .draws = plan.slots,
-                     .sequences = 2 * plan.slots,
+                     .slots = plan.slots,
+                     .slot_capacity = completion,
+                     .prefix_capacity = longest_prompt - 1,
                      .length = std::min(plan.max_length, longest_prompt + completion)});
   return Scheduler(plan, *backend_).run();
 }

@@ -21,6 +21,7 @@ class PackedLinear {
   void pack(const LinearView& view, Layout layout, int64_t panel_columns, int threads, std::string_view what);
 
   int64_t panels() const { return panels_; }
+  int64_t bytes() const { return panels_ * columns_ * depth_ * static_cast<int64_t>(sizeof(float)); }
   kernels::LinearPanel panel(int64_t p) const {
     const float* bias = has_bias_ ? bias_.data() + p * columns_ : nullptr;
     return {weight_.data() + p * depth_ * columns_, bias, depth_};

@@ -33,4 +33,10 @@ void PackedModel::pack(const ModelView& view, int64_t panel_columns, int threads
   head.pack(view.head, Layout::kRows, panel_columns, threads, "packed weights");
 }
 
+int64_t PackedModel::bytes() const {
+  int64_t total = head.bytes();
+  for (const PackedLayer& layer : layers) total += layer.qkv.bytes() + layer.output.bytes() + layer.gate_up.bytes() + layer.down.bytes();
+  return total;
+}
+
 }  // namespace grpo

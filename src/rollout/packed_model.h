@@ -21,6 +21,7 @@ struct PackedModel {
   PackedLinear head;
 
   void pack(const ModelView& view, int64_t panel_columns, int threads);
+  int64_t bytes() const;
 };
 
 }  // namespace grpo

@@ -62,8 +62,7 @@ void Scheduler::admit() {
     if (rollout.sample == 0) open_group(rollout.group);
     slots_[s].rollout = next_++;
     if (!plan_.params.stop.empty()) slots_[s].stop.emplace(*plan_.context.tokenizer, plan_.params.stop);
-    backend_.bind(static_cast<int32_t>(s), completion_limit(rollout.group), groups_[static_cast<size_t>(rollout.group)].prefix,
-                  prefix_length(rollout.group));
+    backend_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(rollout.group)].prefix, prefix_length(rollout.group));
   }
 }
 
@@ -73,7 +72,7 @@ void Scheduler::open_group(int64_t group) {
   // Every unfinished group has a sample in a slot, and there are as many prefixes as slots: one is free.
   opened.prefix = free_prefixes_.back();
   free_prefixes_.pop_back();
-  backend_.bind(opened.prefix, prefix_length(group));
+  backend_.bind(opened.prefix);
   prefilling_.push_back(group);
 }
 

@@ -292,7 +292,8 @@ TEST(Engine, ReportsTokensProgressAndInterrupts) {
   for (size_t i = 0; i < rollouts.size(); ++i) EXPECT_EQ(streamed[i], rollouts[i].ids);
 
   int polls = 0;
-  const GenerateContext interrupting{.interrupted = [&polls] { return ++polls > 3; }};
+  GenerateContext interrupting;
+  interrupting.interrupted = [&polls] { return ++polls > 3; };
   EXPECT_THROW(engine.generate(some_prompts(37), short_params(2, 9), {}, interrupting), Error);
   EXPECT_EQ(engine.generate(some_prompts(37), short_params(2, 9), {}).size(), 14U);
 }
