@@ -58,7 +58,6 @@ void AddedTokenMatcher::add(const AddedToken& token, std::string_view pattern) {
     }
     node = next;
   }
-  if (nodes_[node].token != Node::kNoToken) return;  // of two equal patterns the first counts
   nodes_[node].token = tokens_.size();
   tokens_.push_back(token);
 }
@@ -89,9 +88,11 @@ std::vector<TextSegment> AddedTokenMatcher::split(std::string_view text) const {
     const AddedToken& token = tokens_[match.token];
     const size_t begin = std::exchange(at, match.end);
     if (token.single_word && touches_word(text, begin, match.end)) continue;
-    give_plain(token.lstrip ? std::max(skip_spaces_back(text, begin), plain) : begin);
-    segments.push_back({{}, token.id});
-    plain = token.rstrip ? skip_spaces(text, match.end) : match.end;
+    const size_t from = token.lstrip ? std::max(skip_spaces_back(text, begin), plain) : begin;
+    const size_t to = token.rstrip ? skip_spaces(text, match.end) : match.end;
+    give_plain(from);
+    if (from < to) segments.push_back({{}, token.id});  // else the token before it has swallowed it
+    plain = to;
   }
   give_plain(text.size());
   return segments;

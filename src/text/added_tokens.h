@@ -28,7 +28,8 @@ struct TextSegment {
 /// Finds added tokens in text: leftmost first, the longest where several start together.
 class AddedTokenMatcher {
  public:
-  /// Adds `token`, to be found as `pattern` (its content, or that normalized); an empty pattern is never found.
+  /// Adds `token`, to be found as `pattern` (its content, or that normalized); an empty pattern is never
+  /// found, and of equal patterns the last one added counts.
   void add(const AddedToken& token, std::string_view pattern);
 
   /// Cuts `text` (valid UTF-8) at the tokens, in order. Swallowed white space belongs to its token and is in no segment.

@@ -120,14 +120,10 @@ void BpeModel::read_vocabulary(const Json& vocabulary) {
   const size_t count = static_cast<size_t>(largest) + 1;
   GRPO_CHECK(count <= 4 * vocabulary.size() + 65536, kWhere,
              "expected ids without large gaps; got " + std::to_string(vocabulary.size()) + " tokens and the id " + std::to_string(largest));
-  tokens_.resize(count);
-  ids_.reserve(vocabulary.size());
+  tokens_ = TokenTable(count, vocabulary.size());
   for (const auto& entry : vocabulary.items()) {
     const int32_t id = entry.value().get<int32_t>();
-    std::string& token = tokens_[static_cast<size_t>(id)];
-    GRPO_CHECK(token.empty(), kWhere, "expected distinct ids; got " + std::to_string(id) + " twice");
-    token = entry.key();
-    ids_.emplace(token, id);
+    GRPO_CHECK(tokens_.insert(id, entry.key()), kWhere, "expected distinct ids; got " + std::to_string(id) + " twice");
   }
 }
 
@@ -164,14 +160,8 @@ void BpeModel::add_merge(std::string_view left, std::string_view right, uint32_t
 }
 
 std::optional<int32_t> BpeModel::token_to_id(std::string_view token) const {
-  const auto found = ids_.find(token);
-  return found == ids_.end() ? std::nullopt : std::optional(found->second);
-}
-
-const std::string* BpeModel::id_to_token(int32_t id) const {
-  if (id < 0 || id >= id_end()) return nullptr;
-  const std::string& token = tokens_[static_cast<size_t>(id)];
-  return token.empty() && token_to_id("") != id ? nullptr : &token;
+  const int32_t id = tokens_.find(token);
+  return id == TokenTable::kNone ? std::nullopt : std::optional(id);
 }
 
 bool BpeModel::append_bytes(std::string_view character, std::vector<int32_t>& ids) const {

@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "text/json_fields.h"
+#include "text/token_table.h"
 
 namespace grpo::text {
 
@@ -39,16 +39,15 @@ class BpeModel {
  public:
   /// Reads "model"; throws `Error` naming what is malformed or not supported.
   explicit BpeModel(const Json& json);
-  BpeModel(BpeModel&&) = default;
 
   /// Appends the ids of one piece, in O(n log n).
   void encode(std::string_view piece, std::vector<int32_t>& ids) const;
 
   std::optional<int32_t> token_to_id(std::string_view token) const;
   /// Null where there is no such id.
-  const std::string* id_to_token(int32_t id) const;
+  const std::string* id_to_token(int32_t id) const { return tokens_.text(id); }
   /// One more than the largest id.
-  int32_t id_end() const { return static_cast<int32_t>(tokens_.size()); }
+  int32_t id_end() const { return tokens_.id_end(); }
 
  private:
   void read_vocabulary(const Json& vocabulary);
@@ -57,8 +56,7 @@ class BpeModel {
   std::vector<int32_t> symbols(std::string_view piece) const;
   bool append_bytes(std::string_view character, std::vector<int32_t>& ids) const;
 
-  std::vector<std::string> tokens_;                    // by id
-  std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_
+  TokenTable tokens_;
   MergeTable merges_;
   std::vector<int32_t> byte_ids_;  // of <0x00> … <0xFF>, -1 where absent; empty without byte fallback
   std::optional<int32_t> unknown_;

@@ -1,6 +1,8 @@
 #include "text/bpe_tokenizer.h"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_set>
 #include <utility>
 
 #include "grpo/core/error.h"
@@ -35,6 +37,7 @@ BpeTokenizer::BpeTokenizer(const Json& document, TokenizerFiles files)
   if (!optional_member(document, "added_tokens").is_null()) {
     for (const Json& entry : array_member(document, "added_tokens", kWhere)) add_token(entry);
   }
+  hide_special_tokens();
   check_ids(post_processor_.before);
   check_ids(post_processor_.after);
   const SpecialTokens special = read_special_tokens(files);
@@ -50,15 +53,22 @@ void BpeTokenizer::add_token(const Json& entry) {
   AddedToken token = parse_added_token(entry);
   if (token.content.empty()) return;
   if (const auto known = model_.token_to_id(token.content)) token.id = *known;  // as the reference implementation does
+  GRPO_CHECK(token.id < std::numeric_limits<int32_t>::max(), kWhere, "expected ids below 2^31 - 1; got " + std::to_string(token.id));
   id_end_ = std::max(id_end_, token.id + 1);
-  GRPO_CHECK(added_.try_emplace(token.id, token).second, kWhere,
+  const std::string shown = token.normalized && normalizer_ ? normalizer_(token.content) : token.content;
+  GRPO_CHECK(added_.try_emplace(token.id, Added{token, shown}).second, kWhere,
              "expected distinct added tokens; got the id " + std::to_string(token.id) + " twice");
   added_ids_.emplace(token.content, token.id);
-  if (!token.normalized) {
-    raw_matcher_.add(token, token.content);
-  } else {
-    normalized_matcher_.add(token, normalizer_ ? normalizer_(token.content) : token.content);
+  (token.normalized ? normalized_matcher_ : raw_matcher_).add(token, shown);
+}
+
+// The reference implementation knows special tokens by their content and looks for it in what is shown.
+void BpeTokenizer::hide_special_tokens() {
+  std::unordered_set<std::string> special;
+  for (const auto& [id, added] : added_) {
+    if (added.token.special) special.insert(added.token.content);
   }
+  for (auto& [id, added] : added_) added.hidden = special.contains(added.shown);
 }
 
 void BpeTokenizer::check_ids(const std::vector<int32_t>& ids) const {
@@ -96,7 +106,6 @@ void BpeTokenizer::encode_text(std::string_view text, bool at_start, std::vector
   }
 }
 
-/// Special tokens go by text, as the reference implementation has it.
 class BpeTokenizer::Stream final : public DecodeStream {
  public:
   Stream(const BpeTokenizer& tokenizer, bool skip_special_tokens)
@@ -111,8 +120,12 @@ class BpeTokenizer::Stream final : public DecodeStream {
     return chain_.take();
   }
   void add(int32_t id) {
-    const std::string* token = tokenizer_.find_token(id);
-    if (token != nullptr && !(skip_special_tokens_ && tokenizer_.is_special(id))) chain_.push(*token);
+    tokenizer_.check_range(id);
+    if (const Added* added = tokenizer_.find_added(id)) {
+      if (!skip_special_tokens_ || !added->hidden) chain_.push(added->shown);
+    } else if (const std::string* token = tokenizer_.model_.id_to_token(id)) {
+      chain_.push(*token);
+    }
   }
 
  private:
@@ -131,14 +144,19 @@ std::unique_ptr<DecodeStream> BpeTokenizer::decode_stream(bool skip_special_toke
   return std::make_unique<Stream>(*this, skip_special_tokens);
 }
 
-const std::string* BpeTokenizer::find_token(int32_t id) const {
+void BpeTokenizer::check_range(int32_t id) const {
   GRPO_CHECK(id >= 0 && id < id_end_, "tokenizer", "expected an id in [0, " + std::to_string(id_end_) + "); got " + std::to_string(id));
-  const auto added = added_.find(id);
-  return added != added_.end() ? &added->second.content : model_.id_to_token(id);
+}
+
+const BpeTokenizer::Added* BpeTokenizer::find_added(int32_t id) const {
+  const auto found = added_.find(id);
+  return found == added_.end() ? nullptr : &found->second;
 }
 
 std::string BpeTokenizer::id_to_token(int32_t id) const {
-  const std::string* token = find_token(id);
+  check_range(id);
+  if (const Added* added = find_added(id)) return added->token.content;
+  const std::string* token = model_.id_to_token(id);
   GRPO_CHECK(token != nullptr, "tokenizer", "expected the id of a token; got " + std::to_string(id) + ", which none has");
   return *token;
 }
@@ -149,8 +167,8 @@ std::optional<int32_t> BpeTokenizer::token_to_id(std::string_view token) const {
 }
 
 bool BpeTokenizer::is_special(int32_t id) const {
-  const auto added = added_.find(id);
-  return added != added_.end() && added->second.special;
+  const Added* added = find_added(id);
+  return added != nullptr && added->token.special;
 }
 
 }  // namespace grpo::text

@@ -31,10 +31,17 @@ class BpeTokenizer final : public Tokenizer {
 
  private:
   class Stream;
+  struct Added {
+    AddedToken token;
+    std::string shown;    // what decode gives: the reference implementation normalizes the content where the token is matched so
+    bool hidden = false;  // left out with skip_special_tokens
+  };
   void add_token(const Json& entry);
+  void hide_special_tokens();
   void encode_text(std::string_view text, bool at_start, std::vector<int32_t>& ids) const;
-  /// The entry of `id`, null where there is a gap; throws where `id` is out of range.
-  const std::string* find_token(int32_t id) const;
+  void check_range(int32_t id) const;
+  /// The added token of this id; null where it is none.
+  const Added* find_added(int32_t id) const;
   void check_ids(const std::vector<int32_t>& ids) const;
 
   BpeModel model_;
@@ -42,7 +49,7 @@ class BpeTokenizer final : public Tokenizer {
   PreTokenizer pre_tokenizer_;
   PostProcessor post_processor_;
   std::vector<DecodeStageFactory> decoder_;
-  std::unordered_map<int32_t, AddedToken> added_;
+  std::unordered_map<int32_t, Added> added_;
   std::unordered_map<std::string, int32_t> added_ids_;
   AddedTokenMatcher raw_matcher_, normalized_matcher_;
   int32_t id_end_ = 0;

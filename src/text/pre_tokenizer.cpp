@@ -163,7 +163,7 @@ PreTokenizer parse_pre_tokenizer(const Json& json, int depth) {
     return split("[\\p{P}$+<=>^`|~]", parse_behavior(string_member(json, "behavior", kWhere, "Isolated")));
   }
   if (type == "WhitespaceSplit") return split("\\s", Behavior::kRemoved);
-  if (type == "Whitespace") return split("\\w+|[^\\w\\s]+", Behavior::kRemoved, true);
+  if (type == "Whitespace") return split(R"([\w\x{200c}\x{200d}]+|[^\w\x{200c}\x{200d}\s]+)", Behavior::kRemoved, true);
   fail(kWhere, "expected a supported type; got " + type);
 }
 

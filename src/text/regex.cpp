@@ -4,28 +4,48 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdio>
 
 #include "grpo/core/error.h"
-#include "text/utf8.h"
+#include "text/unicode_additions.h"
 
 namespace grpo::text {
 namespace {
 
-constexpr size_t kMaxPatternBytes = 1 << 16;
+constexpr size_t kMaxPatternBytes = 1 << 13;            // as written
+constexpr size_t kMaxTranslatedPatternBytes = 1 << 20;  // categories written out
 
 // PCRE2's own \s takes U+180E for white space, its \w lacks marks and connectors, and its \h is no hexadecimal digit.
 constexpr std::string_view kSpaces = "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 constexpr std::string_view kNonSpaces =
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
-constexpr std::string_view kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}";
 constexpr std::string_view kHex = "0-9a-fA-F";
+
+/// The members of a general category ("L", "Nd") as they stand in a class, those that PCRE2 is too old to know included.
+std::string category(std::string_view name) {
+  std::string out = "\\p{" + std::string(name) + "}";
+  for (const CategoryRange& range : kUnicodeAdditions) {
+    if (!range.category.starts_with(name)) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "\\x{%x}-\\x{%x}", static_cast<unsigned>(range.first), static_cast<unsigned>(range.last));
+    out += text;
+  }
+  return out;
+}
+
+/// Oniguruma's \\w; outside a class it has the superscripts and fractions of Latin-1 too.
+std::string word_characters(bool in_class) {
+  return "\\p{Alphabetic}" + category("L") + category("M") + category("Nd") + category("Nl") + category("Pc") +
+         (in_class ? "" : "\\xb2\\xb3\\xb9\\xbc-\\xbe");
+}
 
 std::shared_ptr<pcre2_real_code_8> compile(const std::string& pattern, int& error, size_t& offset) {
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(pcre2_compile_context_create(nullptr),
                                                                                               &pcre2_compile_context_free);
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
-  pcre2_set_max_pattern_length(context.get(), kMaxPatternBytes);
+  pcre2_set_max_pattern_length(context.get(), kMaxTranslatedPatternBytes);
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get());
   return {code, [](pcre2_code* owned) { pcre2_code_free(owned); }};
@@ -68,15 +88,8 @@ class Translator {
 
   void inside_class() {
     const std::string_view rest = pattern_.substr(at_);
-    const bool posix = rest.starts_with("[:");
-    if (rest.starts_with("&&") || (rest[0] == '[' && !posix)) {
-      fail("regex", "expected a character class without set operations; got " + std::string(pattern_));
-    }
-    if (posix) {
-      const size_t close = std::min(rest.find(":]"), rest.size() - 2);
-      out_ += rest.substr(0, close + 2);
-      at_ += close + 2;
-      return;
+    if (rest.starts_with("&&") || rest[0] == '[') {
+      fail("regex", "expected a character class without nested sets; got " + std::string(pattern_));
     }
     if (rest[0] == ']') in_class_ = false;
     out_ += pattern_[at_++];
@@ -101,10 +114,16 @@ class Translator {
         set(kNonSpaces);
         break;
       case 'w':
-        set(kWord);
+        set(word_characters(in_class_));
         break;
       case 'W':
-        set(kWord, true);
+        set(word_characters(in_class_), true);
+        break;
+      case 'd':
+        set(category("Nd"));
+        break;
+      case 'D':
+        set(category("Nd"), true);
         break;
       case 'h':
         set(kHex);
@@ -140,13 +159,16 @@ class Translator {
       at_ += 2;
       return;
     }
-    std::string name(pattern_.substr(open + 1, close - open - 1));
-    if (name.size() > 2 && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") == std::string::npos &&
-        compiles("\\p{sc:" + name + "}")) {
-      name = "sc:" + name;
-    }
-    out_.append(letter).append("{").append(name) += '}';
     at_ = close + 1;
+    std::string name(pattern_.substr(open + 1, close - open - 1));
+    const bool letters = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalpha(c) || c == '_'; });
+    const bool negated = letter == "\\P";
+    if (letters && name.size() <= 2 && !(in_class_ && negated)) {
+      set(category(name), negated);
+      return;
+    }
+    if (letters && name.size() > 2 && compiles("\\p{sc:" + name + "}")) name = "sc:" + name;
+    out_.append(letter).append("{").append(name) += '}';
   }
 
   std::string_view pattern_;
@@ -165,7 +187,7 @@ std::string error_text(int code) {
 
 Regex::Regex(const std::string& pattern) : pattern_(pattern) {
   GRPO_CHECK(pattern.size() <= kMaxPatternBytes, "regex",
-             "expected a pattern of at most 65536 bytes; got " + std::to_string(pattern.size()));
+             "expected a pattern of at most 8192 bytes; got " + std::to_string(pattern.size()));
   int error = 0;
   size_t offset = 0;
   const auto code = compile(Translator(pattern).translate(), error, offset);

@@ -2,6 +2,10 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+
+#include "text/unicode_additions.h"
+
 namespace grpo::text {
 namespace {
 
@@ -31,6 +35,13 @@ LeadByte lead_byte(unsigned char byte) {
 bool is_circled_letter(char32_t code) {
   return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) || (code >= 0x1F150 && code <= 0x1F169) ||
          (code >= 0x1F170 && code <= 0x1F189);
+}
+
+bool is_added_word_character(char32_t code) {
+  return std::any_of(kUnicodeAdditions.begin(), kUnicodeAdditions.end(), [&](const CategoryRange& range) {
+    const char major = range.category[0];
+    return code >= range.first && code <= range.last && (major == 'L' || major == 'M' || range.category == "Nd");
+  });
 }
 
 }  // namespace
@@ -96,6 +107,8 @@ bool is_word_character(char32_t code) {
     case UTF8PROC_CATEGORY_NL:
     case UTF8PROC_CATEGORY_PC:
       return true;
+    case UTF8PROC_CATEGORY_CN:
+      return is_added_word_character(code);
     default:
       return code == 0x200C || code == 0x200D || is_circled_letter(code);
   }
