@@ -1,5 +1,6 @@
 #include "grpo/data/dataset.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -18,15 +19,23 @@ constexpr int kMaxDepth = 64;  // of nesting: writing a value as text recurses
 
 [[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kWhere, std::string(place) + ": " + message); }
 
-json parse_json(std::string_view text, std::string_view place) {
-  const auto limit_depth = [place](int depth, json::parse_event_t, json&) {
-    if (depth > kMaxDepth) fail_at(place, "expected JSON nested at most " + std::to_string(kMaxDepth) + " deep; got more");
+std::string at_line(const std::string& file, int64_t line) { return file + ":" + std::to_string(line); }
+
+/// `text` begins on line `line` of `file`.
+json parse_json(std::string_view text, const std::string& file, int64_t line) {
+  const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kMaxDepth) fail_at(at_line(file, line), "expected JSON nested at most " + std::to_string(kMaxDepth) + " deep; got more");
     return true;
   };
   try {
     return json::parse(text, limit_depth);
+  } catch (const json::parse_error& error) {
+    const std::string_view before = text.substr(0, error.byte);
+    std::string_view cause = error.what();
+    cause.remove_prefix(std::min(cause.size(), cause.find(": ") + 2));  // the library's own position
+    fail_at(at_line(file, line + std::count(before.begin(), before.end(), '\n')), "expected JSON in UTF-8; got a " + clip_text(cause, 200));
   } catch (const json::exception& error) {
-    fail_at(place, std::string("expected JSON in UTF-8; got ") + error.what());
+    fail_at(at_line(file, line), "expected JSON; got " + clip_text(error.what(), 200));
   }
 }
 
@@ -172,11 +181,11 @@ std::vector<int64_t> element_lines(std::string_view array) {
 }
 
 std::vector<Problem> load_array(const std::string& text, const FieldMapping& mapping, const std::string& file) {
-  const json rows = parse_json(text, file);
+  const json rows = parse_json(text, file, 1);
   if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + rows.type_name());
   const std::vector<int64_t> lines = element_lines(text);
   std::vector<Problem> problems;
-  for (size_t i = 0; i < rows.size(); ++i) problems.push_back(problem_from(rows[i], mapping, file + ":" + std::to_string(lines.at(i))));
+  for (size_t i = 0; i < rows.size(); ++i) problems.push_back(problem_from(rows[i], mapping, at_line(file, lines.at(i))));
   return problems;
 }
 
@@ -188,15 +197,15 @@ std::vector<Problem> load_lines(std::string_view text, const FieldMapping& mappi
     const std::string_view line = text.substr(0, length);
     text.remove_prefix(std::min(length + 1, text.size()));
     ++number;
-    if (!trim(line).empty()) problems.push_back(parse_problem(line, mapping, file + ":" + std::to_string(number)));
+    if (!trim(line).empty()) problems.push_back(parse_problem(line, mapping, file, number));
   }
   return problems;
 }
 
 }  // namespace
 
-Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, std::string_view place) {
-  return problem_from(parse_json(json_text, place), mapping, place);
+Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line) {
+  return problem_from(parse_json(json_text, file, line), mapping, at_line(file, line));
 }
 
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping) {

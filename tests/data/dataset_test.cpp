@@ -91,7 +91,7 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   const struct {
     std::string text, message;
   } cases[] = {
-      {good + "{\"question\": \"q\"", "a.jsonl:2: expected JSON"},
+      {good + "{\"question\": \"q\"", "a.jsonl:2: expected JSON in UTF-8; got a syntax error while parsing object"},
       {good + "{\"question\": \"\xFF\"}", "a.jsonl:2: expected JSON in UTF-8"},
       {good + "[1]", "a.jsonl:2: expected an object; got array"},
       {"{\"answer\": \"1\"}", "a.jsonl:1: expected a question"},
@@ -105,6 +105,7 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   };
   for (const auto& [text, message] : cases) EXPECT_TRUE(contains(message_of("a.jsonl", text), message)) << message_of("a.jsonl", text);
   EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
+  EXPECT_TRUE(contains(message_of("a.json", "[\n{\"question\": \"q\"},\n{]"), "a.json:3: expected JSON"));
   EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
   EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .jsonl or .json file"));
   EXPECT_THROW(load_problems(folder_ / "absent.jsonl"), Error);

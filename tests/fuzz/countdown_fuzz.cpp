@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "grpo/core/error.h"
+#include "grpo/reward/answer.h"
 #include "grpo/reward/expression.h"
 #include "grpo/reward/registry.h"
 
@@ -24,8 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     reward->score({&completion, 1}, {&score, 1}, context);
   } catch (const grpo::Error&) {  // a bad list of numbers is refused
   }
-  const auto expression = grpo::parse_expression(text.substr(middle + 1));
-  const bool tagged = completion.text.find("answer>", 8) < completion.text.size() - 9 - 7;
-  if (score.value == 1.0 && !tagged && !(expression && expression->value == grpo::Rational(24))) std::abort();
+  if (score.value != 1.0) return 0;
+  const auto answer = grpo::extract_answer(completion.text, grpo::Extraction::kAnswerTag);
+  const auto expression = answer ? grpo::parse_expression(*answer) : std::nullopt;
+  if (!expression || expression->value != grpo::Rational(24)) std::abort();
   return 0;
 }

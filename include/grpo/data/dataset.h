@@ -32,8 +32,8 @@ struct FieldMapping {
 /// file.
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {});
 
-/// One row. `place` (file:line) is for messages.
-Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, std::string_view place);
+/// One row; `file` and `line` are for messages.
+Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line);
 
 /// What makes two problems the same: the question, or the messages with their roles, with every run of white space as one space.
 std::string problem_key(const Problem& problem);
