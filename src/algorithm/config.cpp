@@ -97,6 +97,8 @@ void validate(const LossConfig& config) {
   refuse(config.delta && surrogate != Surrogate::kClip, "expected delta only with a clipped loss_type; got it with cispo, sapo or vespo");
   refuse(config.beta != 0.0 && config.kl_estimator == KlEstimator::kK1 && !config.use_bias_correction_kl,
          "expected kl_estimator k2 or k3, or use_bias_correction_kl; got plain k1, whose expected gradient is zero");
+  refuse(config.beta != 0.0 && config.kl_estimator == KlEstimator::kK2 && config.use_bias_correction_kl,
+         "expected use_bias_correction_kl off with kl_estimator k2, whose gradient is right without it; got it on");
   refuse(config.importance_sampling_clip_min && config.importance_sampling_clip_max &&
              *config.importance_sampling_clip_min >= *config.importance_sampling_clip_max,
          "expected importance_sampling_clip_min < importance_sampling_clip_max; got the contrary");

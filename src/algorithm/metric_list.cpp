@@ -33,6 +33,7 @@ void MetricList::add(std::string name, Tally::Kind kind, const Chosen& values) {
 }
 
 Tallies MetricList::read() const {
+  if (figures_.empty()) return {};
   const at::Tensor host = at::stack(figures_).cpu();
   const double* figure = host.const_data_ptr<double>();
   Tallies tallies;

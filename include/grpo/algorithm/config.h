@@ -63,7 +63,7 @@ struct LossConfig {
 
   double beta = 0.0;  // weight of the KL to the reference policy
   KlEstimator kl_estimator = KlEstimator::kK3;
-  bool use_bias_correction_kl = true;  // multiply the KL by the ratio, gradient included (DeepSeek-V3.2, arXiv 2512.02556)
+  bool use_bias_correction_kl = true;  // multiply the KL by the ratio, gradient included (DeepSeek-V3.2, arXiv 2512.02556); not for k2
 
   double sapo_temperature_pos = 1.0;   // advantage > 0
   double sapo_temperature_neg = 1.05;  // advantage ≤ 0

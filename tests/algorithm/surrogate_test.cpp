@@ -1,0 +1,157 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "grpo/algorithm/loss.h"
+#include "loss_rows.h"
+#include "samples.h"
+
+namespace {
+
+using grpo::LossConfig;
+using grpo::LossType;
+using grpo::testing::config_of;
+using grpo::testing::values;
+
+struct Point {
+  double loss, grad;
+  grpo::Tallies metrics;
+};
+
+/// Loss and d loss / d logprob of a single token with log-prob log(ratio), old log-prob 0 and the given advantage.
+Point one_token(const LossConfig& config, double ratio, double advantage) {
+  grpo::Rollout rollout;
+  rollout.prompt_ids = {1};
+  rollout.ids = {2};
+  auto batch = grpo::make_batch({rollout}, at::tensor({advantage}));
+  batch.old_logprobs = at::zeros({1});
+  const at::Tensor logprob = at::tensor({std::log(ratio)}, at::kDouble).requires_grad_(true);
+  const auto out = grpo::policy_loss(logprob, {}, batch, grpo::loss_normalizer(batch, 1), config);
+  out.loss.backward();
+  return {out.loss.item<double>(), logprob.grad().item<double>(), out.metrics};
+}
+
+struct Row {
+  double ratio, advantage, loss, grad;
+};
+
+void expect_rows(const LossConfig& config, const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    const Point point = one_token(config, row.ratio, row.advantage);
+    EXPECT_NEAR(point.loss, row.loss, 1e-7) << "ratio " << row.ratio << " advantage " << row.advantage;
+    EXPECT_NEAR(point.grad, row.grad, 1e-7) << "ratio " << row.ratio << " advantage " << row.advantage;
+  }
+}
+
+// Oracle: by hand. Between the bounds −r A with gradient −r A; beyond them constant for the sign that would gain by going on.
+TEST(ClipSurrogate, Boundaries) {
+  expect_rows(
+      {.epsilon = 0.2, .epsilon_high = 0.28},
+      {{1.27, 1, -1.27, -1.27}, {1.29, 1, -1.28, 0}, {0.5, 1, -0.5, -0.5}, {0.81, -1, 0.81, 0.81}, {0.79, -1, 0.8, 0}, {7, -2, 14, 14}});
+  expect_rows({.epsilon = 0.2}, {{1.19, 1, -1.19, -1.19}, {1.21, 1, -1.2, 0}});  // epsilon_high defaults to epsilon
+}
+
+TEST(ClipSurrogate, DeltaBoundsNegativeAdvantages) {
+  expect_rows({.delta = 3.0}, {{7, -2, 6, 0}, {2.9, -2, 5.8, 5.8}, {1.1, 1, -1.1, -1.1}, {7, 1, -1.2, 0}});
+}
+
+TEST(ClipSurrogate, CountsWhatItClips) {
+  const auto share = [](const Point& point, const char* name) { return point.metrics.at(name).result(); };
+  const Point high = one_token({}, 1.3, 1), low = one_token({}, 0.7, -1), harmless = one_token({}, 1.3, -1);
+  EXPECT_EQ(share(high, "clip_ratio/high_mean"), 1);
+  EXPECT_EQ(share(high, "clip_ratio/high_max"), 1);
+  EXPECT_EQ(share(high, "clip_ratio/low_mean"), 0);
+  EXPECT_EQ(share(high, "clip_ratio/region_mean"), 1);
+  EXPECT_EQ(share(low, "clip_ratio/low_mean"), 1);
+  EXPECT_EQ(share(low, "clip_ratio/low_min"), 1);
+  EXPECT_EQ(share(low, "clip_ratio/region_mean"), 1);
+  EXPECT_EQ(share(harmless, "clip_ratio/region_mean"), 0);
+}
+
+// Oracle: by hand. The weight is min(r, cap), detached; no token loses its gradient.
+TEST(CispoSurrogate, CapsTheWeightOnly) {
+  LossConfig config = config_of(grpo::loss_row(LossType::kCispo));
+  config.epsilon_high = 2.0;
+  expect_rows(config, {{1.5, 1, -1.5 * std::log(1.5), -1.5},
+                       {4, 1, -2 * std::log(4.0), -2},
+                       {4, -1, 2 * std::log(4.0), 2},
+                       {0.1, -1, 0.1 * std::log(0.1), 0.1}});
+  EXPECT_EQ(one_token(config, 4, 1).metrics.at("cispo_clip_ratio").result(), 1);
+  EXPECT_EQ(one_token(config, 4, -1).metrics.at("cispo_clip_ratio").result(), 0);
+}
+
+// Oracle: by hand, f(r) = 4 / τ · σ(τ (r − 1)): f(1) = 2 / τ, and f'(r) = 4 σ (1 − σ).
+TEST(SapoSurrogate, SoftGate) {
+  LossConfig config = config_of(grpo::loss_row(LossType::kSapo));
+  config.sapo_temperature_pos = 1.5, config.sapo_temperature_neg = 2.0;
+  const double gate = 1 / (1 + std::exp(-1.5 * 0.4));
+  expect_rows(config, {{1, 1, -2 / 1.5, -1}, {1, -1, 1, 1}, {1.4, 1, -4 / 1.5 * gate, -1.4 * 4 * gate * (1 - gate)}});
+}
+
+// Oracle: by hand, φ = exp(λ + k q − λ e^q), q = log r for one token.
+TEST(VespoSurrogate, GammaWeight) {
+  const LossConfig config = config_of(grpo::loss_row(LossType::kVespo));
+  const auto phi = [](double ratio, double k, double lambda) { return std::exp(lambda + k * std::log(ratio) - lambda * ratio); };
+  expect_rows(config,
+              {{1.4, 1, -phi(1.4, 2, 3) * std::log(1.4), -phi(1.4, 2, 3)}, {1.4, -1, phi(1.4, 3, 2) * std::log(1.4), phi(1.4, 3, 2)}});
+  EXPECT_NEAR(one_token(config, 1.4, 1).metrics.at("vespo/phi_seq_mean").result(), phi(1.4, 2, 3), 1e-7);
+}
+
+/// Weight of a token by definition: T tokens of its sequence in the loss, N and B of the batch, L the constant length.
+double weight(grpo::Aggregation aggregation, double length, double tokens, double sequences, double constant) {
+  switch (aggregation) {
+    case grpo::Aggregation::kSequenceMean:
+      return 1 / (length * sequences);
+    case grpo::Aggregation::kTokenMean:
+      return 1 / tokens;
+    case grpo::Aggregation::kSequenceSum:
+      return 1 / sequences;
+    case grpo::Aggregation::kConstantLength:
+      return 1 / (sequences * constant);
+  }
+  return 0;
+}
+
+// Property: at ratio 1 (with and without old log-probs) every row and level has the policy gradient −w A of its aggregation.
+TEST(RatioOne, EveryRowIsThePolicyGradient) {
+  auto problem = grpo::testing::make_problem({3, 1, 4, 2, 7, 1}, 3, at::kDouble, 21);
+  grpo::Batch& batch = problem.batch;
+  const auto masks = values(batch.mask), advantages = values(batch.advantages);
+  std::vector<double> lengths(6, 0.0);
+  double tokens = 0;
+  for (size_t i = 0; i < masks.size(); ++i) lengths[static_cast<size_t>(batch.samples[i])] += masks[i], tokens += masks[i];
+  for (const bool known : {false, true}) {
+    batch.old_logprobs = known ? problem.logprobs.detach() : at::Tensor();
+    for (const auto& row : grpo::loss_table()) {
+      for (const auto level : grpo::testing::kLevels) {
+        problem.logprobs.mutable_grad() = at::Tensor();
+        grpo::policy_loss(problem.logprobs, {}, batch, grpo::loss_normalizer(batch, 16), config_of(row, level)).loss.backward();
+        const auto grad = values(problem.logprobs.grad());
+        for (size_t i = 0; i < masks.size(); ++i) {
+          const double length = lengths[static_cast<size_t>(batch.samples[i])];
+          const double expected = masks[i] == 0 ? 0 : -weight(row.aggregation, length, tokens, 6, 16) * advantages[i];
+          EXPECT_NEAR(grad[i], expected, 1e-12) << row.name << " pair " << i;
+        }
+      }
+    }
+  }
+}
+
+// Oracle: by hand. Two tokens with log-ratios ±a: the sequence ratio is exp(mean) = 1, so nothing is clipped, and both tokens share A / 2.
+TEST(SequenceLevel, RatioIsTheGeometricMean) {
+  grpo::Rollout rollout;
+  rollout.prompt_ids = {1};
+  rollout.ids = {2, 3};
+  auto batch = grpo::make_batch({rollout}, at::tensor({1.0}));
+  batch.old_logprobs = at::tensor({-1.0, -1.0});
+  const at::Tensor logprobs = at::tensor({-0.5, -1.5}, at::kDouble).requires_grad_(true);
+  const LossConfig config = config_of(grpo::loss_row(LossType::kGrpo), grpo::ImportanceSamplingLevel::kSequence);
+  const auto out = grpo::policy_loss(logprobs, {}, batch, grpo::loss_normalizer(batch, 1), config);
+  out.loss.backward();
+  EXPECT_NEAR(out.loss.item<double>(), -1, 1e-12);
+  EXPECT_NEAR(logprobs.grad()[0].item<double>(), -0.5, 1e-12);
+  EXPECT_NEAR(logprobs.grad()[1].item<double>(), -0.5, 1e-12);
+}
+
+}  // namespace
