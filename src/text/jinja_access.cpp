@@ -135,12 +135,16 @@ Value get_slice(Context& context, const Value& object, const Value& begin, const
   return list->tuple ? context.tuple(std::move(items)) : context.list(std::move(items));
 }
 
-Value get_path(Context& context, const Value& object, const Value& path) {
-  if (!path.text()) return get_item(context, object, path);
+Value get_path(Context& context, const Value& object, const Value& path, const Value* fallback) {
+  const auto step = [&](const Value& from, const Value& key) {
+    Value found = get_item(context, from, key);
+    return fallback && found.is_undefined() ? *fallback : found;
+  };
+  if (!path.text()) return step(object, path);
   Value value = object;
   for (const std::string_view part : split(*path.text(), ".", -1)) {
     const bool is_index = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string_view::npos;
-    value = get_item(context, value, is_index ? Value(int64_t{std::stoi(std::string(part))}) : Value(std::string(part)));
+    value = step(value, is_index ? Value(int64_t{std::stoi(std::string(part))}) : Value(std::string(part)));
   }
   return value;
 }

@@ -23,8 +23,8 @@ struct Position {
 /// The state of one rendering that every operation shares: where it is, and how much work it may still do.
 class Context {
  public:
-  /// Bounds the time and memory of a rendering: a unit is one evaluated node, one list element or 16 bytes of text.
-  static constexpr int64_t kBudget = 20'000'000;
+  /// Bounds the time and memory of a rendering: a unit is one evaluated node, one list element or `kBytesPerUnit` of text.
+  static constexpr int64_t kBudget = 3'000'000;
   static constexpr int64_t kRetainedUnits = 50;  // for what lives until the rendering ends
   static constexpr int kMaxValueDepth = 100;     // lists and dicts within each other
 
@@ -37,6 +37,7 @@ class Context {
 
   [[noreturn]] void fail(std::string_view message) const { fail_at(at, message); }
   void charge(int64_t units);
+  void charge_bytes(size_t bytes) { charge(1 + static_cast<int64_t>(bytes) / kBytesPerUnit); }
 
   Value text(std::string value);
   Value list(std::vector<Value> items) { return sequence(std::move(items), false); }

@@ -339,8 +339,8 @@ ExpressionPtr ExpressionParser::filter(ExpressionPtr value) {
 
 bool ExpressionParser::starts_test_argument() const {
   if (tokens_.is(TokenKind::kName)) {
-    return !tokens_.is_name("else") && !tokens_.is_name("or") && !tokens_.is_name("and") && !tokens_.is_name("is") &&
-           !tokens_.is_name("if") && !tokens_.is_name("in") && !tokens_.is_name("not");
+    return !tokens_.is_name("else") && !tokens_.is_name("or") && !tokens_.is_name("and") && !tokens_.is_name("if") &&
+           !tokens_.is_name("in") && !tokens_.is_name("not");
   }
   return tokens_.is(TokenKind::kString) || tokens_.is(TokenKind::kInteger) || tokens_.is(TokenKind::kReal) || tokens_.is_operator("[") ||
          tokens_.is_operator("{");
@@ -355,6 +355,8 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr value) {
   add(*made, std::move(value));
   if (tokens_.is_operator("(")) {
     arguments(*made);
+  } else if (tokens_.is_name("is")) {
+    tokens_.unexpected("only one test after 'is'");
   } else if (starts_test_argument()) {
     add(*made, postfix(primary()));
   }

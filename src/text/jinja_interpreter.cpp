@@ -36,7 +36,7 @@ Interpreter::Flow Interpreter::execute(const Statement& statement) {
 
 void Interpreter::write(std::string_view text) {
   if (out_.size() + text.size() > kMaxOutput) context_.fail("the output exceeds 64 MiB");
-  context_.charge(static_cast<int64_t>(text.size() / 16));
+  context_.charge_bytes(text.size());
   out_ += text;
 }
 

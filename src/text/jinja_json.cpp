@@ -110,7 +110,7 @@ class JsonWriter {
 
   void break_line(int level) {
     if (!style_.indent) return;
-    context_.charge(1 + static_cast<int64_t>(style_.indent->size()) * level / 16);
+    context_.charge_bytes(style_.indent->size() * static_cast<size_t>(level));
     out += '\n';
     for (int i = 0; i < level; ++i) out += *style_.indent;
   }

@@ -160,11 +160,12 @@ class Lexer {
   /// The tokens of one `{{ … }}` or `{% … %}`.
   void tokens(bool is_output, char sign) {
     push(is_output ? TokenKind::kOutputBegin : TokenKind::kBlockBegin, "", at_);
+    const Position begin = tokens_.back().at;
     at_ += 2 + (sign ? 1 : 0);
     open_.clear();
     while (true) {
       skip_space();
-      if (at_ >= source_.size()) fail_at(tokens_.back().at, "expected the tag to end; got the end of the template");
+      if (at_ >= source_.size()) fail_at(begin, "expected the tag to end; got the end of the template");
       if (open_.empty() && end_tag(is_output)) return;
       token();
     }

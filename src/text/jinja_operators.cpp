@@ -78,20 +78,24 @@ Value real_arithmetic(const Context& context, Arithmetic operation, double left,
   return operation == Arithmetic::kModulo ? Value(rest) : Value(std::round((left - rest) / right));
 }
 
+Value repeat_text(Context& context, const std::string& text, int64_t times) {
+  if (times > Context::kBudget * kBytesPerUnit / static_cast<int64_t>(text.size())) context.fail("a repeated string is too large");
+  const size_t size = text.size() * static_cast<size_t>(times);
+  context.charge_bytes(size);
+  std::string out;
+  out.reserve(size);
+  while (out.size() < size) out += text;
+  return Value(std::move(out));
+}
+
 Value repeat(Context& context, const Value& value, int64_t times) {
+  if (!value.truthy()) return value;
   times = std::max<int64_t>(times, 0);
-  const int64_t units = value.text() ? value.weight() : static_cast<int64_t>(value.sequence()->items.size());
-  if (units > 0 && times > Context::kBudget / units) context.fail("a repeated value is too large");
-  context.charge(units * times);
-  if (const std::string* text = value.text()) {
-    std::string out;
-    out.reserve(text->size() * static_cast<size_t>(times));
-    for (int64_t i = 0; i < times && !text->empty(); ++i) out += *text;
-    return Value(std::move(out));
-  }
+  if (const std::string* text = value.text()) return repeat_text(context, *text, times);
   const Sequence& list = *value.sequence();
+  if (times > Context::kBudget / static_cast<int64_t>(list.items.size())) context.fail("a repeated list is too large");
   std::vector<Value> items;
-  for (int64_t i = 0; i < times && !list.items.empty(); ++i) items.insert(items.end(), list.items.begin(), list.items.end());
+  for (int64_t i = 0; i < times; ++i) items.insert(items.end(), list.items.begin(), list.items.end());
   return list.tuple ? context.tuple(std::move(items)) : context.list(std::move(items));
 }
 

@@ -24,8 +24,8 @@ Value get_attribute(Context& context, const Value& object, const std::string& na
 Value get_item(Context& context, const Value& object, const Value& key);
 /// `object[begin:end:step]`; absent parts are none.
 Value get_slice(Context& context, const Value& object, const Value& begin, const Value& end, const Value& step);
-/// "a.b.0" as the `attribute=` of filters reads it.
-Value get_path(Context& context, const Value& object, const Value& path);
+/// "a.b.0" as the `attribute=` of filters reads it; `fallback` (may be null) stands in for a part that is undefined.
+Value get_path(Context& context, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 /// The items a `for` runs over: elements, characters or keys; nothing for undefined.
 std::vector<Value> iterate(Context& context, const Value& value);

@@ -88,7 +88,7 @@ std::string percent_format(Context& context, std::string_view pattern, const std
       continue;
     }
     if (used == values.size()) context.fail("not enough arguments for format string");
-    context.charge(1 + field.width / 16);
+    context.charge_bytes(static_cast<size_t>(field.width));
     out += pad(field, convert(context, field, values[used++]));
   }
   if (used != values.size()) context.fail("not all arguments converted during string formatting");

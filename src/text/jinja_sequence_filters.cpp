@@ -151,8 +151,7 @@ Value map(Context& context, const Arguments& arguments) {
   if (arguments.positional.size() == 1 && !arguments.named.empty()) {
     const Parameters given(context, "map", arguments, {"value", "attribute", "default"});
     for (const Value& item : iterate(context, given.required(0))) {
-      const Value found = get_path(context, item, given.required(1));
-      out.push_back(found.is_undefined() && given.get(2) ? *given.get(2) : found);
+      out.push_back(get_path(context, item, given.required(1), given.get(2)));
     }
     return context.list(std::move(out));
   }

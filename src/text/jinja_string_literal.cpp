@@ -42,6 +42,8 @@ std::string unescape(std::string_view literal, Position at) {
     } else if (kind >= '0' && kind <= '7') {
       literal = std::string_view(literal.data() - 1, literal.size() + 1);
       append_number(out, literal, 1, 3, 8, at);
+    } else if (kind == 'N') {
+      fail_at(at, "expected no escape by a character's name");
     } else if (const size_t named = kNames.find(kind); named == std::string_view::npos) {
       out.append("\\").append(1, kind);
     } else if (kind != '\n') {  // an escaped newline vanishes

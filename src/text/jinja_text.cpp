@@ -180,8 +180,7 @@ std::vector<std::string_view> split_space_right(std::string_view text, int64_t l
   const auto number = static_cast<int64_t>(words.size());
   if (limit < 0 || number <= limit + 1) return words;
   const auto joined = words.begin() + (number - limit - 1);
-  const std::string_view head = strip(text, nullptr, Side::kLeft);
-  std::vector<std::string_view> parts{head.substr(0, static_cast<size_t>(joined->data() + joined->size() - head.data()))};
+  std::vector<std::string_view> parts{text.substr(0, static_cast<size_t>(joined->data() + joined->size() - text.data()))};
   parts.insert(parts.end(), joined + 1, words.end());
   return parts;
 }

@@ -29,7 +29,7 @@ std::string_view strip(std::string_view text, const std::string* set, Side side)
 /// `limit` < 0 means no limit. An empty separator is the caller's mistake.
 std::vector<std::string_view> split(std::string_view text, std::string_view separator, int64_t limit);
 std::vector<std::string_view> split_right(std::string_view text, std::string_view separator, int64_t limit);
-/// At runs of white space, which also vanish at both ends.
+/// At runs of white space, which also vanish at both ends; the part that `limit` leaves unsplit keeps what stands before or behind it.
 std::vector<std::string_view> split_space(std::string_view text, int64_t limit);
 std::vector<std::string_view> split_space_right(std::string_view text, int64_t limit);
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends);

@@ -46,7 +46,7 @@ Value trim(Context& context, const Arguments& arguments) {
   const Parameters given(context, "trim", arguments, {"value", "chars"});
   const std::string text = to_text(context, given.required(0));
   const std::string* set = given.text(1);
-  if (set) context.charge(static_cast<int64_t>(set->size() * text.size() / 16));
+  if (set) context.charge_bytes(set->size() * text.size());
   return context.text(std::string(strip(text, set, Side::kBoth)));
 }
 
@@ -57,8 +57,7 @@ Value replace_filter(Context& context, const Arguments& arguments) {
   const std::string to = to_text(context, given.required(2));
   const int64_t limit = given.integer(3, -1);
   const int64_t found = count(text, from);
-  const int64_t growth = (limit < 0 ? found : std::min(limit, found)) * (1 + static_cast<int64_t>(to.size()) / 16);
-  context.charge(growth);
+  context.charge_bytes(static_cast<size_t>(limit < 0 ? found : std::min(limit, found)) * to.size());
   return context.text(replace(text, from, to, limit));
 }
 
@@ -73,7 +72,7 @@ Value indent(Context& context, const Arguments& arguments) {
   std::string out = given.flag(2, false) ? space : "";
   const auto lines = split_lines(text, false);
   for (size_t i = 0; i < lines.size(); ++i) {
-    context.charge(1 + static_cast<int64_t>(space.size()) / 16);
+    context.charge_bytes(space.size());
     if (i > 0) out += '\n';
     if (i > 0 && (given.flag(3, false) || !lines[i].empty())) out += space;
     out += lines[i];

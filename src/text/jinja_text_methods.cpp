@@ -24,13 +24,13 @@ template <Side kSide>
 Value stripped(Context& context, const Arguments& arguments) {
   const Parameters given(context, "strip", arguments, {"self", "chars"});
   const std::string* set = given.text(1);
-  if (set) context.charge(static_cast<int64_t>(set->size() * self(context, given).size() / 16));  // each end is compared with the set
+  if (set) context.charge_bytes(set->size() * self(context, given).size());  // each end is compared with the set
   return context.text(std::string(strip(self(context, given), set, kSide)));
 }
 
 /// Searching backwards compares the separator anew at every place.
 void charge_backwards(Context& context, const std::string& text, const std::string& part) {
-  context.charge(static_cast<int64_t>(text.size() / 16 * (part.size() / 64 + 1)));
+  context.charge_bytes(text.size() * (part.size() / 64 + 1));
 }
 
 template <bool kFromRight>

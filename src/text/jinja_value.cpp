@@ -5,8 +5,6 @@
 namespace grpo::jinja {
 namespace {
 
-constexpr int64_t kBytesPerUnit = 16;
-
 template <typename... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;

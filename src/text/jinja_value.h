@@ -80,6 +80,9 @@ class Value {
   Data data_;
 };
 
+/// How many bytes of text are worth one unit of `Context::kBudget`.
+constexpr int64_t kBytesPerUnit = 32;
+
 /// A list or a tuple.
 struct Sequence {
   std::vector<Value> items;

@@ -22,6 +22,14 @@ std::optional<Number> parse_number(std::string_view text, Options... options) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional<Number>(value) : std::nullopt;
 }
 
+/// "0x1f" and such, where the base matches.
+std::optional<int64_t> parse_integer(std::string_view text, int base) {
+  text = strip(text, nullptr, Side::kBoth);
+  const char letter = base == 16 ? 'x' : base == 8 ? 'o' : 'b';
+  const bool prefixed = (base == 16 || base == 8 || base == 2) && text.size() > 2 && text[0] == '0' && (text[1] | 0x20) == letter;
+  return parse_number<int64_t>(prefixed ? text.substr(2) : text, base);
+}
+
 std::optional<int64_t> truncated(const Context& context, double value) {
   if (!std::isfinite(value)) return std::nullopt;
   if (std::abs(value) >= 0x1p63) context.fail("an integer result exceeds 64 bits");
@@ -40,7 +48,7 @@ Value to_int(Context& context, const Arguments& arguments) {
   } else if (value.real()) {
     found = truncated(context, *value.real());
   } else if (value.text()) {
-    found = parse_number<int64_t>(*value.text(), static_cast<int>(base));
+    found = parse_integer(*value.text(), static_cast<int>(base));
     const auto real = found ? std::nullopt : parse_number<double>(*value.text());
     if (real) found = truncated(context, *real);
   }
@@ -131,18 +139,13 @@ Value items(Context& context, const Arguments& arguments) {
   return context.list(std::move(pairs));
 }
 
-Value attribute(Context& context, const Arguments& arguments) {
-  const Parameters given(context, "attr", arguments, {"value", "name"});
-  return get_attribute(context, given.required(0), given.required_text(1));
-}
-
 }  // namespace
 
 const FunctionTable& value_filters() {
   static const FunctionTable kTable{
       {"default", default_value}, {"d", default_value}, {"length", length_filter}, {"count", length_filter},
       {"tojson", to_json_filter}, {"int", to_int},      {"float", to_float},       {"abs", absolute},
-      {"round", round},           {"items", items},     {"attr", attribute},
+      {"round", round},           {"items", items},
   };
   return kTable;
 }
