@@ -90,7 +90,6 @@ JsonValue override_value(std::string_view text, const std::shared_ptr<const Json
   JsonValue value{.data = std::string(text), .origin = origin, .line = 0, .raw = {}};
   try {
     value = parse_json(text, origin, false);
-    value.line = 0;
   } catch (const Error&) {
     // Not JSON: the text itself is the value.
   }
@@ -107,8 +106,8 @@ std::filesystem::path absolute_path(const std::filesystem::path& path) {
   return result.lexically_normal();
 }
 
-std::shared_ptr<const JsonOrigin> ConfigSource::Impl::next_origin(std::string name, const std::filesystem::path& folder) {
-  return std::make_shared<const JsonOrigin>(JsonOrigin{std::move(name), absolute_path(folder), texts++});
+std::shared_ptr<const JsonOrigin> ConfigSource::Impl::next_origin(std::string name, const std::filesystem::path& folder, bool has_lines) {
+  return std::make_shared<const JsonOrigin>(JsonOrigin{std::move(name), absolute_path(folder), texts++, has_lines});
 }
 
 ConfigSource::ConfigSource(ConfigAliases aliases) : impl_(std::make_unique<Impl>()) { impl_->aliases = std::move(aliases); }
@@ -121,7 +120,7 @@ void ConfigSource::add_file(const std::filesystem::path& file) {
 }
 
 void ConfigSource::add_text(std::string_view json, const std::string& name, const std::filesystem::path& folder) {
-  JsonValue root = parse_json(json, impl_->next_origin(name, folder), true);
+  JsonValue root = parse_json(json, impl_->next_origin(name, folder, true), true);
   auto* members = std::get_if<JsonValue::Object>(&root.data);
   if (!members) refuse(json_location(*root.origin, root.line) + ": expected an object; got " + json_glimpse(root));
   place_aliases(*members, impl_->aliases);
@@ -129,7 +128,7 @@ void ConfigSource::add_text(std::string_view json, const std::string& name, cons
 }
 
 void ConfigSource::add_override(std::string_view argument) {
-  const auto origin = impl_->next_origin("command line", ".");
+  const auto origin = impl_->next_origin("command line", ".", false);
   if (find_bad_utf8(argument) != std::string_view::npos) refuse("command line: expected UTF-8; got other bytes");
   const std::string_view text = argument.starts_with("--") ? argument.substr(2) : argument;
   const size_t equals = text.find('=');

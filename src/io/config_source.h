@@ -10,7 +10,7 @@ struct ConfigSource::Impl {
   JsonValue::Object settings;
   int texts = 0;  // read so far
 
-  std::shared_ptr<const JsonOrigin> next_origin(std::string name, const std::filesystem::path& folder);
+  std::shared_ptr<const JsonOrigin> next_origin(std::string name, const std::filesystem::path& folder, bool has_lines);
 };
 
 /// The absolute form of a path, without "." and "..". Throws Error where the current folder is gone.

@@ -51,7 +51,7 @@ class ConfigWriter final : public ConfigVisitor {
   void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view) override {
     JsonValue::Object members;
     for (const auto& [key, text] : value) {
-      const auto origin = std::make_shared<const JsonOrigin>(JsonOrigin{"option '" + key + "'", {}});
+      const auto origin = std::make_shared<const JsonOrigin>(JsonOrigin{"option '" + key + "'", {}, 0, false});
       members.push_back({key, 0, parse_json(text, origin, false)});
     }
     put(name, std::move(members));

@@ -108,7 +108,9 @@ std::string json_glimpse(const JsonValue& value) {
   return text.substr(0, end) + "…";
 }
 
-std::string json_location(const JsonOrigin& origin, int line) { return line > 0 ? origin.name + ":" + std::to_string(line) : origin.name; }
+std::string json_location(const JsonOrigin& origin, int line) {
+  return origin.has_lines ? origin.name + ":" + std::to_string(line) : origin.name;
+}
 
 JsonValue json_node(JsonValue::Data data) { return {.data = std::move(data), .origin = nullptr, .line = 0, .raw = {}}; }
 

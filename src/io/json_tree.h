@@ -16,6 +16,7 @@ struct JsonOrigin {
   std::string name;              // as messages name it
   std::filesystem::path folder;  // relative paths start here
   int order = 0;                 // of being read
+  bool has_lines = true;         // whether messages give lines
 };
 
 struct JsonMember;
@@ -28,7 +29,7 @@ struct JsonValue {
 
   Data data;                                 // null unless given
   std::shared_ptr<const JsonOrigin> origin;  // null for a value that no text gave
-  int line = 0;                              // from 1; 0 where lines mean nothing
+  int line = 0;                              // from 1
   std::optional<std::string> raw;            // the text of a command line's value, for fields that want a string
 
   template <class T>
@@ -58,7 +59,7 @@ JsonMember* find_member(JsonValue::Object& object, std::string_view key);
 /// kMaxJsonDepth levels or kMaxJsonMembers keys.
 JsonValue parse_json(std::string_view text, std::shared_ptr<const JsonOrigin> origin, bool comments);
 
-/// "name:line", or "name".
+/// "name:line", or "name" where lines mean nothing.
 std::string json_location(const JsonOrigin& origin, int line);
 
 /// Two spaces a level, lists of scalars on one line; `compact`: all on one line. Doubles are the shortest text that reads back equal and

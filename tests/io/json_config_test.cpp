@@ -142,7 +142,7 @@ TEST(ReadConfig, AllFaultsAtOnceInTheOrderOfTheText) {
   "resume": "yes", "seed": -1
 })",
                      "{\n\"stop\":\n\"x\"}"},
-                    {"--optim.max_grad_norm=big", "--optim.gamma=1", "--ler=1"}),
+                    {"--optim.max_grad_norm=big", "--optim={\"gamma\": 1}", "--ler=1"}),
             "file0.json:2: run_name: expected a string; got 3\n"
             "file0.json:4: optim.learing_rate: unknown option (did you mean 'learning_rate'?)\n"
             "file0.json:5: optim.learning_rate: expected a number > 0; got 0\n"
