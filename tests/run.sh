@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Gets what is missing, builds and tests: tests/run.sh [--build-only] [--full] [--label L]
+#   --build-only  stops after the build of the preset cpu
+#   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
+#   --full        adds what CI has no time for: clang-tidy on all files, and a build without the precompiled header
+# GRPO_REQUIRE_NVCC=1 makes a missing nvcc a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+build_only=false full=false label=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --build-only) build_only=true ;;
+    --full) full=true ;;
+    --label) label=${2:?expected a label after --label}; shift ;;
+    *) echo "expected --build-only, --full or --label L; got $1" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+jobs=$(nproc)
+passed=0 failed=0 failures=()
+export OMP_WAIT_POLICY=passive  # several test programs share the cores
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+summary() {
+  printf '\n'
+  [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+  printf 'total %d s\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+# stage NAME COMMAND…: one test of its own unless the command is run_ctest, which counts for itself.
+stage() {
+  local name=$1 begin=$SECONDS status=0
+  shift
+  printf '\n=== %s\n' "$name"
+  "$@" || status=$?
+  if [ "$1" != run_ctest ]; then
+    if [ $status -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  fi
+  [ $status -eq 0 ] || failures+=("$name")
+  printf -- '--- %s: %s in %d s\n' "$name" "$([ $status -eq 0 ] && echo ok || echo FAILED)" $((SECONDS - begin))
+  return $status
+}
+
+# build PRESET TARGET…: configures and builds (everything where no target is named).
+build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
+  cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >"$work/build.log" 2>&1 || { grep -v '^\[[0-9]*/[0-9]*\] [BL]' "$work/build.log"; return 1; }
+}
+
+# run_ctest PRESET ARGUMENT…
+run_ctest() {
+  local status=0 kind
+  local -A count=([tests]=0 [failures]=0 [disabled]=0 [skipped]=0)
+  local personality=()
+  # Some systems randomise addresses by more bits than ThreadSanitizer copes with.
+  if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then personality=(setarch -R); fi
+  rm -f "$work/ctest.xml"
+  "${personality[@]}" ctest --preset "$1" -j "$jobs" --no-tests=error --output-junit "$work/ctest.xml" "${@:2}" >"$work/ctest.log" 2>&1 || status=$?
+  grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$work/ctest.log"
+  for kind in "${!count[@]}"; do
+    count[$kind]=$(sed -n "s/^\s*$kind=\"\([0-9]*\)\"$/\1/p" "$work/ctest.xml" | head -n 1)
+  done
+  passed=$((passed + count[tests] - count[failures] - count[disabled] - count[skipped]))
+  failed=$((failed + count[failures]))
+  if [ $status -ne 0 ] && [ "$((count[failures]))" -eq 0 ]; then failed=$((failed + 1)); fi  # ctest itself failed
+  return $status
+}
+
+sources() { find "$@" -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | sort; }
+
+check_format() { sources include src kernels tests examples benchmarks | xargs clang-format --dry-run --Werror; }
+
+# The torch-free rooms and what changed since origin/main (the last commit where that is where we are); everything with --full.
+tidy_files() {
+  local rooms=(core io data text reward) base
+  if $full; then
+    find src kernels -name '*.cpp'
+    return
+  fi
+  base=$(git merge-base HEAD origin/main 2>/dev/null)
+  if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~1; fi
+  { find "${rooms[@]/#/src/}" -name '*.cpp'; git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'kernels/*.cpp' 2>/dev/null; } | sort -u
+}
+check_tidy() { tidy_files | xargs -P "$jobs" -n 1 clang-tidy -p build/cpu --quiet 2>/dev/null; }
+
+check_nvcc() {
+  local nvcc
+  nvcc=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || { echo "expected nvcc of the CUDA toolkit; got none on PATH"; return 1; }
+  find kernels -name '*.cu' -print0 | xargs -0 -r -P "$jobs" -I{} sh -c \
+    'out=$(mktemp) && "$0" -std=c++17 -O2 -arch=sm_90 -I kernels -I include -c "$1" -o "$out"; status=$?; rm -f "$out"; exit $status' "$nvcc" {}
+}
+
+stage bootstrap cmake/bootstrap.sh --tests || summary
+stage "build cpu" build cpu || summary
+if $build_only; then summary; fi
+if [ -n "$label" ]; then
+  stage "tests labelled $label" run_ctest cpu -L "^$label\$"
+  summary
+fi
+
+stage tests run_ctest cpu
+stage headers build cpu all_verify_interface_header_sets
+stage "build asan" build asan && stage "tests asan" run_ctest asan
+stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'
+stage "build fuzz" build fuzz && stage "fuzz" run_ctest fuzz -L '^fuzz$'
+# Other versions of clang's tools format and judge differently.
+if clang-format --version | grep -q 'version 14\.'; then
+  stage format check_format
+  stage tidy check_tidy
+else
+  printf '\n=== format and tidy are left out: they are pinned to clang 14\n'
+fi
+if [ "${GRPO_REQUIRE_NVCC:-0}" = 1 ] || PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then stage nvcc check_nvcc; fi
+if $full; then stage "build without the precompiled header" build no-pch; fi
+summary
