@@ -156,7 +156,8 @@ void BpeModel::add_merge(std::string_view left, std::string_view right, uint32_t
   GRPO_CHECK(right.size() >= prefix_.size(), kWhere,
              "expected merged tokens to carry continuing_subword_prefix; got \"" + std::string(right) + "\"");
   const std::string merged = std::string(left) + std::string(right.substr(prefix_.size()));
-  merges_.insert(id_of(left), id_of(right), {rank, id_of(merged)});
+  const int32_t left_id = id_of(left), right_id = id_of(right);
+  merges_.insert(left_id, right_id, {rank, id_of(merged)});
 }
 
 std::optional<int32_t> BpeModel::token_to_id(std::string_view token) const {
