@@ -144,8 +144,8 @@ TEST(GenerateProblems, EveryTaskGivesDisjointSplitsOfDifferentProblems) {
   for (const std::string& name : registry.names()) {
     const auto task = registry.make(name);
     rc::check(name + " splits", [&task] {
-      const auto train = generate_problems(*task, Split::kTrain, 300, *rc::gen::arbitrary<uint64_t>());
-      const auto test = generate_problems(*task, Split::kTest, 50, *rc::gen::arbitrary<uint64_t>());
+      const auto train = generate_problems(*task, Split::kTrain, 60, *rc::gen::arbitrary<uint64_t>());
+      const auto test = generate_problems(*task, Split::kTest, 15, *rc::gen::arbitrary<uint64_t>());
       check_disjoint(train, test);
       std::set<std::string> keys;
       for (const auto* problems : {&train, &test}) {
