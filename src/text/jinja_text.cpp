@@ -8,7 +8,10 @@
 namespace grpo::jinja {
 namespace {
 
+bool is_ascii(char byte) { return static_cast<unsigned char>(byte) < 0x80; }
+
 size_t character_size(std::string_view text, size_t at) {
+  if (is_ascii(text[at])) return 1;
   utf8proc_int32_t code = 0;
   const auto size =
       utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at), static_cast<utf8proc_ssize_t>(text.size() - at), &code);
@@ -68,6 +71,7 @@ int64_t character_count(std::string_view text) {
 }
 
 int32_t code_point(std::string_view character) {
+  if (!character.empty() && is_ascii(character[0])) return character[0];
   utf8proc_int32_t code = -1;
   utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(character.data()), static_cast<utf8proc_ssize_t>(character.size()), &code);
   return code;
@@ -76,6 +80,7 @@ int32_t code_point(std::string_view character) {
 bool is_space(std::string_view character) {
   const int32_t code = code_point(character);
   if ((code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x20) || code == 0x85) return true;
+  if (code < 0x80) return false;
   const utf8proc_category_t kind = category(character);
   return kind == UTF8PROC_CATEGORY_ZS || kind == UTF8PROC_CATEGORY_ZL || kind == UTF8PROC_CATEGORY_ZP;
 }
