@@ -40,8 +40,8 @@ const Row& row_of(DType dtype) {
 }
 
 /// Converts through aligned blocks of fixed length: the inner loop vectorises at -O2 and unaligned memory is only ever copied.
-template <typename Source, typename Target, typename Convert>
-void convert(const void* source, void* target, int64_t count, Convert convert_one) {
+template <typename Source, typename Target, Target (*kConvertOne)(Source)>
+void convert(const void* source, void* target, int64_t count) {
   constexpr int64_t kBlock = 256;
   Source in[kBlock] = {};
   Target out[kBlock];
@@ -50,10 +50,12 @@ void convert(const void* source, void* target, int64_t count, Convert convert_on
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const auto length = static_cast<size_t>(std::min(kBlock, count - begin));
     std::memcpy(in, from + static_cast<size_t>(begin) * sizeof(Source), length * sizeof(Source));
-    for (int64_t i = 0; i < kBlock; ++i) out[i] = convert_one(in[i]);
+    for (int64_t i = 0; i < kBlock; ++i) out[i] = kConvertOne(in[i]);
     std::memcpy(to + static_cast<size_t>(begin) * sizeof(Target), out, length * sizeof(Target));
   }
 }
+
+float round_double(double value) { return static_cast<float>(value); }
 
 void copy_floats(const void* source, void* target, int64_t count) {
   if (count > 0) std::memcpy(target, source, static_cast<size_t>(count) * sizeof(float));
@@ -80,11 +82,11 @@ void convert_to_float(const void* source, DType dtype, float* target, int64_t co
     case DType::kF32:
       return copy_floats(source, target, count);
     case DType::kF16:
-      return convert<uint16_t, float>(source, target, count, half::from_f16);
+      return convert<uint16_t, float, half::from_f16>(source, target, count);
     case DType::kBF16:
-      return convert<uint16_t, float>(source, target, count, half::from_bf16);
+      return convert<uint16_t, float, half::from_bf16>(source, target, count);
     case DType::kF64:
-      return convert<double, float>(source, target, count, [](double value) { return static_cast<float>(value); });
+      return convert<double, float, round_double>(source, target, count);
     default:
       fail("convert_to_float", "expected F32, F16, BF16 or F64; got " + std::string(to_string(dtype)));
   }
@@ -95,9 +97,9 @@ void convert_from_float(const float* source, DType dtype, void* target, int64_t 
     case DType::kF32:
       return copy_floats(source, target, count);
     case DType::kF16:
-      return convert<float, uint16_t>(source, target, count, half::to_f16);
+      return convert<float, uint16_t, half::to_f16>(source, target, count);
     case DType::kBF16:
-      return convert<float, uint16_t>(source, target, count, half::to_bf16);
+      return convert<float, uint16_t, half::to_bf16>(source, target, count);
     default:
       fail("convert_from_float", "expected F32, F16 or BF16; got " + std::string(to_string(dtype)));
   }

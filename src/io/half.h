@@ -7,6 +7,12 @@
 // so that a thread that flushes those to zero gets the same values. Rounding is to nearest even.
 namespace grpo::half {
 
+/// condition ? yes : no by masks: the compiler would sink a floating-point operation into a branch of the ternary.
+inline uint32_t select(bool condition, uint32_t yes, uint32_t no) {
+  const uint32_t mask = 0u - static_cast<uint32_t>(condition);
+  return (yes & mask) | (no & ~mask);
+}
+
 inline float from_f16(uint16_t bits) {
   constexpr uint32_t kExponent = 0x7C00u << 13;
   uint32_t value = (bits & 0x7FFFu) << 13;
@@ -15,8 +21,8 @@ inline float from_f16(uint16_t bits) {
   const uint32_t special = value + ((128u - 16u) << 23);  // infinity and NaN
   const float smallest_normal = std::bit_cast<float>(113u << 23);
   const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(value + (1u << 23)) - smallest_normal);
-  value = exponent == kExponent ? special : value;
-  value = exponent == 0 ? subnormal : value;
+  value = select(exponent == kExponent, special, value);
+  value = select(exponent == 0, subnormal, value);
   return std::bit_cast<float>(value | (bits & 0x8000u) << 16);
 }
 
@@ -29,9 +35,9 @@ inline uint16_t to_f16(float number) {
   const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + std::bit_cast<float>(kHalf)) - kHalf;
   const uint32_t odd = (magnitude >> 13) & 1u;
   const uint32_t normal = (magnitude - ((127u - 15u) << 23) + 0xFFFu + odd) >> 13;
-  const uint32_t special = magnitude > kInfinity ? 0x7E00u : 0x7C00u;
-  uint32_t result = magnitude < kSmallestNormal ? subnormal : normal;
-  result = magnitude >= kOverflow ? special : result;
+  const uint32_t special = select(magnitude > kInfinity, 0x7E00u, 0x7C00u);
+  uint32_t result = select(magnitude < kSmallestNormal, subnormal, normal);
+  result = select(magnitude >= kOverflow, special, result);
   return static_cast<uint16_t>(result | ((bits >> 16) & 0x8000u));
 }
 

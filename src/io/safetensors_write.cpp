@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 #include <system_error>
 
@@ -94,12 +93,18 @@ std::string shard_name(size_t index, size_t count) {
   return "model-" + digits(index + 1) + "-of-" + digits(count) + ".safetensors";
 }
 
+/// True for the files that write_safetensors_sharded may have made: model.safetensors, its index, model-<digits>-of-<digits>.safetensors.
+bool is_model_file(std::string name) {
+  if (name == kSafetensorsFile || name == kSafetensorsIndex) return true;
+  std::erase_if(name, [](char c) { return c >= '0' && c <= '9'; });
+  return name == "model--of-.safetensors";
+}
+
 void remove_others(const std::filesystem::path& folder, const std::set<std::string>& keep) {
-  static const std::regex ours("model(-\\d{5,}-of-\\d{5,})?\\.safetensors(\\.index\\.json)?");
   std::vector<std::filesystem::path> stale;
   for (const auto& item : std::filesystem::directory_iterator(folder)) {
     const std::string name = item.path().filename().string();
-    if (std::regex_match(name, ours) && !keep.contains(name)) stale.push_back(item.path());
+    if (is_model_file(name) && !keep.contains(name)) stale.push_back(item.path());
   }
   for (const auto& path : stale) std::filesystem::remove(path);
 }
