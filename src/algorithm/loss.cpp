@@ -43,7 +43,7 @@ void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const B
              "expected LossNormalizer::entropy_threshold, as top_entropy_quantile is below 1; got none (see set_entropy_threshold)");
 }
 
-/// w of each pair, 0 outside the mask.
+/// w of each pair, 0 outside the mask, so that a surrogate need not be 0 there.
 at::Tensor token_weights(const Pairs& pairs, const LossNormalizer& normalizer, const LossRow& row) {
   const double sequences = std::max(normalizer.sequences, 1.0);
   switch (row.aggregation) {
@@ -66,7 +66,7 @@ at::Tensor token_weights(const Pairs& pairs, const LossNormalizer& normalizer, c
 at::Tensor off_policy_mask(const SurrogateInput& in, const Batch& batch, const at::Tensor& old) {
   at::Tensor drift = (batch.sampling_logprobs.defined() ? batch.sampling_logprobs.to(old.scalar_type()) : old) - in.logprobs.detach();
   drift = in.pairs.keep(at::where(drift.isnan(), at::zeros({}, drift.options()), drift));
-  const at::Tensor near = in.pairs.spread(in.pairs.masked_mean(drift)) <= in.config.off_policy_mask_threshold.value();
+  const at::Tensor near = in.pairs.spread(in.pairs.loss_mean(drift)) <= in.config.off_policy_mask_threshold.value();
   return near.logical_or(in.advantages >= 0).to(in.ratio.scalar_type());
 }
 
@@ -88,7 +88,7 @@ SurrogateInput surrogate_input(const Pairs& pairs, const at::Tensor& logprobs, c
                                const LossConfig& config) {
   const at::Tensor log_ratio = logprobs - old;
   const bool by_sequence = config.importance_sampling_level == ImportanceSamplingLevel::kSequence;
-  const at::Tensor level = by_sequence ? pairs.spread(pairs.masked_mean(log_ratio)) : log_ratio;
+  const at::Tensor level = by_sequence ? pairs.spread(pairs.loss_mean(log_ratio)) : log_ratio;
   const bool corrected = config.importance_sampling_correction && batch.sampling_logprobs.defined();
   return {.pairs = pairs,
           .config = config,

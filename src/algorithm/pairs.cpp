@@ -39,7 +39,7 @@ at::Tensor Pairs::keep(const at::Tensor& values) const { return at::where(in_los
 
 at::Tensor Pairs::sum(const at::Tensor& values) const { return segment_sum(values, lengths_); }
 
-at::Tensor Pairs::masked_mean(const at::Tensor& values) const { return sum(values * mask_) / loss_lengths_.clamp_min(1); }
+at::Tensor Pairs::loss_mean(const at::Tensor& values) const { return sum(values) / loss_lengths_.clamp_min(1); }
 
 at::Tensor Pairs::mean(const at::Tensor& values) const { return sum(values) / lengths_; }
 

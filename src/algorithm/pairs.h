@@ -22,8 +22,8 @@ class Pairs {
 
   /// [M] → [S], over all pairs of each sequence.
   at::Tensor sum(const at::Tensor& values) const;
-  /// [M] → [S], over the pairs inside the mask; 0 for a sequence without any.
-  at::Tensor masked_mean(const at::Tensor& values) const;
+  /// [M] → [S], over the pairs inside the mask, of values that are 0 outside it; 0 for a sequence without any.
+  at::Tensor loss_mean(const at::Tensor& values) const;
   /// [M] → [S], over all pairs.
   at::Tensor mean(const at::Tensor& values) const;
   /// [S] → [M].

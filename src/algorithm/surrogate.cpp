@@ -13,7 +13,7 @@ void add_clip_metrics(const SurrogateInput& in, const at::Tensor& low, const at:
   const auto level = in.config.importance_sampling_level;
   const auto by_sequence = [&](const at::Tensor& values) -> Chosen {
     if (level == ImportanceSamplingLevel::kSequence) return at_level(in.pairs, values, level);
-    return {in.pairs.masked_mean(values), in.pairs.loss_lengths() > 0};
+    return {in.pairs.loss_mean(values), in.pairs.loss_lengths() > 0};
   };
   metrics.add("clip_ratio/low_mean", Tally::Kind::kMean, at_level(in.pairs, low, level));
   metrics.add("clip_ratio/low_min", Tally::Kind::kMin, by_sequence(low));

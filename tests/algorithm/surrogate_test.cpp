@@ -98,6 +98,31 @@ TEST(VespoSurrogate, GammaWeight) {
   EXPECT_NEAR(one_token(config, 1.4, 1).metrics.at("vespo/phi_seq_mean").result(), phi(1.4, 2, 3), 1e-7);
 }
 
+/// vespo's φ of a sequence with those log-ratios, from the gradient −φ A / N of a token.
+double vespo_weight(const std::vector<float>& log_ratios, const LossConfig& config, const std::vector<float>& sampling = {}) {
+  grpo::Rollout rollout;
+  rollout.prompt_ids = {1};
+  rollout.ids.assign(log_ratios.size(), 2);
+  auto batch = grpo::make_batch({rollout}, at::tensor({1.0}));
+  batch.old_logprobs = at::zeros({static_cast<int64_t>(log_ratios.size())});
+  if (!sampling.empty()) batch.sampling_logprobs = at::tensor(sampling);
+  const at::Tensor logprobs = at::tensor(log_ratios, at::kDouble).requires_grad_(true);
+  grpo::policy_loss(logprobs, {}, batch, grpo::loss_normalizer(batch, 1), config).loss.backward();
+  return -logprobs.grad()[0].item<double>() * static_cast<double>(log_ratios.size());
+}
+
+// Oracle: by hand. Log-ratios are bounded by ±20 per token, their sum by log 1e-8 and 20; the sampler's ratio is bounded likewise.
+TEST(VespoSurrogate, BoundsItsLogWeights) {
+  LossConfig config = config_of(grpo::loss_row(LossType::kVespo));
+  config.vespo_k_pos = 0.1, config.vespo_lambda_pos = 0;  // φ = exp(q / 10)
+  EXPECT_NEAR(vespo_weight({-30, 19}, config), std::exp(-0.1), 1e-9);
+  EXPECT_NEAR(vespo_weight({-20, -20}, config), std::exp(0.1 * std::log(1e-8)), 1e-9);
+  EXPECT_NEAR(vespo_weight({20, 20}, config), std::exp(2.0), 1e-9);
+  config.importance_sampling_correction = true;
+  config.importance_sampling_mode = grpo::CorrectionMode::kTokenMask;
+  EXPECT_NEAR(vespo_weight({19, 0}, config, {-5, 0}), std::exp(0.1 * (19 + std::log(1e-8))), 1e-9);  // e^5 exceeds the cap: ratio 0
+}
+
 /// Weight of a token by definition: T tokens of its sequence in the loss, N and B of the batch, L the constant length.
 double weight(grpo::Aggregation aggregation, double length, double tokens, double sequences, double constant) {
   switch (aggregation) {
