@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// What a run's folder says about the run.
+namespace grpo::report {
+
+struct Point {
+  double step = 0.0, value = 0.0;
+};
+using Series = std::vector<Point>;  // by ascending step, values finite
+
+struct Sample {
+  double step = 0.0;
+  std::string prompt, completion, finish;
+  std::vector<std::pair<std::string, double>> rewards;  // NaN: the function had no verdict
+};
+
+struct Run {
+  std::string name;
+  std::map<std::string, Series, std::less<>> series;
+  double first_step = std::numeric_limits<double>::max(), last_step = std::numeric_limits<double>::lowest();
+  int64_t undefined_values = 0;     // nulls and the like in the log
+  std::vector<Sample> early, late;  // of the first and of the last step that has any; `late` is empty where they are the same
+  std::string config;               // text of config.json; empty without one
+
+  /// The series of that name; an empty one where nothing was logged under it.
+  const Series& of(std::string_view metric) const;
+};
+
+/// Reads metrics.jsonl, completions.jsonl and config.json of `folder`; the latter two may be missing. A last line that was cut off
+/// is left out. Throws `Error` where metrics.jsonl is missing, has no line, or holds a broken line before the last.
+Run read_run(const std::filesystem::path& folder);
+
+}  // namespace grpo::report

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace grpo::report {
+
+extern const char* const kStyle;   // the page's CSS
+extern const char* const kScript;  // values under the pointer; the page is complete without it
+
+}  // namespace grpo::report
