@@ -14,10 +14,15 @@ namespace {
 
 constexpr std::string_view kWhere = "tokenizer.json decoder";
 
+constexpr size_t kMaxTokenBytes = size_t{4} << 20;  // a chain of Replace could double a token at each step
+
 /// A stage that needs each token whole.
 class WholeTokenStage : public DecodeStage {
  public:
-  void text(std::string_view fragment) final { buffer_ += fragment; }
+  void text(std::string_view fragment) final {
+    buffer_ += fragment;
+    GRPO_CHECK(buffer_.size() <= kMaxTokenBytes, kWhere, "expected tokens of at most 4 MiB; got a longer one");
+  }
   void end_token() final { token(std::exchange(buffer_, {})); }
 
  protected:

@@ -12,6 +12,9 @@ using Json = nlohmann::json;
 /// Components of tokenizer.json nest (Sequence in Sequence); deeper files are refused.
 inline constexpr int kMaxNesting = 32;
 
+/// A chain of components may make a text this much longer; a hostile file could double it at each step.
+inline constexpr size_t grown_limit(size_t bytes) { return 64 * bytes + 65536; }
+
 /// Parses JSON text; throws `Error` naming `where`.
 Json parse_json(std::string_view text, std::string_view where);
 

@@ -85,7 +85,11 @@ Normalizer parse_sequence(const Json& json, int depth) {
   }
   return [parts = std::move(parts)](std::string_view text) {
     std::string out(text);
-    for (const Normalizer& part : parts) out = part(out);
+    for (const Normalizer& part : parts) {
+      out = part(out);
+      GRPO_CHECK(out.size() <= grown_limit(text.size()), kWhere,
+                 "expected a text to keep its length about; got a sequence that multiplies it");
+    }
     return out;
   };
 }

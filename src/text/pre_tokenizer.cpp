@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include "grpo/core/error.h"
@@ -97,9 +98,17 @@ PreTokenizer split(const std::string& pattern, Behavior behavior, bool invert = 
   };
 }
 
+size_t total_bytes(const std::vector<Piece>& pieces) {
+  return std::accumulate(pieces.begin(), pieces.end(), size_t{0}, [](size_t sum, const Piece& piece) { return sum + piece.text.size(); });
+}
+
 PreTokenizer sequence(std::vector<PreTokenizer> parts) {
   return [parts = std::move(parts)](std::vector<Piece>& pieces) {
-    for (const PreTokenizer& part : parts) part(pieces);
+    const size_t limit = grown_limit(total_bytes(pieces));
+    for (const PreTokenizer& part : parts) {
+      part(pieces);
+      GRPO_CHECK(total_bytes(pieces) <= limit, kWhere, "expected a text to keep its length about; got a sequence that multiplies it");
+    }
   };
 }
 

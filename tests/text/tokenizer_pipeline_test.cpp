@@ -131,6 +131,19 @@ TEST(TokenizerJson, RefusesEndlessNesting) {
   GRPO_EXPECT_ERROR(TinyTokenizer({"a"}).with("normalizer", nested).load(), "32");
 }
 
+// Each step doubles the text; unchecked, this would take terabytes.
+TEST(TokenizerJson, RefusesChainsThatMultiplyText) {
+  const Json doubling{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  const Json repeated = Json::array_t(40, doubling);
+  const TinyTokenizer tiny({"a"});
+  GRPO_EXPECT_ERROR(TinyTokenizer(tiny).with("normalizer", {{"type", "Sequence"}, {"normalizers", repeated}}).load()->encode("a"),
+                    "multiplies");
+  GRPO_EXPECT_ERROR(TinyTokenizer(tiny).with("decoder", {{"type", "Sequence"}, {"decoders", repeated}}).load()->decode(Ids{0}), "4 MiB");
+  const Json bytes{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+  const Json spelled{{"type", "Sequence"}, {"pretokenizers", Json::array_t(40, bytes)}};
+  GRPO_EXPECT_ERROR(TinyTokenizer(tiny).with("pre_tokenizer", spelled).load()->encode("\u00e9"), "multiplies");
+}
+
 TEST(TokenizerJson, RefusesIllFormedTextAndIds) {
   const auto tokenizer = TinyTokenizer({"a"}).load();
   GRPO_EXPECT_ERROR(tokenizer->encode("\xC3"), "UTF-8");
