@@ -12,7 +12,18 @@
 namespace grpo {
 
 /// Block types of GGUF tensors that the reader dequantises.
-enum class GgufType : uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8, kQ4_K = 12, kQ6_K = 14, kBF16 = 30 };
+enum class GgufType : uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ6_K = 14,
+  kBF16 = 30
+};
 
 struct GgufTensor {
   std::string name;
@@ -24,8 +35,8 @@ struct GgufTensor {
 };
 
 /// A metadata value: every integer type as int64 or uint64, every float as double, arrays homogeneous.
-using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>,
-                               std::vector<std::string>, std::vector<bool>>;
+using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>, std::vector<uint64_t>,
+                               std::vector<double>, std::vector<std::string>, std::vector<bool>>;
 
 /// A read-only, memory-mapped GGUF file (version 2 or 3, little endian). Throws `Error` on truncation, bad counts, overlaps, unknown types.
 class Gguf {
