@@ -1,6 +1,8 @@
 // Tokens per second of the rollout engine on a model of a given shape with new weights; one line of JSON.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -23,29 +25,29 @@ struct Shape {
 // About 1M parameters, 128 slots.
 Shape small_shape() {
   Shape shape;
-  shape.model = {.vocab_size = 1024,
-                 .hidden_size = 128,
-                 .intermediate_size = 384,
-                 .num_hidden_layers = 4,
-                 .num_attention_heads = 4,
-                 .num_key_value_heads = 2,
-                 .head_dim = 32,
-                 .tie_word_embeddings = true};
+  shape.model.vocab_size = 1024;
+  shape.model.hidden_size = 128;
+  shape.model.intermediate_size = 384;
+  shape.model.num_hidden_layers = 4;
+  shape.model.num_attention_heads = 4;
+  shape.model.num_key_value_heads = 2;
+  shape.model.head_dim = 32;
+  shape.model.tie_word_embeddings = true;
+  shape.sampling.max_completion_length = 128;
   shape.engine.max_slots = 128;
   return shape;
 }
 
 // HuggingFaceTB/SmolLM2-135M, 32 slots.
 Shape smollm2_shape() {
-  Shape shape;
-  shape.model = {.vocab_size = 49152,
-                 .hidden_size = 576,
-                 .intermediate_size = 1536,
-                 .num_hidden_layers = 30,
-                 .num_attention_heads = 9,
-                 .num_key_value_heads = 3,
-                 .head_dim = 64,
-                 .tie_word_embeddings = true};
+  Shape shape = small_shape();
+  shape.model.vocab_size = 49152;
+  shape.model.hidden_size = 576;
+  shape.model.intermediate_size = 1536;
+  shape.model.num_hidden_layers = 30;
+  shape.model.num_attention_heads = 9;
+  shape.model.num_key_value_heads = 3;
+  shape.model.head_dim = 64;
   shape.engine.max_slots = 32;
   shape.groups = 4;
   shape.repetitions = 1;
@@ -54,15 +56,13 @@ Shape smollm2_shape() {
 
 Shape parse(int argc, char** argv) {
   Shape shape = small_shape();
-  shape.sampling.max_completion_length = 128;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const size_t equals = flag.find('=');
     const std::string name = flag.substr(0, equals);
-    const int64_t value = equals == std::string::npos ? 0 : std::stoll(flag.substr(equals + 1));
+    const int64_t value = equals == std::string::npos ? 0 : std::atoll(flag.c_str() + equals + 1);
     if (name == "--smollm2") {
       shape = smollm2_shape();
-      shape.sampling.max_completion_length = 128;
     } else if (name == "--slots") {
       shape.engine.max_slots = value;
     } else if (name == "--threads") {
