@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <numeric>
+#include <span>
 #include <string>
 
 #include "grpo/core/error.h"

@@ -56,8 +56,7 @@ at::Tensor vespo_loss(const SurrogateInput& in, MetricList& metrics) {
   at::Tensor log_weight = in.pairs.sum(in.log_ratio.detach().clamp(-kMaxLogRatio, kMaxLogRatio));
   if (in.sampler_ratio.defined()) {
     const at::Tensor log_sampler = in.sampler_ratio.log().clamp(min_log, kMaxLogRatio);
-    log_weight =
-        log_weight + (is_sequence_mode(in.config.importance_sampling_mode) ? log_sampler : in.pairs.sum(in.pairs.keep(log_sampler)));
+    log_weight = log_weight + (is_sequence_mode(in.config.importance_sampling_mode) ? log_sampler : in.pairs.sum(log_sampler));
   }
   const at::Tensor q = in.pairs.spread(log_weight.clamp(min_log, kMaxLogRatio));
   const auto by_sign = [&](double positive, double negative) {

@@ -96,6 +96,19 @@ TEST(Mask, MaskedTailEqualsShorterCompletion) {
   }
 }
 
+// Property: a step without a token in the loss has loss and gradient 0.
+TEST(Mask, NothingInTheLoss) {
+  Problem problem = make_problem({3, 1}, 2, at::kFloat, 34);
+  problem.batch.mask.zero_();
+  for (const auto& row : grpo::loss_table()) {
+    for (const auto& [name, config] : grpo::testing::variants_of(row)) {
+      EXPECT_EQ(run(problem, config).loss.item<float>(), 0) << name;
+      EXPECT_TRUE(problem.logprobs.grad().eq(0).all().item<bool>()) << name;
+      EXPECT_TRUE(problem.entropy.grad().eq(0).all().item<bool>()) << name;
+    }
+  }
+}
+
 // Property: log-ratios of ±1e4 to the old, reference and sampling policies leave loss and gradient finite.
 TEST(LogRatios, HugeOnesStayFinite) {
   for (const float far : {1e4F, -1e4F}) {
@@ -141,6 +154,9 @@ TEST(SamplerCorrection, FourModes) {
   EXPECT_EQ(ratio(CorrectionMode::kSequenceMask, 0.6, std::nullopt), (Values{0, 3}));
   problem.batch.sampling_logprobs[0] = kNan;  // unknown: counts as 1
   EXPECT_EQ(ratio(CorrectionMode::kTokenTruncate, std::nullopt, std::nullopt), (Values{1, 0.25, 3}));
+  problem.batch.sampling_logprobs[2] = -1e4F;  // log-ratios are bounded by 20
+  EXPECT_NEAR(ratio(CorrectionMode::kTokenTruncate, std::nullopt, std::nullopt)[2], std::exp(20.0), 1.0);
+  problem.batch.sampling_logprobs[2] = static_cast<float>(-1.5 - std::log(3.0));
   problem.batch.mask[1] = 0;  // outside the mask: 1
   EXPECT_EQ(ratio(CorrectionMode::kSequenceTruncate, std::nullopt, std::nullopt), (Values{1, 3}));
 }
@@ -169,6 +185,21 @@ TEST(OffPolicyMask, DropsDriftedSequencesOfNegativeAdvantage) {
     const auto grad = values(problem.logprobs.grad());
     EXPECT_NEAR(grad[0], -std::exp(-1.0) / 3, 1e-6);
     EXPECT_NEAR(grad[2], kept ? std::exp(-0.6) / 3 : 0.0, 1e-6);
+  }
+}
+
+// Oracle: by hand. The second sequence drifted by 1.2 at its first token, unknown (0) at its second, and anything outside the mask.
+TEST(OffPolicyMask, AveragesOverTheLoss) {
+  Problem problem;
+  problem.batch = grpo::make_batch(grpo::testing::make_rollouts({1, 4}, 2), at::tensor({1.0, -1.0}));
+  problem.batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F, 0.0F});
+  problem.batch.sampling_logprobs = at::tensor({-2.0F, -0.8F, kNan, 50.0F, -50.0F});
+  problem.entropy = at::zeros({5}, at::kDouble).requires_grad_(true);
+  problem.logprobs = at::full({5}, -2.0, at::kDouble).requires_grad_(true);
+  for (const auto& [threshold, kept] : {std::pair{0.5, false}, std::pair{0.7, true}}) {
+    run(problem, {.importance_sampling_correction = false, .off_policy_mask_threshold = threshold});
+    const double grad = kept ? 1.0 / 3 : 0.0;
+    EXPECT_LE(largest_difference(problem.logprobs.grad(), at::tensor({-1.0 / 3, grad, grad, 0.0, 0.0}, at::kDouble)), 1e-12) << threshold;
   }
 }
 

@@ -74,6 +74,7 @@ class Case {
   grpo::LossNormalizer trl_normalizer(const Batch& part, const at::Tensor& entropy) const;
   void check_part(int64_t number, const Batch& part, const at::Tensor& logprobs, const at::Tensor& entropy);
   void check_metrics(int64_t number, const grpo::Tallies& metrics) const;
+  void check_sampling_metrics() const;
   void check_ratio() const;
   void check_adaptive_entropy(double entropy);
 
@@ -151,8 +152,7 @@ void Case::check_metrics(int64_t number_of_part, const grpo::Tallies& metrics) c
   for (const auto& [name, list] : expected_.at("metrics").items()) {
     // of completions and rewards: not the loss's; entropy_coef is logged once a window
     if (name.starts_with("completions/") || name.starts_with("reward") || name.starts_with("frac_") || name == "entropy_coef") continue;
-    // of the generation batch: the loss has them only where that is one part
-    if (name.starts_with("sampling/") && num_parts() > 1) continue;
+    if (name.starts_with("sampling/")) continue;  // of the generation batch: check_sampling_metrics
     ASSERT_TRUE(metrics.contains(name)) << name;
     double value = metrics.at(name).result();
     const auto scope = grpo::loss_row(loss_config_.loss_type);
@@ -160,6 +160,16 @@ void Case::check_metrics(int64_t number_of_part, const grpo::Tallies& metrics) c
         scope.surrogate != grpo::Surrogate::kCispo && scope.surrogate != grpo::Surrogate::kVespo && scope.type != grpo::LossType::kDapo;
     if (name == "policy_loss" && divided) value *= accumulation();  // TRL logs it before it divides by the accumulation
     const double expected = number(list.at(static_cast<size_t>(number_of_part)));
+    EXPECT_TRUE(near(value, expected, 1e-5)) << name << " " << value << " expected " << expected;
+  }
+}
+
+/// TRL measures these once, over all parts.
+void Case::check_sampling_metrics() const {
+  for (const auto& [name, list] : expected_.at("metrics").items()) {
+    if (!name.starts_with("sampling/")) continue;
+    ASSERT_TRUE(window_.contains(name)) << name;
+    const double value = window_.at(name).result(), expected = number(list.at(0));
     EXPECT_TRUE(near(value, expected, 1e-5)) << name << " " << value << " expected " << expected;
   }
 }
@@ -210,6 +220,7 @@ void Case::check() {
   EXPECT_LE(grpo::testing::largest_difference(entropy_grad,
                                               expected_entropy_grad.is_null() ? at::zeros_like(entropy) : ragged(expected_entropy_grad)),
             1e-6);
+  check_sampling_metrics();
   if (window_.contains("bonus_entropy")) check_adaptive_entropy(window_.at("bonus_entropy").result());
 }
 

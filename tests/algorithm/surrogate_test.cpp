@@ -69,6 +69,17 @@ TEST(ClipSurrogate, CountsWhatItClips) {
   EXPECT_EQ(share(harmless, "clip_ratio/region_mean"), 0);
 }
 
+// Oracle: by hand. Of three sequences one is clipped below, one is half clipped, and one, all masked, says nothing.
+TEST(ClipSurrogate, MaskedSequencesAreNotCounted) {
+  auto batch = grpo::make_batch(grpo::testing::make_rollouts({1, 2, 1}, 3), at::tensor({-1.0, -1.0, -1.0}));
+  batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F});
+  batch.old_logprobs = at::tensor({0.0F, 0.0F, -1.0F, -1.0F});
+  const auto metrics = grpo::policy_loss(at::full({4}, -1.0), {}, batch, grpo::loss_normalizer(batch, 1), {}).metrics;
+  EXPECT_EQ(metrics.at("clip_ratio/low_min").result(), 0.5);
+  EXPECT_EQ(metrics.at("clip_ratio/low_mean").result(), 2.0 / 3);
+  EXPECT_EQ(metrics.at("clip_ratio/high_max").result(), 0);
+}
+
 // Oracle: by hand. The weight is min(r, cap), detached; no token loses its gradient.
 TEST(CispoSurrogate, CapsTheWeightOnly) {
   LossConfig config = config_of(grpo::loss_row(LossType::kCispo));
