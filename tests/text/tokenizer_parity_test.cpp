@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <iterator>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ struct Golden {
   std::string name;
   std::filesystem::path file, tokenizer;
 };
+
+void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.name; }
 
 std::filesystem::path goldens_dir() { return parity_dir() / "tokenizers"; }
 
