@@ -34,13 +34,13 @@ void add_ticks(Axis& axis, double step, bool percent) {
 
 double Axis::position(double value) const {
   const double on_scale = log ? std::log10(value) : value;
-  return std::clamp(1000.0 * (on_scale - low) / (high - low), -50.0, 1050.0);
+  return std::clamp(1000.0 * (on_scale - low) / (high - low), 0.0, 1000.0);
 }
 
 Axis linear_axis(double low, double high, bool percent) {
   Axis axis{std::min(low, 0.0), std::max(high, 0.0), false, {}};
   if (axis.low == axis.high) axis.high = 1.0;
-  const double step = round_step(axis.high - axis.low, 4);
+  const double step = round_step(axis.high - axis.low, 5);
   axis.low = step * std::floor(axis.low / step + 1e-9);
   axis.high = step * std::ceil(axis.high / step - 1e-9);
   add_ticks(axis, step, percent);

@@ -16,7 +16,7 @@ struct Axis {
   bool log = false;
   std::vector<Tick> ticks;
 
-  /// Position of a value in thousandths of the axis, from its low end; values outside end a little outside.
+  /// Position of a value in thousandths of the axis, from its low end; values outside end at its ends.
   double position(double value) const;
 };
 

@@ -10,22 +10,18 @@
 namespace grpo::report {
 namespace {
 
-constexpr size_t kBuckets = 200;     // of a drawn line
-constexpr size_t kColours = 7;       // of the page's palette: more lines than that are left out
-constexpr size_t kDottedUpTo = 40;   // points
-constexpr double kOutliers = 0.01;   // share of the logged values that may lie above a linear axis, and as many below
-constexpr size_t kShortSeries = 60;  // points up to which none may
+constexpr size_t kBuckets = 200;    // of a drawn line
+constexpr size_t kColours = 7;      // of the page's palette: more lines than that are left out
+constexpr size_t kDottedUpTo = 40;  // points
+constexpr double kOutliers = 0.01;  // share of the logged values that may lie above a linear axis, and as many below
+constexpr double kFarAway = 2.0;    // axes: how much longer one must be for the sake of outliers before they are cut off
 
 struct Drawn {
   std::string name;
   Series thin, bold;
 };
 
-std::string coordinate(double value) {
-  std::string text = fixed(value, 1);
-  if (text.size() > 2 && text.compare(text.size() - 2, 2, ".0") == 0) text.resize(text.size() - 2);
-  return text;
-}
+std::string coordinate(double value) { return without_zero(fixed(value, 1)); }
 
 /// The points joined by straight lines, in thousandths of the plot from its upper left.
 std::string path_of(const Series& series, const Axis& x, const Axis& y) {
@@ -45,7 +41,8 @@ std::string area_of(const Series& low, const Series& high, const Axis& x, const 
 std::vector<Drawn> prepare(const Chart& chart) {
   std::vector<Drawn> drawn;
   for (const Line& line : chart.lines) {
-    const size_t window = chart.style == Style::kPoints ? 1 : average_window(line.series.size());
+    const bool exact = chart.style == Style::kExact || chart.style == Style::kPoints;
+    const size_t window = exact ? 1 : average_window(line.series.size());
     drawn.push_back({line.name, {}, moving_average(line.series, window, kBuckets)});
     if (chart.style == Style::kCurve && window > 1) drawn.back().thin = extremes(line.series, kBuckets);
   }
@@ -74,9 +71,12 @@ Axis value_axis(const Chart& chart, const std::vector<Drawn>& drawn, const Serie
   if (chart.log_scale && !logged.empty()) top = std::max(top, logged.back());
   if (chart.log_scale && bottom > 0.0 && top >= 10.0 * bottom) return log_axis(bottom, top);
   if (!logged.empty()) {
-    const size_t skipped = logged.size() <= kShortSeries ? 0 : static_cast<size_t>(kOutliers * static_cast<double>(logged.size()));
-    bottom = std::min(*lowest, logged[skipped]);
-    top = std::max(*highest, logged[logged.size() - 1 - skipped]);
+    const auto skipped = static_cast<size_t>(kOutliers * static_cast<double>(logged.size()));
+    bottom = std::min({0.0, *lowest, logged[skipped]});
+    top = std::max({0.0, *highest, logged[logged.size() - 1 - skipped]});
+    const double inner = top - bottom;
+    if (std::max(top, logged.back()) - bottom < kFarAway * inner) top = std::max(top, logged.back());
+    if (top - std::min(bottom, logged.front()) < kFarAway * inner) bottom = std::min(bottom, logged.front());
   }
   return linear_axis(bottom, top, chart.percent);
 }

@@ -9,7 +9,8 @@ namespace grpo::report {
 
 enum class Style {
   kCurve,   // thin logged values under a bold moving average
-  kPoints,  // every value counts: a dot each, joined (evaluations)
+  kExact,   // the values as they are (schedules)
+  kPoints,  // the same with a dot each, unless they are many (evaluations)
   kStack,   // areas upon each other, smoothed; the lines share their steps
 };
 

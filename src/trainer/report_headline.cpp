@@ -41,7 +41,7 @@ bool same_values(const Series& a, const Series& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Point& x, const Point& y) { return x.value == y.value; });
 }
 
-/// The evaluated metrics without their prefix and without the greedy twins: accuracy first, pass@k next.
+/// The evaluated metrics without their prefix and without the greedy twins: accuracy, pass@k, other rewards, lengths.
 std::vector<std::string> evaluated_metrics(const Run& run) {
   std::vector<std::string> names;
   for (const auto& [name, series] : run.series) {
@@ -49,7 +49,11 @@ std::vector<std::string> evaluated_metrics(const Run& run) {
     if (name == "eval_pass@1" && same_values(series, run.of("eval_accuracy"))) continue;
     names.push_back(name.substr(kPrefix.size()));
   }
-  const auto rank = [](const std::string& name) { return name == "accuracy" ? 0 : name.rfind("pass@", 0) == 0 ? 1 : 2; };
+  const auto rank = [](const std::string& name) {
+    if (name == "accuracy") return 0;
+    if (name.rfind("pass@", 0) == 0) return 1;
+    return name == "mean_length" || name == "clipped_ratio" ? 3 : 2;
+  };
   std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   if (names.size() > kMostTiles) names.resize(kMostTiles);
   return names;

@@ -16,14 +16,18 @@ std::string printed(double value, std::chars_format format, int precision) {
 std::string scientific(double value) {
   const std::string text = printed(value, std::chars_format::scientific, 1);
   const size_t e = text.find('e');
-  std::string mantissa = text.substr(0, e), digits = text.substr(text.find_first_not_of("+-0", e + 1));
-  if (mantissa.size() > 2 && mantissa.ends_with(".0")) mantissa.resize(mantissa.size() - 2);
-  return mantissa + (text[e + 1] == '-' ? "e-" : "e") + digits;
+  const std::string digits = text.substr(text.find_first_not_of("+-0", e + 1));
+  return without_zero(text.substr(0, e)) + (text[e + 1] == '-' ? "e-" : "e") + digits;
 }
 
 std::string whole(double value) { return fixed(std::floor(value), 0); }
 
 }  // namespace
+
+std::string without_zero(std::string number) {
+  if (number.ends_with(".0")) number.resize(number.size() - 2);
+  return number;
+}
 
 std::string escape(std::string_view text) {
   std::string html;
@@ -78,7 +82,7 @@ std::string figure(double value) {
   if (size == 0.0) return "0";
   if (size < 1e-3 || size >= 1e15) return scientific(value);
   for (const auto& [unit, suffix] : {std::pair(1e12, "T"), std::pair(1e9, "G"), std::pair(1e6, "M"), std::pair(1e3, "k")}) {
-    if (size >= unit * (unit == 1e3 ? 10.0 : 1.0)) return fixed(value / unit, size < 100.0 * unit ? 1 : 0) + suffix;
+    if (size >= unit * (unit == 1e3 ? 10.0 : 1.0)) return without_zero(fixed(value / unit, size < 100.0 * unit ? 1 : 0)) + suffix;
   }
   return size >= 100.0 ? fixed(value, 0) : printed(value, std::chars_format::general, 3);
 }

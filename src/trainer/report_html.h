@@ -15,9 +15,11 @@ std::string shortened(std::string_view text, size_t bytes);
 
 /// `decimals` digits after the point.
 std::string fixed(double value, int decimals);
+/// 12.0 as 12; other texts as they are.
+std::string without_zero(std::string number);
 /// The shortest text that reads back as the same number.
 std::string exact(double value);
-/// Three significant digits: 0.0123, 4.56, 789, 12.3k, 4.5M, 1.5e-6.
+/// Three significant digits: 0.0123, 4.56, 789, 20k, 4.5M, 1.5e-6.
 std::string figure(double value);
 /// A share as a percentage: 0.1234 gives 12.3%.
 std::string percent(double value);

@@ -79,7 +79,7 @@ std::vector<Chart> charts_of(const Run& run) {
        .log_scale = true},
       {.title = "Loss", .note = "What the optimiser minimises.", .lines = one("loss", "loss")},
       {.title = "Gradient norm", .note = "Before clipping.", .lines = one("norm", "grad_norm")},
-      {.title = "Learning rate", .note = "As scheduled.", .lines = one("rate", "learning_rate")},
+      {.title = "Learning rate", .note = "As scheduled.", .lines = one("rate", "learning_rate"), .style = Style::kExact},
       {.title = "Time per step", .note = "Seconds.", .lines = time_lines(run), .style = Style::kStack},
   };
 }

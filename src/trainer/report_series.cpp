@@ -11,7 +11,14 @@ Series moving_average(const Series& series, size_t window, size_t buckets) {
   Series result;
   for (size_t k = 0; k < count; ++k) {
     const size_t i = count == 1 ? 0 : k * (series.size() - 1) / (count - 1);
-    result.push_back({series[i].step, mean(series, i - std::min(i, window / 2), std::min(series.size(), i + window / 2 + 1))});
+    const size_t begin = i - std::min(i, window - 1), end = std::min(series.size(), i + window);
+    double sum = 0.0, weights = 0.0;
+    for (size_t j = begin; j < end; ++j) {
+      const auto weight = static_cast<double>(window - (j < i ? i - j : j - i));
+      sum += weight * series[j].value;
+      weights += weight;
+    }
+    result.push_back({series[i].step, sum / weights});
   }
   return result;
 }

@@ -6,11 +6,11 @@
 
 namespace grpo::report {
 
-/// Points that a moving average spans: a twentieth of the series, 1 below ten points.
+/// Reach of a curve's moving average: a twentieth of the series, 1 below ten points.
 size_t average_window(size_t points);
 
-/// The mean over `window` points round a point (fewer at the ends), at no more than `buckets` + 1 points evenly spread over the series,
-/// the first and the last among them.
+/// Means of the values less than `window` (at least 1) points away from a point, weighted by nearness (a triangle, so that a lone peak
+/// leaves no plateau), at no more than `buckets` + 1 points evenly spread over the series, the first and the last among them.
 Series moving_average(const Series& series, size_t window, size_t buckets);
 
 /// At most 2 * `buckets` points: the lowest and the highest of every stretch, so that no peak is lost. Short series stay as they are.

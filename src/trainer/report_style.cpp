@@ -49,7 +49,7 @@ figcaption p { font-size: .8125rem; line-height: 1.4; color: var(--soft); margin
 .legend b, .tip b { font-variant-numeric: tabular-nums; }
 .plot { display: grid; grid-template-columns: 44px 1fr; grid-template-rows: 190px 22px; column-gap: 8px; }
 .area { position: relative; }
-.area svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.area svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
 .y, .x { position: relative; }
 .y span, .x span, .unit { position: absolute; font-size: 12px; line-height: 1; color: var(--soft); font-variant-numeric: tabular-nums; }
 .y span { right: 0; transform: translateY(50%); }

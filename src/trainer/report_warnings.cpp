@@ -31,7 +31,7 @@ std::optional<Trend> trend_of(const Series& series, size_t fewest) {
   trend.first = mean(series, 0, (n + 9) / 10);
   trend.last = mean(series, n - (n + 3) / 4, n);
   trend.peak = series.front().value;
-  for (const Point& p : moving_average(series, n / 8, 200)) trend.peak = std::max(trend.peak, p.value);
+  for (const Point& p : moving_average(series, std::max<size_t>(1, n / 8), 200)) trend.peak = std::max(trend.peak, p.value);
   return trend;
 }
 
