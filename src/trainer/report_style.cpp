@@ -45,7 +45,8 @@ figure { padding: 14px 18px 12px; min-width: 0; display: flex; flex-direction: c
 figcaption { flex: 1; margin-bottom: 14px; }
 figcaption p { font-size: .8125rem; line-height: 1.4; color: var(--soft); margin-top: 3px; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 16px; font-size: .875rem; margin-top: 2px; }
-.legend i { display: inline-block; width: 14px; height: 4px; border-radius: 2px; background: var(--c); margin-right: 6px; vertical-align: 3px; }
+.legend i { display: inline-block;
+  width: 14px; height: 4px; border-radius: 2px; background: var(--c); margin-right: 6px; vertical-align: 3px; }
 .legend b, .tip b { font-variant-numeric: tabular-nums; }
 .plot { display: grid; grid-template-columns: 44px 1fr; grid-template-rows: 190px 22px; column-gap: 8px; }
 .area { position: relative; }
@@ -72,7 +73,8 @@ pre.prompt { color: var(--soft); max-height: 8em; border-bottom: 1px solid var(-
 .tag { color: var(--tag); background: var(--tag-bg); border-radius: 4px; padding: 0 3px; }
 .answer { background: var(--answer-bg); border-radius: 4px; padding: 0 3px; font-weight: 650; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 12px; }
-.chip { font-size: .75rem; border-radius: 99px; padding: 2px 10px; border: 1px solid var(--line); color: var(--soft); overflow-wrap: anywhere; }
+.chip { font-size: .75rem;
+  border-radius: 99px; padding: 2px 10px; border: 1px solid var(--line); color: var(--soft); overflow-wrap: anywhere; }
 .chip.good { color: var(--good); background: var(--good-bg); border-color: transparent; }
 .chip.bad { color: var(--bad); background: var(--bad-bg); border-color: transparent; }
 details { margin-top: 44px; padding: 12px 18px; }
@@ -80,7 +82,7 @@ summary { cursor: pointer; font-weight: 600; }
 details pre { max-height: none; margin-top: 12px; }
 footer { color: var(--soft); font-size: .8125rem; margin-top: 28px; }
 @media (max-width: 520px) { main { padding: 24px 14px 40px; } figure { padding: 12px 14px 10px; } .tiles { grid-template-columns: 1fr 1fr; }
-  .tile { padding: 10px 12px; } .tile .value { font-size: 1.35rem; } .tile .value s { font-size: .95rem; } }
+  .tile { padding: 10px 12px; } .tile .value { font-size: 1.2rem; } .tile .value s { font-size: .875rem; } }
 @media print { body { background: #fff; } figure, article { break-inside: avoid; } pre { max-height: none; } }
 )css";
 
