@@ -2,10 +2,10 @@
 
 namespace grpo::kernels {
 
-#define GRPO_DECLARE_TABLES(isa)        \
-  namespace isa {                       \
-  extern const TrainKernels kTrain;     \
-  extern const DecodeKernels kDecode;   \
+#define GRPO_DECLARE_TABLES(isa)      \
+  namespace isa {                     \
+  extern const TrainKernels kTrain;   \
+  extern const DecodeKernels kDecode; \
   }
 GRPO_DECLARE_TABLES(scalar)
 #ifdef GRPO_HAVE_avx2

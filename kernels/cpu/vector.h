@@ -30,9 +30,11 @@ inline Vector load(const float* p) {
 }
 inline void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
 
-/// e^x within 2 ulp for x in [-87, 88]; 0 below, e^88 above. Range reduction and polynomial after Cephes' expf. Branchless: loops vectorise.
+/// e^x within 2 ulp for x in [-87, 88]; 0 below, e^88 above. Range reduction and polynomial after Cephes' expf. Branchless: loops
+/// vectorise.
 inline float exp_approx(float x) {
-  const float clamped = x > 88.0F ? 88.0F : (x < -87.0F ? -87.0F : x);
+  float clamped = x > 88.0F ? 88.0F : x;
+  clamped = clamped < -87.0F ? -87.0F : clamped;
   const float shifted = clamped * 1.44269504088896341F;
   const auto n = static_cast<int32_t>(shifted + (shifted >= 0.0F ? 0.5F : -0.5F));
   const auto nf = static_cast<float>(n);
@@ -47,7 +49,7 @@ inline float exp_approx(float x) {
   const int32_t bits = (n + 127) << 23;
   float scale;
   std::memcpy(&scale, &bits, sizeof scale);
-  return x < -87.0F ? 0.0F : p * scale;
+  return p * scale * static_cast<float>(x >= -87.0F);
 }
 
 }  // namespace grpo::kernels::GRPO_ISA

@@ -34,7 +34,7 @@ void for_each_chunk(const at::Tensor& hidden, const at::Tensor& weight, const Wo
   }
 }
 
-float* row_pointer(at::Tensor& t, int64_t row) { return t.defined() ? t.mutable_data_ptr<float>() + row : nullptr; }
+float* row_pointer(at::Tensor& t, int64_t row) { return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<float>() + row : nullptr; }
 
 struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
@@ -47,8 +47,8 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
     const auto* ids = targets.const_data_ptr<int32_t>();
     GRPO_CHECK(std::all_of(ids, ids + rows, [&](int32_t id) { return id >= 0 && id < vocab; }), "linear_logprob",
                "expected target ids below " + std::to_string(vocab));
-    at::Tensor logprobs = at::empty({rows}, hidden.options()), lse = at::empty_like(logprobs), entropy;
-    if (with_entropy) entropy = at::empty_like(logprobs);
+    at::Tensor logprobs = at::empty({rows}, hidden.options()), lse = at::empty_like(logprobs);
+    at::Tensor entropy = at::empty({with_entropy ? rows : 0}, hidden.options());  // autograd functions give no undefined tensors
     const auto inverse = static_cast<float>(1.0 / temperature);
     for_each_chunk(hidden, weight, [&](int64_t begin, at::Tensor& logits) {
       train_kernels().token_logprob(in(logits, "linear_logprob"), ids + begin, row_pointer(logprobs, begin), row_pointer(lse, begin),
@@ -58,7 +58,7 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
     ctx->saved_data["temperature"] = temperature;
     ctx->saved_data["limit"] = limit;
     ctx->set_materialize_grads(false);
-    return {logprobs, with_entropy ? entropy : at::Tensor()};
+    return {logprobs, entropy};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "grpo/trainer/registry.h"
+
+// One file a subcommand: each adds itself to the program.
+namespace grpo::cli {
+
+void add_train(CLI::App& app, const Registry& registry);  // train and sft
+void add_eval(CLI::App& app, const Registry& registry);
+void add_generate(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_chat_template(CLI::App& app);
+void add_score(CLI::App& app, const Registry& registry);
+void add_logprobs(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_report(CLI::App& app);
+void add_info(CLI::App& app);
+
+}  // namespace grpo::cli

@@ -1,0 +1,75 @@
+#include <iostream>
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
+#include "grpo/model/transformer.h"
+#include "grpo/trainer/config.h"
+#include "grpo/trainer/evaluation.h"
+
+namespace grpo::cli {
+namespace {
+
+struct Arguments {
+  std::string model, prompt, system_prompt, prompt_template;
+  SamplingParams sampling;
+  uint64_t seed = 0;
+};
+
+/// The template that was asked for; else the tokenizer's chat template where there is one, else the bare text.
+PromptOptions prompt_options(const Arguments& arguments, const Policy& policy) {
+  if (!arguments.prompt_template.empty()) return {arguments.prompt_template, arguments.system_prompt};
+  return {policy.chat_template ? "chat" : "{question}", arguments.system_prompt};
+}
+
+void generate(const Arguments& arguments) {
+  const Policy policy = load_policy({.path = arguments.model, .tokenizer = {}, .new_model = {}}, 0);
+  const PromptOptions prompt = prompt_options(arguments, policy);
+  validate(prompt);
+  validate(arguments.sampling);
+  Problem problem;
+  problem.question = arguments.prompt;
+  RolloutEngine engine(*policy.model);
+  StreamDecoder stream(*policy.tokenizer, true);
+  GenerateContext context;
+  context.interrupted = interrupt_requested;
+  const bool streaming = arguments.sampling.num_generations == 1;
+  if (streaming) context.on_token = [&stream](const TokenEvent& event) { std::cout << stream.push(event.id) << std::flush; };
+  const auto batch = sample(policy, engine, {&problem}, prompt, arguments.sampling, {arguments.seed, 0}, context);
+  if (streaming) {
+    std::cout << stream.finish() << "\n";
+    return;
+  }
+  for (const auto& completion : batch.completions) std::cout << "--- " << completion.sample + 1 << "\n" << completion.text << "\n";
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto* sub = app.add_subcommand("generate", "Text to the terminal as it is sampled");
+  auto a = std::make_shared<Arguments>();
+  a->sampling.num_generations = 1;
+  a->sampling.max_completion_length = 256;
+  sub->add_option("--model", a->model, "A Hugging Face folder or a .gguf file")->required();
+  sub->add_option("--prompt", a->prompt, "What is asked")->required();
+  sub->add_option("--prompt-template", a->prompt_template,
+                  "chat, r1_zero, plain or a text with {question}; default: chat where there is a template");
+  sub->add_option("--system-prompt", a->system_prompt, "First message of a chat");
+  sub->add_option("--max-completion-length", a->sampling.max_completion_length, "Tokens at most");
+  sub->add_option("--num-generations", a->sampling.num_generations, "Samples");
+  sub->add_option("--temperature", a->sampling.temperature, "0 = greedy");
+  sub->add_option("--top-k", a->sampling.top_k, "Keep the k most likely tokens; 0 = all");
+  sub->add_option("--top-p", a->sampling.top_p, "Keep the most likely tokens of this mass");
+  sub->add_option("--min-p", a->sampling.min_p, "Keep tokens of at least this share of the largest probability");
+  sub->add_option("--repetition-penalty", a->sampling.repetition_penalty, "Of tokens seen before");
+  sub->add_option("--stop", a->sampling.stop, "Texts that end a completion");
+  sub->add_option("--seed", a->seed, "Of the samples");
+  sub->callback([a] {
+    const InterruptGuard guard;
+    generate(*a);
+  });
+}
+
+}  // namespace grpo::cli

@@ -1,0 +1,69 @@
+#include <c10/core/GradMode.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/lines.h"
+#include "grpo/model/transformer.h"
+#include "grpo/rollout/engine.h"
+
+namespace grpo::cli {
+namespace {
+
+/// A sequence that predicts each of its own next ids.
+PackedTokens pack(const std::vector<int32_t>& ids) {
+  PackedTokens batch;
+  batch.tokens = ids;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    batch.positions.push_back(static_cast<int32_t>(t));
+    if (t + 1 == ids.size()) break;
+    batch.rows.push_back(static_cast<int32_t>(t));
+    batch.targets.push_back(ids[t + 1]);
+    batch.samples.push_back(0);
+  }
+  batch.segments = {{0, batch.num_tokens(), 0, 0}};
+  return batch;
+}
+
+std::vector<float> floats(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<float>(), tensor.const_data_ptr<float>() + tensor.numel()};
+}
+
+std::vector<int32_t> greedy(RolloutEngine& engine, const std::vector<int32_t>& ids, int64_t count) {
+  SamplingParams params;
+  params.num_generations = 1;
+  params.max_completion_length = count;
+  params.temperature = 0.0;
+  params.ignore_eos = true;
+  const Prompt prompt{0, ids};
+  return engine.generate({&prompt, 1}, params, {}).front().ids;
+}
+
+}  // namespace
+
+void add_logprobs(CLI::App& app) {
+  struct Arguments {
+    std::string model;
+    int64_t greedy = 0;
+  };
+  auto* sub = app.add_subcommand("logprobs", "Lines {\"ids\": […]} from stdin to log-probabilities and entropies in nats");
+  auto arguments = std::make_shared<Arguments>();
+  sub->add_option("--model", arguments->model, "A Hugging Face folder or a .gguf file")->required();
+  sub->add_option("--greedy", arguments->greedy, "Add new_ids: exactly so many greedy tokens, stop ids ignored")
+      ->check(CLI::NonNegativeNumber);
+  sub->callback([arguments] {
+    const c10::NoGradGuard no_grad;
+    const auto model = load_model(arguments->model);
+    RolloutEngine engine(*model);
+    map_lines([&](const nlohmann::json& line) {
+      const auto ids = field<std::vector<int32_t>>(line, "ids");
+      GRPO_CHECK(!ids.empty(), "logprobs", "expected at least one id");
+      const TokenOutputs out = model->logprobs(pack(ids), {.entropy = true});
+      nlohmann::ordered_json answer = {{"logprobs", floats(out.logprobs)}, {"entropy", floats(out.entropy)}};
+      if (arguments->greedy > 0) answer["new_ids"] = greedy(engine, ids, arguments->greedy);
+      return answer;
+    });
+  });
+}
+
+}  // namespace grpo::cli

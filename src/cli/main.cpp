@@ -1,0 +1,40 @@
+#include "grpo/cli/main.h"
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "grpo/core/error.h"
+
+namespace grpo {
+
+int main(int argc, char** argv, const Registry& registry) {
+  CLI::App app{"libgrpo: reinforcement learning of reasoning language models"};
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  try {
+    cli::add_train(app, registry);
+    cli::add_eval(app, registry);
+    cli::add_generate(app);
+    cli::add_tokenize(app);
+    cli::add_chat_template(app);
+    cli::add_score(app, registry);
+    cli::add_logprobs(app);
+    cli::add_convert(app);
+    cli::add_report(app);
+    cli::add_info(app);
+    app.parse(argc, argv);
+    std::fflush(stdout);
+    return std::ferror(stdout) != 0 ? 1 : 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "grpo: %s\n", error.what());
+    return error.kind() == ErrorKind::kUsage ? 2 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "grpo: %s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace grpo

@@ -1,0 +1,71 @@
+#include <iostream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "grpo/core/error.h"
+#include "grpo/trainer/policy_trainer.h"
+
+namespace grpo::cli {
+namespace {
+
+struct TrainArguments {
+  std::vector<std::string> configs;
+  bool resume = false, dry_run = false, print_config = false;
+};
+
+Config read_configs(const TrainArguments& arguments, const std::vector<std::string>& overrides) {
+  ConfigSource source(config_aliases());
+  std::vector<std::string> settings = overrides;
+  for (const auto& argument : arguments.configs) {
+    if (argument.find('=') != std::string::npos) {
+      settings.push_back(argument);
+    } else {
+      source.add_file(argument);
+    }
+  }
+  for (const auto& setting : settings) source.add_override(setting);
+  Config config;
+  read_config(source, config);
+  return config;
+}
+
+template <class TrainerType>
+void run(const Config& config, const TrainArguments& arguments, const Registry& registry) {
+  TrainerType trainer(config, {}, registry);
+  if (arguments.dry_run) {
+    for (const auto& line : trainer.plan()) std::cout << line << "\n";
+    return;
+  }
+  if (arguments.resume && !trainer.resume()) fail_usage("--resume", "no checkpoint in " + config.trainer.output_dir);
+  if (!trainer.train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
+}
+
+void add(CLI::App& app, const Registry& registry, Command command, const std::string& name, const std::string& about) {
+  auto* sub = app.add_subcommand(name, about);
+  auto arguments = std::make_shared<TrainArguments>();
+  sub->add_option("config", arguments->configs, "JSON files, merged in order, and overrides such as optim.learning_rate=1e-6")->required();
+  sub->add_flag("--resume", arguments->resume, "Continue from the newest checkpoint of the run folder");
+  sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory");
+  sub->add_flag("--print-config", arguments->print_config, "Print the resolved config and stop");
+  sub->allow_extras();  // --section.key=value
+  sub->callback([sub, arguments, &registry, command] {
+    const Config config = read_configs(*arguments, sub->remaining());
+    validate(config, command);
+    if (arguments->print_config) {
+      std::cout << write_config(config) << "\n";
+    } else if (command == Command::kTrain) {
+      run<PolicyTrainer>(config, *arguments, registry);
+    } else {
+      run<SftTrainer>(config, *arguments, registry);
+    }
+  });
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Registry& registry) {
+  add(app, registry, Command::kTrain, "train", "Reinforcement learning with verifiable rewards");
+  add(app, registry, Command::kSft, "sft", "Supervised fine-tuning on completions");
+}
+
+}  // namespace grpo::cli
