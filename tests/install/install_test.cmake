@@ -1,5 +1,5 @@
 # Installs the build into a fresh prefix, then configures, builds and runs the consumer project against it, as a user would.
-# cmake -DSOURCE_DIR=consumer -DBUILD_DIR=… -DTORCH_DIR=… -DCOMPILER=… -P install_test.cmake
+# cmake -DSOURCE_DIR=consumer -DBUILD_DIR=… -DTORCH_DIR=… -DCOMPILER=… -DGENERATOR=… -P install_test.cmake
 set(work "${BUILD_DIR}/install-test")
 file(REMOVE_RECURSE "${work}")
 unset(ENV{LD_LIBRARY_PATH})
@@ -13,7 +13,7 @@ function(run)
 endfunction()
 
 run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${work}/prefix")
-run("${CMAKE_COMMAND}" -S "${SOURCE_DIR}" -B "${work}/build" -DCMAKE_PREFIX_PATH=${work}/prefix -DTorch_ROOT=${TORCH_DIR}
+run("${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE_DIR}" -B "${work}/build" -DCMAKE_PREFIX_PATH=${work}/prefix -DTorch_ROOT=${TORCH_DIR}
     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Release)
 run("${CMAKE_COMMAND}" --build "${work}/build")
 run("${work}/build/consumer")
