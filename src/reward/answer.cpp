@@ -143,6 +143,18 @@ std::optional<Quantity> read_quantity(std::string text) {
   return Quantity{*value, std::move(unit)};
 }
 
+/// A minus sign counts where no digit stands before it: "8-2" ends in 2, "= -2" in -2.
+std::optional<std::string_view> last_integer(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  const size_t last = text.find_last_of(kDigits);
+  if (last == std::string_view::npos) return std::nullopt;
+  const size_t before = text.find_last_not_of(kDigits, last);
+  size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  const bool minus = begin > 0 && text[begin - 1] == '-';
+  if (minus && (begin == 1 || !is_digit(text[begin - 2]))) --begin;
+  return text.substr(begin, last + 1 - begin);
+}
+
 }  // namespace
 
 std::optional<std::string> extract_answer(std::string_view text, Extraction extraction) {
@@ -161,6 +173,9 @@ std::optional<std::string> extract_answer(std::string_view text, Extraction extr
       found = last_answer_tag(text);
       if (!found) found = last_boxed(text);
       if (!found) found = last_hash(text);
+      break;
+    case Extraction::kLastInteger:
+      found = last_integer(text);
   }
   if (!found || trim(*found).empty()) return std::nullopt;
   return std::string(trim(*found));

@@ -48,6 +48,15 @@ TEST(ExtractAnswer, AnyPrefersTagThenBoxThenHashes) {
   EXPECT_EQ(extracted("the answer is 3", kAny), "(none)");
 }
 
+TEST(ExtractAnswer, LastIntegerIsTakenFromAnywhere) {
+  EXPECT_EQ(extract_answer("<think>3+5=8 8-2=6", Extraction::kLastInteger), "6");
+  EXPECT_EQ(extract_answer("so 8-2", Extraction::kLastInteger), "2");
+  EXPECT_EQ(extract_answer("it is -12 apples", Extraction::kLastInteger), "-12");
+  EXPECT_EQ(extract_answer("-7", Extraction::kLastInteger), "-7");
+  EXPECT_EQ(extract_answer("3-4=-1", Extraction::kLastInteger), "-1");
+  EXPECT_EQ(extract_answer("none", Extraction::kLastInteger), std::nullopt);
+}
+
 TEST(GoldAnswer, IsFoundInsideASolution) {
   EXPECT_EQ(gold_answer(" 72 "), "72");
   EXPECT_EQ(gold_answer("48+24=72\n#### 72"), "72");

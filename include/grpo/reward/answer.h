@@ -8,10 +8,11 @@ namespace grpo {
 
 /// Where a final answer is looked for. Each takes the last one in the text.
 enum class Extraction {
-  kAnswerTag,  // <answer>…</answer>, line breaks allowed
-  kBoxed,      // \boxed{…} with counted braces; an unmatched last one is no answer
-  kHash,       // the rest of the line after ####
-  kAny,        // the first of these, in this order, that is there
+  kAnswerTag,    // <answer>…</answer>, line breaks allowed
+  kBoxed,        // \boxed{…} with counted braces; an unmatched last one is no answer
+  kHash,         // the rest of the line after ####
+  kAny,          // the first of these, in this order, that is there
+  kLastInteger,  // the last run of digits anywhere, with its sign: for lenient evaluation, not for training
 };
 
 /// The trimmed final answer; nothing where there is none or it is empty. `text` is a completion, never the prompt, which may hold an
