@@ -80,6 +80,41 @@ inline AdvantageConfig advantage_config(const nlohmann::json& config) {
   return result;
 }
 
+/// The options of a fixture's `config`; `correction`: whether the sampler's ratio is applied.
+inline LossConfig loss_config(const nlohmann::json& config, bool correction) {
+  LossConfig result;
+  const auto row = std::ranges::find(loss_table(), config.at("loss_type").get<std::string>(), &LossRow::name);
+  result.loss_type = row->type;
+  result.importance_sampling_level =
+      static_cast<ImportanceSamplingLevel>(index_of<2>({"token", "sequence"}, config.at("importance_sampling_level")));
+  result.epsilon_high = optional_number(config.at("epsilon_high"));
+  result.delta = optional_number(config.at("delta"));
+  result.use_bias_correction_kl = config.at("use_bias_correction_kl");
+  result.use_adaptive_entropy = config.at("use_adaptive_entropy");
+  result.importance_sampling_correction = correction;
+  result.importance_sampling_mode = static_cast<CorrectionMode>(index_of<4>(
+      {"token_truncate", "token_mask", "sequence_truncate", "sequence_mask"}, config.at("vllm_importance_sampling_mode")));
+  result.importance_sampling_clip_max = optional_number(config.at("vllm_importance_sampling_clip_max"));
+  result.importance_sampling_clip_min = optional_number(config.at("vllm_importance_sampling_clip_min"));
+  result.off_policy_mask_threshold = optional_number(config.at("off_policy_mask_threshold"));
+  const std::map<std::string, double*> numbers{{"epsilon", &result.epsilon},
+                                               {"beta", &result.beta},
+                                               {"top_entropy_quantile", &result.top_entropy_quantile},
+                                               {"entropy_coef", &result.entropy_coef},
+                                               {"entropy_target", &result.entropy_target},
+                                               {"entropy_coef_min", &result.entropy_coef_min},
+                                               {"entropy_coef_max", &result.entropy_coef_max},
+                                               {"entropy_coef_delta", &result.entropy_coef_delta},
+                                               {"sapo_temperature_pos", &result.sapo_temperature_pos},
+                                               {"sapo_temperature_neg", &result.sapo_temperature_neg},
+                                               {"vespo_k_pos", &result.vespo_k_pos},
+                                               {"vespo_lambda_pos", &result.vespo_lambda_pos},
+                                               {"vespo_k_neg", &result.vespo_k_neg},
+                                               {"vespo_lambda_neg", &result.vespo_lambda_neg}};
+  for (const auto& [name, field] : numbers) *field = config.at(name);
+  return result;
+}
+
 /// Within `tolerance` relative plus absolute; NaN equals NaN.
 inline bool near(double value, double expected, double tolerance) {
   if (std::isnan(expected)) return std::isnan(value);
