@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda]
+# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc]
 #   --tests  also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
 #   --cuda   torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
+#   --nvcc   a CUDA compiler, where no toolkit is installed; no driver is needed
 # Packages come by apt, LibTorch by pip into .venv, unless one is given: Torch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH, an active virtual
 # environment, or a torch that python3 imports.
 set -euo pipefail
@@ -16,13 +17,14 @@ say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }
 
 packages=("${build_packages[@]}")
-flavour=cpu
+flavour=cpu nvcc=false
 if [ -e /proc/driver/nvidia/version ] || nvidia-smi >/dev/null 2>&1; then flavour=cuda; fi
 for argument in "$@"; do
   case $argument in
     --tests) packages+=("${test_packages[@]}") ;;
     --cuda) flavour=cuda ;;
-    *) die "expected --tests or --cuda; got $argument" ;;
+    --nvcc) nvcc=true ;;
+    *) die "expected --tests, --cuda or --nvcc; got $argument" ;;
   esac
 done
 
@@ -71,6 +73,14 @@ given_torch() {
   done
 }
 
+pip_install() {
+  if [ ! -x .venv/bin/pip ]; then
+    say "making the virtual environment .venv"
+    python3 -m venv .venv
+  fi
+  .venv/bin/pip install --quiet --disable-pip-version-check "$@"
+}
+
 install_torch() {
   local given stamp=.venv/grpo-torch-$torch_version
   given=$(given_torch)
@@ -79,20 +89,24 @@ install_torch() {
     return
   fi
   if [ -e "$stamp-cuda" ] || [ -e "$stamp-$flavour" ]; then return; fi
-  if [ ! -x .venv/bin/pip ]; then
-    say "making the virtual environment .venv"
-    python3 -m venv .venv
-  fi
   say "installing torch $torch_version for $flavour into .venv (about a minute)"
-  local pip=(.venv/bin/pip install --quiet --disable-pip-version-check)
   if [ "$flavour" = cuda ]; then
-    "${pip[@]}" "torch==$torch_version"
+    pip_install "torch==$torch_version"
   else  # libtorch_cpu itself needs two of the wheel's many dependencies, and nothing of Python's
-    "${pip[@]}" --no-deps "torch==$torch_version" nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96
+    pip_install --no-deps "torch==$torch_version" nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96
   fi
   touch "$stamp-$flavour"
 }
 
+install_nvcc() {
+  local found=(.venv/lib/python3*/site-packages/nvidia/cu13/bin/nvcc)
+  if [ -x "${found[0]}" ] || PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then return; fi
+  say "installing nvcc into .venv"
+  pip_install --no-deps nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 \
+    nvidia-cuda-runtime==13.0.96
+}
+
 install_packages
 install_torch
+if $nvcc; then install_nvcc; fi
 say "everything is there"

@@ -3,7 +3,7 @@
 #   --build-only  stops after the build of the preset cpu
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
 #   --full        adds what CI has no time for: clang-tidy on all files, and a build without the precompiled header
-# GRPO_REQUIRE_NVCC=1 makes a missing nvcc a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
+# GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -90,14 +90,17 @@ tidy_files() {
 }
 check_tidy() { tidy_files | xargs -P "$jobs" -n 1 clang-tidy -p build/cpu --quiet 2>/dev/null; }
 
+find_nvcc() { PATH=$(printf '%s:' "$PATH" /usr/local/cuda/bin .venv/lib/python3*/site-packages/nvidia/cu13/bin) command -v nvcc; }
 check_nvcc() {
   local nvcc
-  nvcc=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || { echo "expected nvcc of the CUDA toolkit; got none on PATH"; return 1; }
+  nvcc=$(find_nvcc) || { echo "expected nvcc of the CUDA toolkit; got none on PATH"; return 1; }
   find kernels -name '*.cu' -print0 | xargs -0 -r -P "$jobs" -I{} sh -c \
     'out=$(mktemp) && "$0" -std=c++17 -O2 -arch=sm_90 -I kernels -I include -c "$1" -o "$out"; status=$?; rm -f "$out"; exit $status' "$nvcc" {}
 }
 
-stage bootstrap cmake/bootstrap.sh --tests || summary
+require_nvcc=${GRPO_REQUIRE_NVCC:-0}
+if [ "$require_nvcc" = 1 ]; then bootstrap=(--tests --nvcc); else bootstrap=(--tests); fi
+stage bootstrap cmake/bootstrap.sh "${bootstrap[@]}" || summary
 stage "build cpu" build cpu || summary
 if $build_only; then summary; fi
 if [ -n "$label" ]; then
@@ -117,6 +120,6 @@ if clang-format --version | grep -q 'version 14\.'; then
 else
   printf '\n=== format and tidy are left out: they are pinned to clang 14\n'
 fi
-if [ "${GRPO_REQUIRE_NVCC:-0}" = 1 ] || PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then stage nvcc check_nvcc; fi
+if [ "$require_nvcc" = 1 ] || find_nvcc >/dev/null; then stage nvcc check_nvcc; fi
 if $full; then stage "build without the precompiled header" build no-pch; fi
 summary

@@ -92,8 +92,8 @@ inline LossConfig loss_config(const nlohmann::json& config, bool correction) {
   result.use_bias_correction_kl = config.at("use_bias_correction_kl");
   result.use_adaptive_entropy = config.at("use_adaptive_entropy");
   result.importance_sampling_correction = correction;
-  result.importance_sampling_mode = static_cast<CorrectionMode>(index_of<4>(
-      {"token_truncate", "token_mask", "sequence_truncate", "sequence_mask"}, config.at("vllm_importance_sampling_mode")));
+  result.importance_sampling_mode = static_cast<CorrectionMode>(
+      index_of<4>({"token_truncate", "token_mask", "sequence_truncate", "sequence_mask"}, config.at("vllm_importance_sampling_mode")));
   result.importance_sampling_clip_max = optional_number(config.at("vllm_importance_sampling_clip_max"));
   result.importance_sampling_clip_min = optional_number(config.at("vllm_importance_sampling_clip_min"));
   result.off_policy_mask_threshold = optional_number(config.at("off_policy_mask_threshold"));

@@ -99,7 +99,8 @@ TEST(ParityModel, GradientsByBothEntrances) {
     expect_gradients(c, *model);
     for (const auto recompute : {Recompute::kNone, Recompute::kAll}) {
       for (auto* arena : model->parameters()) arena->zero_grad();
-      const at::Tensor again = model->forward_backward(batch, [](const TokenOutputs& out) { return out.logprobs.mean().neg(); }, {.recompute = recompute});
+      const at::Tensor again =
+          model->forward_backward(batch, [](const TokenOutputs& out) { return out.logprobs.mean().neg(); }, {.recompute = recompute});
       EXPECT_NEAR(again.item<float>(), c.golden["loss"].get<double>(), 1e-5);
       expect_gradients(c, *model);
     }

@@ -26,7 +26,8 @@ inline PackedTokens pack_sequences(const std::vector<std::vector<int32_t>>& sequ
 }
 
 /// A prompt once, then its completions, each predicting all of its own tokens.
-inline PackedTokens pack_group(const std::vector<int32_t>& prompt, const std::vector<std::vector<int32_t>>& completions, PackedTokens batch = {}) {
+inline PackedTokens pack_group(const std::vector<int32_t>& prompt, const std::vector<std::vector<int32_t>>& completions,
+                               PackedTokens batch = {}) {
   const auto prompt_begin = batch.num_tokens(), prompt_end = prompt_begin + static_cast<int64_t>(prompt.size());
   const auto push = [&batch](int32_t token, int64_t position) {
     batch.tokens.push_back(token);

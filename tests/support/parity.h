@@ -30,10 +30,10 @@ inline nlohmann::json read_json(const std::filesystem::path& path) { return nloh
 }  // namespace grpo::testing
 
 /// Skips the test where `path` is absent; fails instead in CI, where the data must be there.
-#define GRPO_REQUIRE_DATA(path)                                                                 \
-  do {                                                                                          \
-    if (!std::filesystem::exists(path)) {                                                       \
-      if (std::getenv("CI")) FAIL() << "missing test data: " << (path);                         \
+#define GRPO_REQUIRE_DATA(path)                                                                  \
+  do {                                                                                           \
+    if (!std::filesystem::exists(path)) {                                                        \
+      if (std::getenv("CI")) FAIL() << "missing test data: " << (path);                          \
       GTEST_SKIP() << "test data not present: " << (path) << " (set GRPO_PARITY_DIR to use it)"; \
-    }                                                                                           \
+    }                                                                                            \
   } while (false)

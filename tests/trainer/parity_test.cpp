@@ -14,8 +14,8 @@
 namespace grpo {
 namespace {
 
-using testing::near;
 using nlohmann::json;
+using testing::near;
 
 /// Scripted completions as rollouts: rows of a prompt are adjacent.
 std::vector<Rollout> rollouts_of(const json& prompts, const json& completions, int64_t group_size, int32_t eos) {
@@ -65,14 +65,13 @@ class Update {
     double loss = 0.0;
     for (const auto& micro : batch.split({.max_tokens = 24})) {  // small, so that groups are cut and prompts repeated
       loss += model_
-                  .forward_backward(
-                      micro,
-                      [&](const TokenOutputs& out) {
-                        auto result = policy_loss(out.logprobs, out.entropy, micro, normalizer, loss_);
-                        merge(metrics, result.metrics);
-                        return result.loss;
-                      },
-                      {.temperature = config_.at("temperature").get<double>()})
+                  .forward_backward(micro,
+                                    [&](const TokenOutputs& out) {
+                                      auto result = policy_loss(out.logprobs, out.entropy, micro, normalizer, loss_);
+                                      merge(metrics, result.metrics);
+                                      return result.loss;
+                                    },
+                                    {.temperature = config_.at("temperature").get<double>()})
                   .item<double>();
     }
     return loss;
@@ -91,9 +90,10 @@ TEST(ParityTrl, OneStepOnACheckpoint) {
     SCOPED_TRACE(name);
     const auto &config = test.at("config"), &inputs = test.at("inputs"), &expected = test.at("expected");
     const auto model = load_model(testing::parity_dir() / test.at("model").get<std::string>());
-    const auto rollouts = rollouts_of(inputs.at("prompt_ids"), inputs.at("completion_ids"), config.at("num_generations"), inputs.at("eos_token_id"));
-    const at::Tensor advantages =
-        group_advantages(reward_tensor(testing::table(inputs.at("rewards_per_func"))), groups_of(rollouts), testing::advantage_config(config));
+    const auto rollouts =
+        rollouts_of(inputs.at("prompt_ids"), inputs.at("completion_ids"), config.at("num_generations"), inputs.at("eos_token_id"));
+    const at::Tensor advantages = group_advantages(reward_tensor(testing::table(inputs.at("rewards_per_func"))), groups_of(rollouts),
+                                                   testing::advantage_config(config));
     Batch batch = make_batch(rollouts, advantages);
     const double temperature = config.at("temperature");
     if (config.at("beta").get<double>() > 0.0) batch.ref_logprobs = frozen_logprobs(*model, batch, temperature, 1 << 20);
@@ -159,9 +159,12 @@ TEST(ParityTrl, SeveralOptimizerSteps) {
       for (const auto& rollout : test.at("rollouts")) {
         if (rollout.at("called_at_step").get<int64_t>() != step) continue;
         const auto rollouts = rollouts_of(rollout.at("prompt_ids"), rollout.at("completion_ids"), config.at("num_generations"), 2);
-        batch = make_batch(rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), testing::advantage_config(config)));
-        if (config.at("num_iterations").get<int64_t>() > 1) batch.old_logprobs = frozen_logprobs(*model, batch, config.at("temperature"), 1 << 20);
-        if (config.at("beta").get<double>() > 0.0) batch.ref_logprobs = frozen_logprobs(*reference, batch, config.at("temperature"), 1 << 20);
+        batch = make_batch(
+            rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), testing::advantage_config(config)));
+        if (config.at("num_iterations").get<int64_t>() > 1)
+          batch.old_logprobs = frozen_logprobs(*model, batch, config.at("temperature"), 1 << 20);
+        if (config.at("beta").get<double>() > 0.0)
+          batch.ref_logprobs = frozen_logprobs(*reference, batch, config.at("temperature"), 1 << 20);
       }
       const auto& log = logs[static_cast<size_t>(step)];
       const double rate = scheduled_learning_rate(optimizer.config(), step, config.at("max_steps"));
@@ -169,7 +172,8 @@ TEST(ParityTrl, SeveralOptimizerSteps) {
       EXPECT_NEAR(update(batch), log.at("loss").get<double>(), 1e-5) << "step " << step + 1;
       EXPECT_TRUE(near(optimizer.step(rate).grad_norm, log.at("grad_norm"), 1e-4)) << "step " << step + 1;
       for (const char* metric : {"kl", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"}) {
-        if (log.contains(metric)) EXPECT_TRUE(near(update.metrics.at(metric).result(), log.at(metric), 1e-4)) << metric << " step " << step + 1;
+        if (log.contains(metric))
+          EXPECT_TRUE(near(update.metrics.at(metric).result(), log.at(metric), 1e-4)) << metric << " step " << step + 1;
       }
     }
     const auto golden = Safetensors::open(testing::trl_dir() / test.at("expected").at("final_file").get<std::string>());

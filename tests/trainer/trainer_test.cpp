@@ -19,11 +19,18 @@ namespace fs = std::filesystem;
 /// A few thousand parameters on sums of two one-digit numbers.
 Config tiny_config(const std::string& name) {
   Config c;
-  c.model.new_model = {.hidden_size = 16, .intermediate_size = 32, .num_hidden_layers = 2, .num_attention_heads = 2, .num_key_value_heads = 1,
-                       .max_position_embeddings = 48, .extra_tokens = {"<think>", "</think>", "<answer>", "</answer>"}};
-  c.data.train = {.path = {}, .fields = {}, .task = "chained_arithmetic", .options = {{"terms", "2"}}, .split = "train", .count = 40, .seed = 5};
+  c.model.new_model = {.hidden_size = 16,
+                       .intermediate_size = 32,
+                       .num_hidden_layers = 2,
+                       .num_attention_heads = 2,
+                       .num_key_value_heads = 1,
+                       .max_position_embeddings = 48,
+                       .extra_tokens = {"<think>", "</think>", "<answer>", "</answer>"}};
+  c.data.train = {
+      .path = {}, .fields = {}, .task = "chained_arithmetic", .options = {{"terms", "2"}}, .split = "train", .count = 40, .seed = 5};
   c.data.prompt.prompt_template = "plain";
-  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}}, {.name = "length", .function = {}, .weight = 0.5, .options = {{"target", "4"}}}};
+  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}},
+              {.name = "length", .function = {}, .weight = 0.5, .options = {{"target", "4"}}}};
   c.rollout.sampling.num_generations = 4;
   c.rollout.sampling.max_completion_length = 8;
   c.algorithm.generation_batch_size = 16;
@@ -66,7 +73,8 @@ std::vector<nlohmann::json> metric_lines(const Config& c) {
   std::ifstream in(fs::path(c.trainer.output_dir) / "metrics.jsonl");
   for (std::string text; std::getline(in, text);) {
     auto line = nlohmann::json::parse(text);
-    for (const char* clock : {"step_time", "time/generate", "time/reward", "time/update", "time/generate_tokens_per_second"}) line.erase(clock);
+    for (const char* clock : {"step_time", "time/generate", "time/reward", "time/update", "time/generate_tokens_per_second"})
+      line.erase(clock);
     lines.push_back(std::move(line));
   }
   return lines;

@@ -1,0 +1,20 @@
+// An application that owns the loop: trainer_loop CONFIG.json
+#include <grpo/grpo.h>
+
+#include <cstdio>
+
+int main(int argc, char** argv) try {
+  if (argc != 2) return std::fprintf(stderr, "usage: trainer_loop CONFIG.json\n"), 2;
+  grpo::ConfigSource source(grpo::config_aliases());
+  source.add_file(argv[1]);
+  grpo::Config config;
+  grpo::read_config(source, config);
+  grpo::GrpoTrainer trainer(config);
+  while (const auto report = trainer.step()) {
+    std::printf("step %ld reward %.3f loss %.4f\n", static_cast<long>(report->step), report->metrics.at("reward"),
+                report->metrics.at("loss"));
+  }
+  return 0;
+} catch (const grpo::Error& error) {
+  return std::fprintf(stderr, "%s\n", error.what()), 1;
+}
