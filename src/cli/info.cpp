@@ -1,21 +1,51 @@
 #include <omp.h>
 
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "dispatch.h"
+#include "grpo/trainer/config.h"
 
 namespace grpo::cli {
+namespace {
+
+void print_info() {
+  nlohmann::ordered_json isas = nlohmann::ordered_json::array();
+  for (const auto& table : kernels::available_cpu_kernels()) isas.push_back(table.isa);
+  const nlohmann::ordered_json answer = {{"version", GRPO_VERSION},
+                                         {"torch", GRPO_TORCH_VERSION},
+                                         {"compiler", __VERSION__},
+                                         {"threads", omp_get_max_threads()},
+                                         {"cpu_kernels", isas},
+                                         {"devices", {"cpu"}}};
+  std::cout << answer.dump() << "\n";
+}
+
+/// configs/README.md: every option of `grpo train` and `grpo sft`, from the code.
+void print_options() {
+  std::cout << "# Options\n\nWritten by `grpo info --options`; a test compares. Short names (TRL's flat keys) stand at the end.\n\n"
+            << markdown_reference<Config>() << "\n## Short names\n\n| short | option |\n|---|---|\n";
+  for (const auto& [name, target] : config_aliases()) std::cout << "| `" << name << "` | `" << target << "` |\n";
+}
+
+}  // namespace
 
 void add_info(CLI::App& app) {
   auto* sub = app.add_subcommand("info", "Version, build, devices and back ends, as one JSON line");
-  sub->callback([] {
-    nlohmann::ordered_json isas = nlohmann::ordered_json::array();
-    for (const auto& table : kernels::available_cpu_kernels()) isas.push_back(table.isa);
-    const nlohmann::ordered_json answer = {{"version", GRPO_VERSION},          {"torch", GRPO_TORCH_VERSION}, {"compiler", __VERSION__},
-                                           {"threads", omp_get_max_threads()}, {"cpu_kernels", isas},         {"devices", {"cpu"}}};
-    std::cout << answer.dump() << "\n";
+  auto options = std::make_shared<bool>(false);
+  auto schema = std::make_shared<bool>(false);
+  sub->add_flag("--options", *options, "Print the reference of all config options (Markdown)");
+  sub->add_flag("--schema", *schema, "Print the JSON schema of config files, for editors");
+  sub->callback([options, schema] {
+    if (*options) {
+      print_options();
+    } else if (*schema) {
+      std::cout << json_schema<Config>(config_aliases()) << "\n";
+    } else {
+      print_info();
+    }
   });
 }
 

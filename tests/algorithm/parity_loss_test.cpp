@@ -155,7 +155,7 @@ void Case::check_ratio() const {
 
 void Case::check_adaptive_entropy(double entropy) {
   if (!expected_.contains("entropy_coef_after")) return;
-  grpo::AdaptiveEntropy adaptive(loss_config(config_, false));
+  grpo::AdaptiveEntropy adaptive(grpo::testing::loss_config(config_, false));
   adaptive.update(entropy);
   EXPECT_NEAR(adaptive.state().coefficient, number(expected_.at("entropy_coef_after")), 1e-9);
   EXPECT_NEAR(adaptive.state().last_entropy, number(expected_.at("last_world_entropy")), 1e-5);

@@ -76,6 +76,11 @@ TEST(Cli, ConfigErrorsNameTheLine) {
   EXPECT_NE(result.out.find("learning_rate"), std::string::npos);
 }
 
+TEST(Cli, OptionReferenceIsUpToDate) {
+  EXPECT_EQ(run("info --options").out, testing::read_text(fs::path(GRPO_SOURCE_DIR) / "configs" / "README.md"))
+      << "write it anew: grpo info --options > configs/README.md";
+}
+
 TEST(Cli, ShippedConfigsAreValid) {
   for (const auto& entry : fs::directory_iterator(fs::path(GRPO_SOURCE_DIR) / "configs")) {
     if (entry.path().extension() != ".json") continue;

