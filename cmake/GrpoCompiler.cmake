@@ -17,19 +17,18 @@ if(GRPO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
       ${GRPO_CCACHE})
 endif()
 
+if(GRPO_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+  add_compile_options(-fsanitize=${GRPO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+  add_link_options(-fsanitize=${GRPO_SANITIZE})
+endif()
+
 add_library(grpo_options INTERFACE)
 target_compile_options(grpo_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fno-math-errno)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # clang's own warnings inform only
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT GRPO_SANITIZE)  # clang's warnings, and what sanitizers make g++ suspect, inform only
   target_compile_options(grpo_options INTERFACE -Werror)
 endif()
 if(GRPO_NATIVE)
   target_compile_options(grpo_options INTERFACE -march=native)
-endif()
-if(GRPO_SANITIZE)
-  target_compile_options(grpo_options INTERFACE -fsanitize=${GRPO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1 -O1)
-  target_compile_definitions(grpo_options INTERFACE _GLIBCXX_ASSERTIONS)
-  target_link_options(grpo_options INTERFACE -fsanitize=${GRPO_SANITIZE})
-  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # instrumented code makes it warn about initialised members of the standard library
-    target_compile_options(grpo_options INTERFACE -Wno-maybe-uninitialized)
-  endif()
 endif()

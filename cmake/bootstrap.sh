@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 torch_version=2.11.0
 build_packages=(g++ cmake ninja-build pkg-config ccache git python3-venv nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev
                 libutf8proc-dev libsentencepiece-dev libgloo-dev)
-test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy)
+test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
 
 say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }

@@ -110,9 +110,8 @@ fi
 
 stage tests run_ctest cpu
 stage headers build cpu all_verify_interface_header_sets
-stage "build asan" build asan && stage "tests asan" run_ctest asan
+stage "build asan" build asan && stage "tests asan" run_ctest asan -LE '^fuzz$' && stage fuzz run_ctest asan -L '^fuzz$'
 stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'
-stage "build fuzz" build fuzz && stage "fuzz" run_ctest fuzz -L '^fuzz$'
 # Other versions of clang's tools format and judge differently.
 if clang-format --version | grep -q 'version 14\.'; then
   stage format check_format

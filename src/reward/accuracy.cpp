@@ -12,7 +12,8 @@ struct AccuracyOptions {
 };
 
 void describe(ConfigVisitor& visitor, AccuracyOptions& options) {
-  visitor.enumeration("extract", options.extract, {"answer", "boxed", "hash", "any", "last_integer"}, "where the final answer is looked for");
+  visitor.enumeration("extract", options.extract, {"answer", "boxed", "hash", "any", "last_integer"},
+                      "where the final answer is looked for");
   visitor.field("correct", options.correct, "score of a right answer");
   visitor.field("wrong", options.wrong, "score of a wrong or missing answer");
 }

@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kEndToken = "<|endoftext|>";
 
 Json added_token(int64_t id, const std::string& content, bool special) {
-  return {{"id", id}, {"content", content}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", special}};
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", special}};
 }
 
 }  // namespace
@@ -25,9 +26,14 @@ std::shared_ptr<const Tokenizer> make_byte_tokenizer(const std::vector<std::stri
   for (const auto& token : extra_tokens) added.push_back(added_token(id++, token, false));
   added.push_back(added_token(id, kEndToken, true));
   const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-  const Json document = {{"version", "1.0"},       {"truncation", nullptr},    {"padding", nullptr},
-                         {"added_tokens", added},  {"normalizer", nullptr},    {"pre_tokenizer", byte_level},
-                         {"post_processor", nullptr}, {"decoder", byte_level},
+  const Json document = {{"version", "1.0"},
+                         {"truncation", nullptr},
+                         {"padding", nullptr},
+                         {"added_tokens", added},
+                         {"normalizer", nullptr},
+                         {"pre_tokenizer", byte_level},
+                         {"post_processor", nullptr},
+                         {"decoder", byte_level},
                          {"model",
                           {{"type", "BPE"},
                            {"dropout", nullptr},
@@ -38,8 +44,11 @@ std::shared_ptr<const Tokenizer> make_byte_tokenizer(const std::vector<std::stri
                            {"byte_fallback", false},
                            {"vocab", vocabulary},
                            {"merges", Json::array()}}}};
-  const Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"eos_token", kEndToken}, {"pad_token", kEndToken},
-                       {"clean_up_tokenization_spaces", false},        {"model_max_length", 1000000}};
+  const Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                       {"eos_token", kEndToken},
+                       {"pad_token", kEndToken},
+                       {"clean_up_tokenization_spaces", false},
+                       {"model_max_length", 1000000}};
   return text::tokenizer_from_files({{"tokenizer.json", document.dump()}, {"tokenizer_config.json", config.dump(2)}});
 }
 

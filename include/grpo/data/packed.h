@@ -7,8 +7,8 @@ namespace grpo {
 
 /// Sequences laid end to end without padding, a group's shared prompt once. The model computes one hidden row per token.
 ///
-/// Every row belongs to exactly one segment. A row of a segment sees the segment's whole prefix (rows of an earlier segment) and the rows of its
-/// own segment up to itself. A prompt is a segment without prefix; each completion of it is a segment whose prefix is the prompt.
+/// Every row belongs to exactly one segment. A row of a segment sees the segment's whole prefix (rows of an earlier segment) and the rows
+/// of its own segment up to itself. A prompt is a segment without prefix; each completion of it is a segment whose prefix is the prompt.
 struct PackedTokens {
   struct Segment {
     int64_t begin = 0, end = 0;                // rows

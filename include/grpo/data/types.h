@@ -42,7 +42,7 @@ struct Rollout {
   std::vector<float> logprobs;            // nats, one per id: log p under softmax(logits / temperature)
   std::vector<float> processed_logprobs;  // nats, one per id: under the distribution that was really sampled (top-k, … applied)
   FinishReason finish = FinishReason::kLength;
-  int64_t policy_version = 0;             // of the weights that sampled it
+  int64_t policy_version = 0;  // of the weights that sampled it
 };
 
 /// What a reward sees of one rollout.

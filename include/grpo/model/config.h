@@ -14,12 +14,12 @@ struct RopeConfig {
   enum class Type { kDefault, kLinear, kLlama3, kYarn };
   Type type = Type::kDefault;
   double theta = 10000.0;
-  double factor = 1.0;                            // linear, llama3, yarn
-  double low_freq_factor = 1.0;                   // llama3
-  double high_freq_factor = 4.0;                  // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;       // yarn
-  double attention_factor = 1.0;                  // yarn: cos and sin are multiplied by it
-  int64_t original_max_position_embeddings = 0;   // llama3, yarn
+  double factor = 1.0;                           // linear, llama3, yarn
+  double low_freq_factor = 1.0;                  // llama3
+  double high_freq_factor = 4.0;                 // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;      // yarn
+  double attention_factor = 1.0;                 // yarn: cos and sin are multiplied by it
+  int64_t original_max_position_embeddings = 0;  // llama3, yarn
 };
 
 /// One decoder for every family: what tells Llama, SmolLM2, Qwen2/2.5, Qwen3 and Mistral apart are these fields.
@@ -38,13 +38,13 @@ struct ModelConfig {
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
-  bool qk_norm = false;                 // RMSNorm of every q and k head before the rotation
+  bool qk_norm = false;  // RMSNorm of every q and k head before the rotation
   RopeConfig rope;
   std::vector<int64_t> sliding_window;  // per layer: positions that a token sees, itself included; 0 = all. Empty = all layers 0
   std::vector<int32_t> eos_token_ids;   // union of config.json and generation_config.json
   int32_t bos_token_id = -1;            // -1 = none
   int32_t pad_token_id = -1;
-  double initializer_range = 0.02;      // standard deviation of a new model's matrices
+  double initializer_range = 0.02;  // standard deviation of a new model's matrices
 
   int64_t window(int64_t layer) const { return sliding_window.empty() ? 0 : sliding_window[static_cast<size_t>(layer)]; }
   int64_t q_size() const { return num_attention_heads * head_dim; }

@@ -32,7 +32,7 @@ enum class Recompute { kAuto, kNone, kAll };
 
 struct BackwardOptions {
   double temperature = 1.0;
-  Recompute recompute = Recompute::kAuto;  // auto: keep while the kept activations fit `activation_budget`
+  Recompute recompute = Recompute::kAuto;        // auto: keep while the kept activations fit `activation_budget`
   int64_t activation_budget = int64_t{2} << 30;  // bytes
 };
 
@@ -105,7 +105,7 @@ struct LoadOptions {
 std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 
 struct SaveOptions {
-  std::string dtype = "float32";                     // "float32", "bfloat16" or "float16" on disk
+  std::string dtype = "float32";  // "float32", "bfloat16" or "float16" on disk
   int64_t max_shard_bytes = int64_t{5} << 30;
 };
 

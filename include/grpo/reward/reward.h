@@ -35,8 +35,8 @@ struct Score {
 /// What a reward may know of the run and tell it.
 class RewardContext {
  public:
-  int64_t step = 0;                                    // optimiser steps done
-  int64_t max_completion_length = 0;                   // tokens; 0 where there is no limit
+  int64_t step = 0;                                                                               // optimiser steps done
+  int64_t max_completion_length = 0;                                                              // tokens; 0 where there is no limit
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // be done by then
 
   /// Averages `value` into the metric `name` of this step.
