@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "grpo/core/error.h"
-#include "grpo/core/interrupt.h"
 #include "grpo/core/random.h"
 #include "grpo/core/threads.h"
 #include "grpo/optim/adamw.h"
@@ -101,10 +100,8 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
     for (const int64_t item : next_items(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size))) {
       problems.push_back(&problems_[static_cast<size_t>(item)]);
     }
-    GenerateContext context;
-    context.interrupted = [] { return false; };
     SampledBatch sampled = sample(*policy_, impl_->engine, problems, config_.data.prompt, config_.rollout.sampling,
-                                  {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)}, context);
+                                  {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)});
     generated += count_tokens(sampled.rollouts);
     sample_seconds += watch.lap();
     ScoredBatch scores = score(sampled.completions, metrics);
