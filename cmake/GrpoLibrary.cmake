@@ -9,6 +9,8 @@ foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries OpenMP::OpenM
   target_link_libraries(grpo PRIVATE $<BUILD_INTERFACE:${part}>)
 endforeach()
 target_link_libraries(grpo PUBLIC LibTorch::LibTorch)
+# An installed library finds torch where the build found it, even in this project's own .venv, which CMake would leave out.
+get_filename_component(torch_libraries "${LibTorch_CPU_LIBRARY}" DIRECTORY)
 if(GRPO_CUDA)
   target_link_libraries(grpo PRIVATE $<BUILD_INTERFACE:LibTorch::CUDA> $<BUILD_INTERFACE:CUDA::cudart>)
 endif()
@@ -16,7 +18,7 @@ target_compile_features(grpo PUBLIC cxx_std_20)
 file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/grpo/*.h")
 target_sources(grpo PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
 set_target_properties(grpo PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "$ORIGIN" INSTALL_RPATH_USE_LINK_PATH ON)
+                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "$ORIGIN;${torch_libraries}" INSTALL_RPATH_USE_LINK_PATH ON)
 install(TARGETS grpo EXPORT grpoTargets FILE_SET HEADERS)
 
 if(EXISTS "${PROJECT_SOURCE_DIR}/src/grpo_main.cpp")  # not grpo_cli: that is the room

@@ -32,6 +32,7 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   v.field("optimizer_steps", s.optimizer_steps, "");
   v.field("train_seconds", s.train_seconds, "");
   v.field("tokens_seen", s.tokens_seen, "");
+  v.field("objective", s.objective, "");
   bytes("metrics_bytes", s.logs.metrics);
   bytes("completions_bytes", s.logs.completions);
 }

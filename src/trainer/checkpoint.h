@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 #include "trainer/run_folder.h"
 
@@ -19,6 +20,7 @@ struct TrainerState {
   int64_t optimizer_steps = 0;
   double train_seconds = 0;
   double tokens_seen = 0;
+  std::vector<double> objective;
   LogSizes logs;
 };
 

@@ -2,8 +2,10 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
 #include <utility>
 
+#include "grpo/algorithm/adaptive_entropy.h"
 #include "grpo/algorithm/advantages.h"
 #include "trainer/objective.h"
 
@@ -40,7 +42,7 @@ std::unique_ptr<Transformer> frozen_copy(Transformer& policy) {
 class GrpoObjective final : public Objective {
  public:
   GrpoObjective(Transformer& policy, const Config& config, int64_t updates_per_rollout)
-      : policy_(policy), config_(config), needs_old_(updates_per_rollout > 1) {
+      : policy_(policy), config_(config), needs_old_(updates_per_rollout > 1), adaptive_entropy_(config.algorithm.loss) {
     if (config_.algorithm.advantage.reward_weights.empty()) {
       for (const auto& reward : config_.reward) config_.algorithm.advantage.reward_weights.push_back(reward.weight);
     }
@@ -67,29 +69,62 @@ class GrpoObjective final : public Objective {
     return batch;
   }
 
-  LossNormalizer normalizer(const Batch& step) const override {
-    return loss_normalizer(step, config_.rollout.sampling.max_completion_length);
+  LossNormalizer normalizer(const Batch& step) override {
+    const LossConfig& loss = config_.algorithm.loss;
+    LossNormalizer result = loss_normalizer(step, config_.rollout.sampling.max_completion_length);
+    if (loss.top_entropy_quantile < 1.0) {
+      const auto now =
+          frozen_outputs(policy_, step, {.temperature = config_.rollout.sampling.temperature, .entropy = true}, config_.trainer.max_tokens);
+      set_entropy_threshold(result, now.entropy, step.mask, loss.top_entropy_quantile);
+    }
+    return result;
   }
 
   LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) override {
-    return policy_loss(outputs.logprobs, outputs.entropy, micro, normalizer, config_.algorithm.loss);
+    LossConfig config = config_.algorithm.loss;
+    if (config.use_adaptive_entropy) config.entropy_coef = adaptive_entropy_.applied();
+    return policy_loss(outputs.logprobs, outputs.entropy, micro, normalizer, config);
+  }
+
+  void end_step(std::map<std::string, double>& metrics) override {
+    if (!config_.algorithm.loss.use_adaptive_entropy) return;
+    metrics["entropy_coef"] = adaptive_entropy_.applied();
+    adaptive_entropy_.update(metrics.at("entropy"));
+  }
+
+  std::vector<double> state() const override {
+    const auto& [coefficient, last_entropy] = adaptive_entropy_.state();
+    if (!std::isfinite(last_entropy)) return {};
+    return {coefficient, last_entropy};
+  }
+
+  void restore(const std::vector<double>& state) override {
+    if (state.size() == 2) adaptive_entropy_.restore({state[0], state[1]});
   }
 
  private:
   Transformer& policy_;
   Config config_;
   bool needs_old_;
+  AdaptiveEntropy adaptive_entropy_;
   std::unique_ptr<Transformer> reference_;
 };
 
 }  // namespace
 
-at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens) {
+TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens) {
   const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> parts;
-  for (const auto& micro : batch.split({.max_tokens = max_tokens}))
-    parts.push_back(model.logprobs(micro, {.temperature = temperature}).logprobs);
-  return at::cat(parts);
+  std::vector<at::Tensor> logprobs, entropies;
+  for (const auto& micro : batch.split({.max_tokens = max_tokens})) {
+    const TokenOutputs out = model.logprobs(micro, options);
+    logprobs.push_back(out.logprobs);
+    if (options.entropy) entropies.push_back(out.entropy);
+  }
+  return {.logprobs = at::cat(logprobs), .entropy = options.entropy ? at::cat(entropies) : at::Tensor()};
+}
+
+at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens) {
+  return frozen_outputs(model, batch, {.temperature = temperature}, max_tokens).logprobs;
 }
 
 std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout) {

@@ -24,14 +24,20 @@ class Objective {
   /// The loss of a micro-batch of an optimiser step with that normaliser; gradients flow into `outputs`.
   virtual LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) = 0;
   /// The normaliser of one optimiser step.
-  virtual LossNormalizer normalizer(const Batch& step) const = 0;
+  virtual LossNormalizer normalizer(const Batch& step) = 0;
+  /// Ends an optimiser step that had these metrics, and may add to them.
+  virtual void end_step(std::map<std::string, double>& /*metrics*/) {}
+  /// What a checkpoint must keep of the objective, beside weights.
+  virtual std::vector<double> state() const { return {}; }
+  virtual void restore(const std::vector<double>& /*state*/) {}
 };
 
 /// GRPO (Shao et al., 2402.03300) with every loss of `loss_table()`. `policy` is the model that is trained; where beta > 0, a frozen copy
 /// of its present weights is the reference. `updates_per_rollout` > 1 makes it note old log-probs.
 std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout);
 
-/// The log-probs of a batch without gradient, micro-batch by micro-batch, [M].
+/// The log-probs (and entropies, where asked for) of a batch without gradient, micro-batch by micro-batch, [M].
+TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens);
 at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens);
 
 }  // namespace grpo

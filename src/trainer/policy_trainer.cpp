@@ -82,6 +82,8 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
 PolicyTrainer::~PolicyTrainer() = default;
 
 bool PolicyTrainer::at_boundary() const { return impl_->updates.empty(); }
+std::vector<double> PolicyTrainer::objective_state() const { return impl_->objective->state(); }
+void PolicyTrainer::restore_objective(const std::vector<double>& state) { impl_->objective->restore(state); }
 
 /// Problems → completions → verdicts, groups without variance replaced where the config says so.
 std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) {
@@ -218,6 +220,7 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
   metrics["tokens/trained"] = normalizer.tokens;
   apply_update(learning_rate, metrics);
+  impl_->objective->end_step(metrics);
   metrics["time/update"] = watch.lap();
   return metrics;
 }

@@ -203,6 +203,7 @@ void Trainer::save_checkpoint() {
                            .optimizer_steps = optimizer_->steps_done(),
                            .train_seconds = train_seconds_,
                            .tokens_seen = tokens_seen_,
+                           .objective = objective_state(),
                            .logs = folder_->sizes()};
   write_checkpoint(config_.trainer.output_dir, steps_done_, [&](const std::filesystem::path& folder) {
     save_policy(*policy_, folder.string(), "float32");
@@ -231,6 +232,7 @@ bool Trainer::resume() {
     items_taken_ = state.items_taken;
     train_seconds_ = state.train_seconds;
     tokens_seen_ = state.tokens_seen;
+    restore_objective(state.objective);
     folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &state.logs);
     log_info("resumed from " + checkpoint.string());
     return true;

@@ -59,7 +59,11 @@ class Update {
   Update(Transformer& model, const json& config) : model_(model), config_(config), loss_(testing::loss_config(config, false)) {}
 
   double operator()(const Batch& batch) {
-    const auto normalizer = loss_normalizer(batch, config_.at("max_completion_length").get<int64_t>());
+    auto normalizer = loss_normalizer(batch, config_.at("max_completion_length").get<int64_t>());
+    const LogprobOptions options{.temperature = config_.at("temperature"), .entropy = true};
+    if (loss_.top_entropy_quantile < 1.0) {
+      set_entropy_threshold(normalizer, frozen_outputs(model_, batch, options, 24).entropy, batch.mask, loss_.top_entropy_quantile);
+    }
     for (auto* arena : model_.parameters()) arena->flat_grad().zero_();
     metrics.clear();
     double loss = 0.0;

@@ -87,6 +87,10 @@ TEST_P(Resume, EqualsTheUninterruptedRunBitForBit) {
   Config c = tiny_config("resume-" + std::to_string(GetParam()));
   c.algorithm.num_iterations = GetParam();
   c.algorithm.loss.beta = 0.0;
+  c.algorithm.loss.top_entropy_quantile = 0.5;
+  c.algorithm.loss.entropy_coef = 0.1;
+  c.algorithm.loss.use_adaptive_entropy = true;  // its controller must be restored too
+  c.algorithm.loss.entropy_target = 1e3;
   c.trainer.max_steps = 4 * GetParam();
   c.trainer.save_steps = 2 * GetParam();
   std::vector<at::Tensor> expected;

@@ -19,6 +19,8 @@ class PolicyTrainer final : public Trainer {
  private:
   std::map<std::string, double> update(double learning_rate) override;
   bool at_boundary() const override;
+  std::vector<double> objective_state() const override;
+  void restore_objective(const std::vector<double>& state) override;
   std::vector<std::string> plan_lines() const override;
 
   std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);

@@ -73,6 +73,9 @@ class Trainer {
   virtual std::map<std::string, double> update(double learning_rate) = 0;
   /// Whether the state is all in weights, moments and cursors, so that a checkpoint can be taken.
   virtual bool at_boundary() const { return true; }
+  /// What a checkpoint must keep beside weights, moments and cursors.
+  virtual std::vector<double> objective_state() const { return {}; }
+  virtual void restore_objective(const std::vector<double>& /*state*/) {}
   /// Tokens that the activations of one micro-batch are for, and further lines of the plan.
   virtual std::vector<std::string> plan_lines() const = 0;
 
