@@ -26,35 +26,31 @@ grpo=${GRPO_PROGRAM:-build/cpu/bin/grpo}
 rm -rf "$out/base" "$out/rl" "$out/summary.json"
 
 echo "1/3 base model: supervised on demonstrations that sometimes reason and often guess"
+began=$EPOCHREALTIME
 "$grpo" sft configs/quickstart_base.json "trainer.output_dir=$out/base" "trainer.seed=$seed" "data.train.seed=$((1000 + seed))"
+trained=$EPOCHREALTIME
 echo "2/3 reinforcement learning: accuracy and format rewards, nothing else"
 "$grpo" train configs/quickstart.json "model.path=$out/base/model" "trainer.output_dir=$out/rl" "trainer.seed=$seed" \
   "data.train.seed=$((2000 + seed))" ${settings[@]+"${settings[@]}"}
+ended=$EPOCHREALTIME
 echo "3/3 report"
 "$grpo" report "$out/rl"
-python3 - "$out" "$seed" <<'PYTHON'
+python3 - "$out" "$seed" "$began" "$trained" "$ended" <<'PYTHON'
 import json, os, sys
 out, seed = sys.argv[1], int(sys.argv[2])
+began, trained, ended = (float(at.replace(",", ".")) for at in sys.argv[3:])
 
-def lines(run):
-    with open(os.path.join(out, run, "metrics.jsonl")) as file:
-        return [json.loads(line) for line in file]
-
-def seconds(rows):  # step_time is a mean over the steps since the line before
-    total, before = 0.0, 0
-    for row in rows:
-        if row.get("step_time") is not None:
-            total, before = total + row["step_time"] * (row["step"] - before), row["step"]
-    return round(total, 1)
-
-base, rl = lines("base"), lines("rl")
+with open(os.path.join(out, "rl", "metrics.jsonl")) as file:
+    rl = [json.loads(line) for line in file]
 evaluations = [row for row in rl if "eval_accuracy" in row]
+evaluating = sum(row["eval_seconds"] for row in evaluations)
 names = {"accuracy": "eval_accuracy", "accuracy_greedy": "eval_accuracy_greedy", "format": "eval_format", "accuracy_lenient": "eval_accuracy_lenient"}
 summary = {"seed": seed,
            "before": {name: evaluations[0][key] for name, key in names.items()},
            "after": {name: evaluations[-1][key] for name, key in names.items()},
-           "sft_seconds": seconds(base), "rl_seconds": seconds(rl),
-           "eval_seconds": round(sum(row["eval_seconds"] for row in evaluations), 1),
+           # wall clock of the whole stages, start and saving included, evaluation apart
+           "sft_seconds": round(trained - began, 1), "rl_seconds": round(ended - trained - evaluating, 1),
+           "eval_seconds": round(evaluating, 1),
            "steps": max(row["step"] for row in rl), "held_out_problems": int(evaluations[-1]["eval_samples"])}
 with open(os.path.join(out, "summary.json"), "w") as file:
     json.dump(summary, file, indent=2)
