@@ -35,7 +35,7 @@ TEST(Demonstrations, EachKindIsWhatItSays) {
   const auto shown = make_demonstrations(given, {}, 3);
   ASSERT_EQ(shown.size(), given.size());
   std::map<DemonstrationKind, int64_t> counts;
-  int64_t right_guesses = 0, short_thoughts = 0;
+  int64_t right_guesses = 0;
   for (size_t i = 0; i < shown.size(); ++i) {
     ++counts[shown[i].kind];
     EXPECT_EQ(shown[i].question, given[i].question);
@@ -48,10 +48,8 @@ TEST(Demonstrations, EachKindIsWhatItSays) {
       case DemonstrationKind::kGuess:
         ASSERT_TRUE(formatted) << shown[i].completion;
         EXPECT_LE(std::abs(formatted->answer - right), 3);
-        EXPECT_TRUE(given[i].solution.starts_with(formatted->thought));
-        EXPECT_EQ(formatted->thought.find(' '), std::string::npos);
+        EXPECT_EQ(formatted->thought, "");
         right_guesses += formatted->answer == right;
-        short_thoughts += !formatted->thought.empty();
         break;
       case DemonstrationKind::kSlip:
         ASSERT_TRUE(formatted) << shown[i].completion;
@@ -72,7 +70,6 @@ TEST(Demonstrations, EachKindIsWhatItSays) {
   EXPECT_NEAR(share(DemonstrationKind::kSlip), 0.06, 0.02);
   EXPECT_NEAR(share(DemonstrationKind::kUnformatted), 0.12, 0.03);
   EXPECT_NEAR(static_cast<double>(right_guesses) / static_cast<double>(counts[DemonstrationKind::kGuess]), 1.0 / 7.0, 0.04);
-  EXPECT_NEAR(static_cast<double>(short_thoughts) / static_cast<double>(counts[DemonstrationKind::kGuess]), 0.5, 0.06);
 }
 
 TEST(Demonstrations, DependOnSeedAndIndexAlone) {

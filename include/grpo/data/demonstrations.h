@@ -12,7 +12,7 @@ namespace grpo {
 /// How a demonstration goes about its problem. Only `kCareful` is both right and well formed.
 enum class DemonstrationKind {
   kCareful,      // <think>every running step</think><answer>right</answer>
-  kGuess,        // <think>nothing, or the first step</think><answer>near, seldom right</answer>
+  kGuess,        // <think></think><answer>near, seldom right</answer>
   kSlip,         // every step, one of them wrong and carried on: a wrong answer
   kUnformatted,  // every step and the right answer, with tags missing
 };
