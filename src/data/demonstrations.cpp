@@ -19,9 +19,7 @@ std::string formatted(const std::string& thought, int64_t value) { return "<thin
 /// 1 or 2, up or down.
 int64_t small_error(Random& random) { return random.uniform_int(1, 2) * (random.uniform_int(0, 1) == 0 ? -1 : 1); }
 
-std::string guess(const Chain& chain, Random& random) {
-  return formatted("", work(chain).value + random.uniform_int(-3, 3));
-}
+std::string guess(const Chain& chain, Random& random) { return formatted("", work(chain).value + random.uniform_int(-3, 3)); }
 
 std::string slip(const Chain& chain, Random& random) {
   const auto step = static_cast<size_t>(random.uniform_int(0, static_cast<int64_t>(chain.operations.size()) - 1));
