@@ -33,6 +33,7 @@ std::vector<Case> cases() {
     c.sequences = c.golden.at("sequences").get<std::vector<std::vector<int32_t>>>();
     found.push_back(std::move(c));
   }
+  EXPECT_FALSE(found.empty()) << "no model in " << models;
   return found;
 }
 

@@ -1,0 +1,111 @@
+// Oracles: Adam with decoupled weight decay (Loshchilov and Hutter, 1711.05101, algorithm 2) in float64; schedules by hand.
+#include "grpo/optim/adamw.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "grpo/core/error.h"
+
+namespace grpo {
+namespace {
+
+/// A matrix that decays and a norm that does not.
+std::vector<ParameterSlot> slots() {
+  return {{.shape = {3, 5}, .decay = true, .pieces = {{"matrix", 0, 3}}}, {.shape = {4}, .decay = false, .pieces = {{"norm", 0, 4}}}};
+}
+
+struct Fixture {
+  explicit Fixture(const OptimConfig& config)
+      : arena("test", slots(), at::kFloat, at::kCPU), optimizer({&arena}, config, [this] { ++writes; }) {
+    at::Tensor(arena.flat()).copy_(at::randn({arena.numel()}));
+    arena.flat_grad();
+  }
+  void gradient(const at::Tensor& values) { at::Tensor(arena.flat_grad()).copy_(values); }
+  ParameterArena arena;
+  int writes = 0;
+  AdamW optimizer;
+};
+
+TEST(AdamW, FollowsItsRuleOverManySteps) {
+  const OptimConfig config{
+      .learning_rate = 0.01, .adam_beta1 = 0.8, .adam_beta2 = 0.9, .adam_epsilon = 1e-3, .weight_decay = 0.1, .max_grad_norm = 0.5};
+  Fixture f(config);
+  at::Tensor weights = f.arena.flat().to(at::kDouble), first = at::zeros_like(weights), second = at::zeros_like(weights);
+  at::Tensor decay = at::zeros_like(weights), used = at::zeros({f.arena.numel()});  // slots may be padded
+  for (const auto& slot : f.arena.slots()) {
+    used.narrow(0, slot.offset, slot.numel()).fill_(1.0);
+    decay.narrow(0, slot.offset, slot.numel()).fill_(slot.decay ? config.weight_decay : 0.0);
+  }
+  for (int step = 1; step <= 20; ++step) {
+    const at::Tensor gradient = at::randn({f.arena.numel()}) * used * (step % 2 == 0 ? 1.0 : 0.05);  // above and below the clip
+    f.gradient(gradient);
+    const double rate = config.learning_rate / step, length = gradient.to(at::kDouble).norm().item<double>();
+    const auto report = f.optimizer.step(rate);
+    EXPECT_TRUE(report.applied);
+    EXPECT_NEAR(report.grad_norm, length, 1e-5 * length);
+    const at::Tensor g = gradient.to(at::kDouble) * std::min(1.0, config.max_grad_norm / (length + 1e-6));
+    first = config.adam_beta1 * first + (1 - config.adam_beta1) * g;
+    second = config.adam_beta2 * second + (1 - config.adam_beta2) * g * g;
+    const at::Tensor m = first / (1 - std::pow(config.adam_beta1, step)), v = second / (1 - std::pow(config.adam_beta2, step));
+    weights = weights - rate * decay * weights - rate * m / (v.sqrt() + config.adam_epsilon);
+    EXPECT_LE((f.arena.flat().to(at::kDouble) - weights).abs().max().item<double>(), 1e-6) << "step " << step;
+  }
+  EXPECT_EQ(f.writes, 20);
+  EXPECT_EQ(f.optimizer.steps_done(), 20);
+}
+
+TEST(AdamW, AGradientThatIsNotFiniteChangesNothing) {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Fixture f({.learning_rate = 0.1});
+    at::Tensor gradient = at::ones({f.arena.numel()});
+    gradient[2] = bad;
+    f.gradient(gradient);
+    const at::Tensor before = f.arena.flat().clone();
+    EXPECT_FALSE(f.optimizer.step().applied);
+    EXPECT_TRUE(before.equal(f.arena.flat()));
+    EXPECT_EQ(f.optimizer.steps_done(), 0);
+    EXPECT_EQ(f.writes, 0);
+    EXPECT_EQ(f.optimizer.moments()[0].exp_avg.abs().max().item<float>(), 0.0F);
+  }
+}
+
+TEST(AdamW, RestoredMomentsContinueBitForBit) {
+  const OptimConfig config{.learning_rate = 0.05, .weight_decay = 0.01};
+  Fixture whole(config), resumed(config);
+  const at::Tensor gradient = at::randn({whole.arena.numel()}), other = at::randn({whole.arena.numel()});
+  whole.gradient(gradient);
+  whole.optimizer.step();
+  at::Tensor(resumed.arena.flat()).copy_(whole.arena.flat());
+  resumed.optimizer.restore(whole.optimizer.steps_done(), whole.optimizer.moments());
+  for (auto* f : {&whole, &resumed}) {
+    f->gradient(other);
+    f->optimizer.step();
+  }
+  EXPECT_TRUE(whole.arena.flat().equal(resumed.arena.flat()));
+  EXPECT_THROW(resumed.optimizer.restore(1, {}), Error);
+  EXPECT_THROW(resumed.optimizer.restore(1, {{at::zeros({3}), at::zeros({3})}}), Error);
+}
+
+TEST(Schedule, HandValues) {
+  OptimConfig c{.learning_rate = 2.0, .lr_scheduler_type = OptimConfig::Schedule::kLinear, .warmup_steps = 4, .min_lr_ratio = 0.1};
+  const auto rate = [&c](int64_t step) { return scheduled_learning_rate(c, step, 14); };
+  EXPECT_EQ(rate(0), 0.0);
+  EXPECT_EQ(rate(1), 0.5);
+  EXPECT_EQ(rate(4), 2.0);
+  EXPECT_NEAR(rate(9), 1.1, 1e-12);  // half way from 2 to 0.2
+  EXPECT_NEAR(rate(14), 0.2, 1e-12);
+  EXPECT_NEAR(rate(99), 0.2, 1e-12);
+  c.lr_scheduler_type = OptimConfig::Schedule::kCosine;
+  EXPECT_NEAR(rate(9), 1.1, 1e-12);
+  EXPECT_NEAR(rate(4 + 10 / 3), 0.2 + 1.8 * 0.5 * (1 + std::cos(std::acos(-1.0) * 0.3)), 1e-12);
+  EXPECT_NEAR(rate(14), 0.2, 1e-12);
+  c.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  EXPECT_EQ(rate(3), 1.5);
+  EXPECT_EQ(rate(1000), 2.0);
+}
+
+}  // namespace
+}  // namespace grpo
