@@ -13,7 +13,7 @@ constexpr std::string_view kPrefix = "eval_", kGreedy = "_greedy";
 constexpr size_t kMostTiles = 12;
 
 bool is_share(std::string_view metric) {
-  return metric == "accuracy" || metric == "format" || metric == "clipped_ratio" || metric.substr(0, 5) == "pass@";
+  return metric.substr(0, 8) == "accuracy" || metric == "format" || metric == "clipped_ratio" || metric.substr(0, 5) == "pass@";
 }
 
 std::string title_of(std::string_view metric) {
