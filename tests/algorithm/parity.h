@@ -23,9 +23,9 @@ namespace grpo::testing {
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kHandledFormats = {{
     {"grpo-loss", "algorithm: parity_loss_test"},
     {"grpo-advantages", "algorithm: parity_advantages_test"},
-    {"rloo", "trainer"},
-    {"grpo-e2e", "trainer"},
-    {"grpo-train", "trainer"},
+    {"rloo", "none yet: RLOO is not built"},
+    {"grpo-e2e", "trainer: parity_test"},
+    {"grpo-train", "trainer: parity_test"},
 }};
 
 inline std::filesystem::path trl_dir() { return parity_dir() / "trl"; }
