@@ -9,7 +9,4 @@
 set -uo pipefail
 config=${1:?expected a config file}
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
-run=$(build/cpu/bin/grpo train "$config" --print-config | python3 -c 'import json, sys; print(json.load(sys.stdin)["trainer"]["output_dir"])')
-resume=()
-compgen -G "$run/checkpoint-*" >/dev/null && resume=(--resume)
-srun build/cpu/bin/grpo train "$config" ${resume[@]+"${resume[@]}"} || scontrol requeue "$SLURM_JOB_ID"
+srun build/cpu/bin/grpo train "$config" --resume || scontrol requeue "$SLURM_JOB_ID"

@@ -36,7 +36,7 @@ void run(const Config& config, const TrainArguments& arguments, const Registry& 
     for (const auto& line : trainer.plan()) std::cout << line << "\n";
     return;
   }
-  if (arguments.resume && !trainer.resume()) fail_usage("--resume", "no checkpoint in " + config.trainer.output_dir);
+  if (arguments.resume) trainer.resume();
   if (!trainer.train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
 }
 
@@ -44,7 +44,7 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
   auto* sub = app.add_subcommand(name, about);
   auto arguments = std::make_shared<TrainArguments>();
   sub->add_option("config", arguments->configs, "JSON files, merged in order, and overrides such as optim.learning_rate=1e-6")->required();
-  sub->add_flag("--resume", arguments->resume, "Continue from the newest checkpoint of the run folder");
+  sub->add_flag("--resume", arguments->resume, "Continue from the newest checkpoint of the run folder; from the start where there is none yet");
   sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory");
   sub->add_flag("--print-config", arguments->print_config, "Print the resolved config and stop");
   sub->allow_extras();  // --section.key=value

@@ -237,6 +237,9 @@ bool Trainer::resume() {
     log_info("resumed from " + checkpoint.string());
     return true;
   }
+  const LogSizes nothing;
+  folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &nothing);
+  log_info("no checkpoint in " + config_.trainer.output_dir + " yet: begins with the first step");
   return false;
 }
 

@@ -4,11 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <random>
 #include <sstream>
+#include <thread>
 
-#include "support/parity.h"
+#include "support/checkpoints.h"
 
 namespace grpo {
 namespace {
@@ -121,21 +125,94 @@ TEST(Cli, TrainsATinyModelResumesReportsAndConverts) {
   EXPECT_TRUE(eval[0].contains("pass@1"));
 }
 
-TEST(ParityCli, LogprobsAndGreedyTokens) {
-  const fs::path folder = testing::parity_dir() / "models" / "llama";
-  GRPO_REQUIRE_DATA(folder);
+/// Starts the program on `arguments` and kills it after `milliseconds`, unless it ended before. Whether it ended well by itself.
+bool run_and_kill(const std::string& arguments, int milliseconds) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string command = "exec " + std::string(GRPO_BINARY_DIR) + "/bin/grpo " + arguments + " >/dev/null 2>&1";
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// Metrics of a run without its times; each line once.
+std::vector<json> timeless_metrics(const fs::path& run) {
+  std::vector<json> rows;
+  std::istringstream in(testing::read_text(run / "metrics.jsonl"));
+  for (std::string line; std::getline(in, line);) {
+    json row = json::parse(line);
+    for (auto it = row.begin(); it != row.end();) {
+      const bool timed = it.key() == "step_time" || it.key().starts_with("time/");
+      it = timed ? row.erase(it) : std::next(it);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// Oracle: the run that nobody killed, bit for bit.
+TEST(Cli, ARunKilledAtAnyMomentResumesToTheSameWeights) {
+  const fs::path base = scratch("kill-base"), whole = scratch("kill-whole"), killed = scratch("kill-killed");
+  for (const auto& folder : {base, whole, killed}) fs::remove_all(folder);
+  const std::string configs = std::string(GRPO_SOURCE_DIR) + "/configs/";
+  const std::string tiny = " model.new.hidden_size=32 model.new.intermediate_size=64 model.new.num_hidden_layers=1 data.train.count=64";
+  ASSERT_EQ(run("sft " + configs + "quickstart_base.json trainer.output_dir=" + base.string() + tiny + " --max_steps=2").status, 0);
+  const fs::path rewards = scratch("kill-rewards.json");  // one that an untrained model earns now and then, so that weights move
+  std::ofstream(rewards) << R"({"reward": [{"name": "length", "options": {"target": 8}}]})";
+  const std::string train = "train " + configs + "quickstart.json " + rewards.string() + " model.path=" + base.string() +
+                            "/model data.train.count=200 eval.eval_steps=0 eval.at_start=false eval.at_end=false generation_batch_size=16 "
+                            "save_steps=1 max_steps=8 trainer.output_dir=";
+  ASSERT_EQ(run(train + whole.string()).status, 0);
+
+  std::mt19937 random(std::random_device{}());
+  int kills = 0;
+  bool done = false;
+  for (; !done && kills < 60; ++kills) {
+    const int patience = 300 + 50 * kills;  // longer and longer, so that slow machines get through
+    done = run_and_kill(train + killed.string() + " --resume", std::uniform_int_distribution<int>(50, patience)(random));
+  }
+  ASSERT_TRUE(done) << "not done after " << kills << " tries";
+  for (const auto& entry : fs::recursive_directory_iterator(whole / "model")) {
+    EXPECT_EQ(testing::read_text(entry.path()), testing::read_text(killed / "model" / fs::relative(entry.path(), whole / "model")))
+        << entry.path();
+  }
+  const auto expected = timeless_metrics(whole), got = timeless_metrics(killed);
+  EXPECT_NE(expected.back().at("loss"), 0.0);
+  ASSERT_EQ(expected.size(), got.size());
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(expected[i], got[i]) << "line " << i;
+}
+
+void expect_goldens(const fs::path& folder) {
   const json golden = testing::read_json(folder / "golden.json");
-  const auto& greedy = golden.at("greedy").at(0);
-  const auto answers = run("logprobs --model " + folder.string() + " --greedy " + std::to_string(greedy.at("new_tokens").size()),
-                           json{{"ids", greedy.at("prompt")}}.dump())
-                           .lines();
-  ASSERT_EQ(answers.size(), 1U);
-  EXPECT_EQ(answers[0].at("new_ids"), greedy.at("new_tokens"));
-  const auto& sequence = golden.at("sequences").at(0);
-  const auto line = run("logprobs --model " + folder.string(), json{{"ids", sequence}}.dump()).lines().at(0);
-  for (size_t t = 0; t + 1 < sequence.size(); ++t) {
-    EXPECT_NEAR(line.at("logprobs")[t].get<double>(), golden.at("next_token_logprobs")[0][t].get<double>(), 2e-4);
-    EXPECT_NEAR(line.at("entropy")[t].get<double>(), golden.at("entropy")[0][t].get<double>(), 2e-4);
+  for (const auto& greedy : golden.at("greedy")) {
+    const auto answers = run("logprobs --model " + folder.string() + " --greedy " + std::to_string(greedy.at("new_tokens").size()),
+                             json{{"ids", greedy.at("prompt")}}.dump())
+                             .lines();
+    ASSERT_EQ(answers.size(), 1U);
+    EXPECT_EQ(answers[0].at("new_ids"), greedy.at("new_tokens"));
+  }
+  std::string input;
+  for (const auto& sequence : golden.at("sequences")) input += json{{"ids", sequence}}.dump() + "\n";
+  const auto lines = run("logprobs --model " + folder.string(), input).lines();
+  ASSERT_EQ(lines.size(), golden.at("sequences").size());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    for (size_t t = 0; t + 1 < golden.at("sequences")[i].size(); ++t) {
+      EXPECT_NEAR(lines[i].at("logprobs")[t].get<double>(), golden.at("next_token_logprobs")[i][t].get<double>(), 2e-4);
+      EXPECT_NEAR(lines[i].at("entropy")[t].get<double>(), golden.at("entropy")[i][t].get<double>(), 2e-4);
+    }
+  }
+}
+
+TEST(ParityCli, LogprobsAndGreedyTokens) {
+  GRPO_REQUIRE_DATA(testing::parity_dir() / "models");
+  for (const fs::path& folder : testing::checkpoints()) {
+    SCOPED_TRACE(folder.filename());
+    expect_goldens(folder);
   }
 }
 

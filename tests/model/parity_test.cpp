@@ -5,6 +5,7 @@
 
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
+#include "support/checkpoints.h"
 #include "support/packed.h"
 #include "support/parity.h"
 
@@ -20,20 +21,13 @@ struct Case {
   std::vector<std::vector<int32_t>> sequences;
 };
 
-/// Every checkpoint of the parity folder whose family the library reads.
 std::vector<Case> cases() {
   std::vector<Case> found;
-  const fs::path models = testing::parity_dir() / "models";
-  if (!fs::exists(models)) return found;
-  for (const auto& entry : fs::directory_iterator(models)) {
-    if (!fs::exists(entry.path() / "golden.json")) continue;
-    const auto type = testing::read_json(entry.path() / "config.json").at("model_type").get<std::string>();
-    if (type != "llama" && type != "mistral" && type != "qwen2" && type != "qwen3") continue;
-    Case c{entry.path(), testing::read_json(entry.path() / "golden.json"), {}};
+  for (const auto& folder : testing::checkpoints()) {
+    Case c{folder, testing::read_json(folder / "golden.json"), {}};
     c.sequences = c.golden.at("sequences").get<std::vector<std::vector<int32_t>>>();
     found.push_back(std::move(c));
   }
-  EXPECT_FALSE(found.empty()) << "no model in " << models;
   return found;
 }
 

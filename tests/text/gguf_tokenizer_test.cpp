@@ -143,18 +143,27 @@ Metadata from_sentencepiece(const sentencepiece::SentencePieceProcessor& model) 
 }
 
 TEST(ParityGgufTokenizer, MergesOfScoresGiveSentencepiecesIds) {
-  const auto golden = testing::parity_dir() / "tokenizers" / "llama2_sp.json";
-  GRPO_REQUIRE_DATA(golden);
-  const Json cases = testing::read_json(golden);
-  sentencepiece::SentencePieceProcessor model;
-  ASSERT_TRUE(model.Load((testing::data_dir() / cases.at("meta").at("source").get<std::string>()).string()).ok());
-  const auto tokenizer = from_sentencepiece(model).load();
-  for (const Json& row : cases.at("cases")) {
-    const std::string text = row.at("text");
-    // the folder's file looks for special tokens in the text, sentencepiece does not; of no text it makes no space
-    if (text.empty() || text.find("<s>") != text.npos || text.find("</s>") != text.npos || text.find("<unk>") != text.npos) continue;
-    EXPECT_EQ(tokenizer->encode(text), row.at("ids_with_special").get<Ids>()) << row.at("id");
+  const auto folder = testing::parity_dir() / "tokenizers";
+  GRPO_REQUIRE_DATA(folder);
+  size_t checked = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    const Json golden = testing::read_json(entry.path());
+    const std::filesystem::path source = testing::data_dir() / golden.at("meta").at("source").get<std::string>();
+    if (source.extension() != ".model") continue;
+    SCOPED_TRACE(entry.path().filename());
+    sentencepiece::SentencePieceProcessor model;
+    ASSERT_TRUE(model.Load(source.string()).ok());
+    const auto tokenizer = from_sentencepiece(model).load();
+    for (const Json& row : golden.at("cases")) {
+      const std::string text = row.at("text");
+      // the folder's file looks for special tokens in the text, sentencepiece does not; of no text it makes no space
+      if (text.empty() || text.find("<s>") != text.npos || text.find("</s>") != text.npos || text.find("<unk>") != text.npos) continue;
+      EXPECT_EQ(tokenizer->encode(text), row.at("ids_with_special").get<Ids>()) << row.at("id");
+    }
+    ++checked;
   }
+  EXPECT_GT(checked, 0u) << "no sentencepiece model among the goldens of " << folder;
 }
 
 }  // namespace

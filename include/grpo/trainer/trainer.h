@@ -48,7 +48,8 @@ class Trainer {
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
   std::optional<TrainReport> step();
-  /// Continues from the newest whole checkpoint of the run folder; false where there is none.
+  /// Continues from the newest whole checkpoint of the run folder. Where there is none yet, the run begins anew, what it has logged is cut,
+  /// and the answer is false.
   bool resume();
   /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
   std::map<std::string, double> evaluate();
