@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
 
 int main(int argc, char** argv) try {
   if (argc != 4) return std::fprintf(stderr, "usage: own_loop MODEL PROBLEMS.jsonl STEPS\n"), 2;
@@ -36,7 +37,8 @@ int main(int argc, char** argv) try {
       grpo::policy_loss(tokens.logprobs, tokens.entropy, micro, normalizer, {}).loss.backward();
     }
     optimizer.step();  // the engine refreshes itself
-    std::printf("step %ld reward %.3f\n", static_cast<long>(step + 1), advantages.numel() > 0 ? scores.rewards.front() : 0.0);
+    const double total = std::accumulate(scores.rewards.begin(), scores.rewards.end(), 0.0);
+    std::printf("step %ld reward %.3f\n", static_cast<long>(step + 1), total / static_cast<double>(scores.rewards.size()));
   }
   return 0;
 } catch (const grpo::Error& error) {
