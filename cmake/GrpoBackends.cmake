@@ -1,5 +1,5 @@
 # What the options GRPO_CUDA, GRPO_NCCL and GRPO_GLOO need. A back end B that is off is replaced by a stub at link time: of the files
-# B.cpp and no_B.cpp of a folder, grpo_select_backends keeps one.
+# B.cpp or B_….cpp and no_B.cpp of a folder, grpo_select_backends keeps one kind.
 if(GRPO_NCCL AND NOT GRPO_CUDA)
   message(FATAL_ERROR "[grpo] expected GRPO_CUDA=ON where GRPO_NCCL=ON; got OFF")
 endif()
@@ -39,7 +39,7 @@ function(grpo_select_backends list)
     if(GRPO_${upper})
       list(FILTER selected EXCLUDE REGEX "/no_${backend}\\.cpp$")
     else()
-      list(FILTER selected EXCLUDE REGEX "/${backend}\\.cpp$")
+      list(FILTER selected EXCLUDE REGEX "/${backend}(_[a-z_]+)?\\.cpp$")
     endif()
   endforeach()
   set(${list} ${selected} PARENT_SCOPE)

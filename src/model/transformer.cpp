@@ -69,6 +69,7 @@ Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device de
            .final_norm = pointer(*m.head, 0),
            .head = config_.tie_word_embeddings ? linear_view(*m.embedding, 0, -1, element) : linear_view(*m.head, 1, -1, element),
            .layers = {},
+           .device = device.is_cuda() ? ModelView::Device::kCuda : ModelView::Device::kCpu,
            .vocab_limit = config_.vocab_size};
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
     const ParameterArena& a = *m.layers[static_cast<size_t>(i)];

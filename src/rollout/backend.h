@@ -21,6 +21,7 @@ struct DecodeRow {
 struct DecodeDraw {
   SampleKey key;
   uint32_t position = 0;            // of the drawn token within the completion
+  int32_t remaining = 1;            // tokens that the sample may still have, this one included
   std::span<const int32_t> prompt;  // what a repetition penalty applies to
   std::span<const int32_t> output;
 };
@@ -31,6 +32,22 @@ struct DrawnToken {
   float logprob = 0, processed_logprob = 0;  // nats, as in Rollout
 };
 
+/// What one call runs: all rows, then a draw of one token after each of the first draws.size() rows; the rows after those are prompts', whose
+/// keys the other rows may see, while a drawn row's own key only that row sees. With more `steps` than one, all rows draw, and each goes on
+/// with what it drew until its sample ends: at a stop id, or with its last remaining token.
+struct StepBatch {
+  std::span<const DecodeRow> rows;
+  std::span<const DecodeDraw> draws;
+  std::span<const int32_t> stop_ids;
+  int64_t steps = 1;
+};
+
+/// What suits a back end.
+struct BackendTraits {
+  int64_t slots = 1;  // samples at a time, where nobody asks for another number
+  int64_t steps = 1;  // of one call at most
+};
+
 /// Room that a back end is to make before steps run. Sequences 0 … slots-1 are samples', slots … 2 slots-1 prefixes'.
 struct BackendLimits {
   int64_t rows = 0;             // of one step
@@ -38,6 +55,7 @@ struct BackendLimits {
   int64_t slot_capacity = 0;    // positions of a sample's own
   int64_t prefix_capacity = 0;  // positions of a prefix
   int64_t length = 0;           // positions that a row may see
+  friend bool operator==(const BackendLimits&, const BackendLimits&) = default;
 };
 
 /// A decoder on one device. The engine schedules; the back end computes. Results of a row depend on its own tokens alone.
@@ -45,6 +63,7 @@ class DecodeBackend {
  public:
   virtual ~DecodeBackend() = default;
 
+  virtual BackendTraits traits() const = 0;
   /// Packs the weights unless those of `version` are packed already. The view stays valid while steps run.
   virtual void refresh(const ModelView& view, int64_t version) = 0;
   /// Bytes of keys and values of a sequence with room for `capacity` positions of its own.
@@ -52,15 +71,15 @@ class DecodeBackend {
   virtual void reserve(const BackendLimits& limits) = 0;
   /// Makes `sequence` empty, to go on after the `prefix_length` positions of sequence `prefix` (-1: from the start).
   virtual void bind(int32_t sequence, int32_t prefix = -1, int64_t prefix_length = 0) = 0;
-  /// Runs all rows, then draws one token after each of the first draws.size() rows. The rows after those are prompts', whose keys the
-  /// step's other rows may see; a drawn row's own key only that row sees.
-  virtual void step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
-                    std::span<DrawnToken> drawn) = 0;
+  /// drawn [batch.steps, batch.draws]; what lies beyond a sample's end is indeterminate.
+  virtual void step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) = 0;
   /// Frees weights and caches.
   virtual void release() = 0;
 };
 
 /// threads: 0 = OpenMP's default.
 std::unique_ptr<DecodeBackend> make_cpu_backend(int threads);
+/// Throws where the build has no CUDA or the machine no GPU.
+std::unique_ptr<DecodeBackend> make_cuda_backend();
 
 }  // namespace grpo

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "grpo/core/error.h"
 
@@ -96,8 +97,10 @@ void CpuBackend::Worker::end_part() const {
 #pragma omp barrier
 }
 
-void CpuBackend::step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
-                      std::span<DrawnToken> drawn) {
+void CpuBackend::step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) {
+  GRPO_CHECK(batch.steps == 1, "CpuBackend::step", "expected one step a call; got " + std::to_string(batch.steps));
+  const std::span<const DecodeRow> rows = batch.rows;
+  const std::span<const DecodeDraw> draws = batch.draws;
   const auto drawn_rows = static_cast<int64_t>(draws.size()), all_rows = static_cast<int64_t>(rows.size());
   const bool by_rows = model_.bytes() <= kSmallModelBytes;
   const int64_t useful = by_rows ? (all_rows + kRowBlock - 1) / kRowBlock : threads_;

@@ -16,12 +16,12 @@ class CpuBackend final : public DecodeBackend {
  public:
   CpuBackend(const kernels::DecodeKernels& table, int threads);
 
+  BackendTraits traits() const override { return {.slots = 128, .steps = 1}; }  // more samples at a time hardly raise the rate
   void refresh(const ModelView& view, int64_t version) override;
   int64_t sequence_bytes(const ModelView& view, int64_t capacity) const override;
   void reserve(const BackendLimits& limits) override;
   void bind(int32_t sequence, int32_t prefix, int64_t prefix_length) override;
-  void step(std::span<const DecodeRow> rows, std::span<const DecodeDraw> draws, const SamplingParams& params,
-            std::span<DrawnToken> drawn) override;
+  void step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) override;
   void release() override;
 
  private:

@@ -12,7 +12,10 @@ namespace grpo {
 namespace {
 
 constexpr std::string_view kWhere = "RolloutEngine::generate";
-constexpr int64_t kAutoSlots = 128;  // on CPUs more samples at a time hardly raise the rate
+
+std::unique_ptr<DecodeBackend> make_backend(ModelView::Device device, int threads) {
+  return device == ModelView::Device::kCuda ? make_cuda_backend() : make_cpu_backend(threads);
+}
 
 int64_t context_length(const ModelView& view, const EngineOptions& options) {
   const int64_t model = std::min(view.config->max_position_embeddings, view.rope->positions);
@@ -38,14 +41,14 @@ void check_prompts(std::span<const Prompt> prompts, int64_t max_length, int64_t 
 }
 
 // Slots that fit: each may need a prefix of its own.
-int64_t plan_slots(const EngineOptions& options, int64_t slot_bytes, int64_t prefix_bytes, int64_t samples) {
+int64_t plan_slots(const EngineOptions& options, int64_t auto_slots, int64_t slot_bytes, int64_t prefix_bytes, int64_t samples) {
   const int64_t fitting = options.kv_budget_bytes / (slot_bytes + prefix_bytes);
   if (fitting < 1) {
     fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string(slot_bytes + prefix_bytes) +
                            " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
                            " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
   }
-  return std::min({fitting, options.max_slots > 0 ? options.max_slots : kAutoSlots, samples});
+  return std::min({fitting, options.max_slots > 0 ? options.max_slots : auto_slots, samples});
 }
 
 std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams& params) {
@@ -58,7 +61,7 @@ std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams
 }  // namespace
 
 RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options)
-    : view_(&view), version_(std::move(version)), options_(options), backend_(make_cpu_backend(options.threads)) {
+    : view_(&view), version_(std::move(version)), options_(options), backend_(make_backend(view.device, options.threads)) {
   if (options.max_slots < 0 || options.max_sequence_length < 0 || options.kv_budget_bytes < 1 || options.prefill_tokens < 1 ||
       options.threads < 0) {
     fail_usage("RolloutEngine", "expected max_slots, max_sequence_length, threads >= 0 and kv_budget_bytes, prefill_tokens >= 1");
@@ -85,7 +88,7 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
     shortest_prompt = std::min(shortest_prompt, static_cast<int64_t>(prompt.ids.size()));
   }
   const int64_t completion = std::min(params.max_completion_length, plan.max_length - shortest_prompt);
-  plan.slots = plan_slots(options_, backend_->sequence_bytes(*view_, completion), backend_->sequence_bytes(*view_, longest_prompt - 1),
+  plan.slots = plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion), backend_->sequence_bytes(*view_, longest_prompt - 1),
                           static_cast<int64_t>(prompts.size()) * params.num_generations);
   plan.prefill_tokens = options_.prefill_tokens;
   plan.policy_version = version_();

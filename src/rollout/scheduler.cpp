@@ -44,7 +44,7 @@ std::vector<Rollout> Scheduler::run() {
     if (context.interrupted && context.interrupted()) fail("RolloutEngine::generate", "interrupted");
     admit();
     build_step();
-    backend_.step(rows_, draws_, plan_.params, drawn_);
+    backend_.step({.rows = rows_, .draws = draws_, .stop_ids = plan_.stop_ids, .steps = steps_}, plan_.params, drawn_);
     take_tokens();
     if (context.on_progress) context.on_progress(tokens_, finished_);
   }
@@ -102,16 +102,29 @@ void Scheduler::build_step() {
     draws_.push_back(
         {.key = {plan_.key.seed, plan_.key.step, static_cast<uint64_t>(rollout.problem), static_cast<uint32_t>(rollout.sample)},
          .position = static_cast<uint32_t>(done),
+         .remaining = static_cast<int32_t>(completion_limit(rollout.group) - done),
          .prompt = rollout.prompt_ids,
          .output = rollout.ids});
     drawing_slots_.push_back(static_cast<int32_t>(s));
   }
   rows_.insert(rows_.end(), prefill_rows_.begin(), prefill_rows_.end());
-  drawn_.resize(draws_.size());
+  steps_ = choose_steps();
+  drawn_.resize(draws_.size() * static_cast<size_t>(steps_));
+}
+
+// Several steps where no prompt waits for one of its own. A slot whose sample ends among them is filled again after the last.
+int64_t Scheduler::choose_steps() const {
+  if (!prefill_rows_.empty() || !prefilling_.empty()) return 1;
+  int64_t longest = 1;
+  for (const DecodeDraw& draw : draws_) longest = std::max<int64_t>(longest, draw.remaining);
+  return std::min(backend_.traits().steps, longest);
 }
 
 void Scheduler::take_tokens() {
-  for (size_t d = 0; d < drawn_.size(); ++d) take_token(drawing_slots_[d], drawn_[d]);
+  for (size_t i = 0; i < drawn_.size(); ++i) {
+    const int32_t slot = drawing_slots_[i % draws_.size()];
+    if (slots_[static_cast<size_t>(slot)].rollout >= 0) take_token(slot, drawn_[i]);  // else its sample has ended in this call
+  }
 }
 
 void Scheduler::take_token(int32_t number, const DrawnToken& token) {

@@ -62,6 +62,7 @@ class Scheduler {
   void admit();
   void open_group(int64_t group);
   void build_step();
+  int64_t choose_steps() const;
   void take_tokens();
   void take_token(int32_t slot, const DrawnToken& token);
   std::optional<FinishReason> finish_of(Slot& slot, const Rollout& rollout) const;
@@ -82,7 +83,8 @@ class Scheduler {
   std::vector<DecodeRow> rows_, prefill_rows_;
   std::vector<DecodeDraw> draws_;
   std::vector<int32_t> drawing_slots_;
-  std::vector<DrawnToken> drawn_;
+  int64_t steps_ = 1;
+  std::vector<DrawnToken> drawn_;  // [steps_, draws_]
 };
 
 }  // namespace grpo

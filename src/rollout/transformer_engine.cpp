@@ -7,7 +7,8 @@ namespace grpo {
 RolloutEngine::RolloutEngine(Transformer& model, EngineOptions options)
     : RolloutEngine(
           model.view(), [&model] { return model.version(); }, options) {
-  GRPO_CHECK(model.device().is_cpu(), "RolloutEngine", "expected a model on the CPU; got one on " + model.device().str());
+  GRPO_CHECK(model.device().is_cpu() || model.device().is_cuda(), "RolloutEngine",
+             "expected a model on a CPU or a CUDA device; got one on " + model.device().str());
 }
 
 }  // namespace grpo

@@ -35,6 +35,7 @@ struct LayerView {
 
 /// Raw pointers into the parameter arenas: the one set of weights, as a decoder reads it. Addresses stay fixed for the model's lifetime.
 struct ModelView {
+  enum class Device : uint8_t { kCpu, kCuda };
   const ModelConfig* config = nullptr;
   const RopeTable* rope = nullptr;
   DType dtype = DType::kF32;         // of norms and the embedding
@@ -42,6 +43,7 @@ struct ModelView {
   const void* final_norm = nullptr;  // [hidden]
   LinearView head;                   // [vocab, hidden]; the embedding where tied
   std::vector<LayerView> layers;
+  Device device = Device::kCpu;  // where all pointers point but `config` and `rope`
   int64_t vocab_limit = 0;  // rows from here on are padding of the vocabulary: never sampled, masked in training
 };
 

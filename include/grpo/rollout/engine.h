@@ -16,7 +16,7 @@ class Transformer;
 struct ModelView;
 
 struct EngineOptions {
-  int64_t max_slots = 0;                       // samples decoded at a time; 0 = as many as the KV budget holds, at most 128
+  int64_t max_slots = 0;                       // samples decoded at a time; 0 = as many as the KV budget holds, at most 128 (CUDA: 256)
   int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
   int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
   int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
@@ -57,7 +57,8 @@ class DecodeBackend;
 /// group's samples; a slot takes the next sample as soon as its own ends.
 ///
 /// A sample depends on the weights, the prompt's ids, the parameters and its key alone: for one instruction set, tokens and log-probs
-/// are equal bit for bit at any slot count, batch, thread count and order of refilling. Not to be called from several threads at once.
+/// are equal bit for bit at any slot count, batch, thread count and order of refilling (on CUDA up to what its matrix product rounds
+/// differently for other batch sizes). Not to be called from several threads at once.
 class RolloutEngine {
  public:
   /// Keeps a reference to `model`. Throws where the model is not on a device that has an engine.

@@ -92,6 +92,8 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
 inline int __any_sync(unsigned mask, int predicate) { return static_cast<int>(__ballot_sync(mask, predicate) != 0); }
 inline int __all_sync(unsigned mask, int predicate) { return static_cast<int>(__ballot_sync(mask, predicate) == 0xFFFFFFFFU); }
 
+using std::isfinite;
+using std::isnan;
 inline float rsqrtf(float x) { return 1.0F / std::sqrt(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }

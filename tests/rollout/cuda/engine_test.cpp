@@ -1,0 +1,267 @@
+// The decode engine over the CUDA back end, executed on the host. Oracle: the CPU back end over the same weights.
+#include "grpo/rollout/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+#include "cuda/host/fibers.h"
+#include "grpo/core/error.h"
+#include "toy_model.h"
+
+namespace grpo {
+namespace {
+
+using testing::toy_config;
+using testing::ToyModel;
+
+constexpr float kTolerance = 4e-5F;  // both round in fp32, in different orders
+
+std::vector<Prompt> some_prompts(int64_t vocab) {
+  Random random(5);
+  std::vector<Prompt> prompts;
+  for (const int length : {1, 2, 7, 33, 40, 3, 19}) {
+    Prompt& prompt = prompts.emplace_back();
+    prompt.problem = static_cast<int64_t>(100 + prompts.size());
+    for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, vocab - 1)));
+  }
+  return prompts;
+}
+
+std::vector<Rollout> sample(ToyModel& model, ModelView::Device device, const SamplingParams& params, const EngineOptions& options = {}) {
+  kernels::host::set_order(std::random_device{}());
+  model.view.device = device;
+  RolloutEngine engine(
+      model.view, [] { return int64_t{7}; }, options);
+  return engine.generate(some_prompts(model.config.vocab_size), params, {.seed = 9, .step = 4});
+}
+
+SamplingParams short_params(int64_t generations = 3, int64_t length = 20) {
+  SamplingParams params;
+  params.num_generations = generations;
+  params.max_completion_length = length;
+  params.temperature = 0.8;
+  return params;
+}
+
+void expect_near(const std::vector<float>& a, const std::vector<float>& b, float tolerance) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t t = 0; t < a.size(); ++t) ASSERT_NEAR(a[t], b[t], tolerance);
+}
+
+void expect_equal(const std::vector<Rollout>& a, const std::vector<Rollout>& b, float tolerance = kTolerance) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(a[i].ids, b[i].ids);
+    EXPECT_EQ(a[i].finish, b[i].finish);
+    expect_near(a[i].logprobs, b[i].logprobs, tolerance);
+    expect_near(a[i].processed_logprobs, b[i].processed_logprobs, tolerance);
+  }
+}
+
+void expect_agreement(ToyModel& model, const SamplingParams& params, const EngineOptions& options = {}) {
+  const auto expected = sample(model, ModelView::Device::kCpu, params, options);
+  ASSERT_EQ(expected.size(), 7U * static_cast<size_t>(params.num_generations));
+  expect_equal(sample(model, ModelView::Device::kCuda, params, options), expected);
+}
+
+struct Family {
+  const char* name;
+  void (*change)(ModelConfig&);
+};
+
+class CudaEngineFamilies : public ::testing::TestWithParam<Family> {};
+
+TEST_P(CudaEngineFamilies, AgreeWithTheCpu) {
+  ModelConfig config = toy_config();
+  GetParam().change(config);
+  ToyModel model(config, 3);
+  expect_agreement(model, short_params(2, 12));
+  SamplingParams greedy = short_params(1, 12);
+  greedy.temperature = 0.0;
+  expect_agreement(model, greedy);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CudaEngineFamilies,
+                         ::testing::Values(Family{"plain", [](ModelConfig&) {}},
+                                           Family{"biases", [](ModelConfig& c) { c.qkv_bias = c.output_bias = c.mlp_bias = true; }},
+                                           Family{"qk_norm", [](ModelConfig& c) { c.qk_norm = true; }},
+                                           Family{"windows",
+                                                  [](ModelConfig& c) {
+                                                    c.sliding_window = {8, 0};
+                                                  }},
+                                           Family{"tied", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
+                                           Family{"group7",
+                                                  [](ModelConfig& c) {
+                                                    c.num_attention_heads = 14;
+                                                    c.head_dim = 8;
+                                                  }},
+                                           Family{"one_kv_head",
+                                                  [](ModelConfig& c) {
+                                                    c.num_attention_heads = 5;
+                                                    c.num_key_value_heads = 1;
+                                                    c.head_dim = 64;
+                                                  }}),
+                         [](const auto& family) { return std::string(family.param.name); });
+
+TEST(CudaEngine, AppliesLoraBesideTheWeights) {
+  ToyModel model(toy_config(), 4);
+  for (LayerView& layer : model.view.layers) {
+    model.add_lora(layer.qkv, 3);
+    model.add_lora(layer.gate_up, 2);
+    model.add_lora(layer.down, 4);
+  }
+  expect_agreement(model, short_params(2, 8));
+}
+
+class CudaEngineSchedules : public ::testing::TestWithParam<EngineOptions> {};
+
+// Property: slots, refills, prompt chunks and buckets leave no trace in the samples.
+TEST_P(CudaEngineSchedules, SamplesDoNotDependOnTheSchedule) {
+  ModelConfig config = toy_config();
+  config.sliding_window = {0, 21};
+  ToyModel model(config, 3);
+  SamplingParams params = short_params(5, 30);
+  params.stop_ids = {1, 2};
+  const auto expected = sample(model, ModelView::Device::kCpu, params);
+  const auto found = sample(model, ModelView::Device::kCuda, params, GetParam());
+  expect_equal(found, expected);
+  EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](const Rollout& r) { return r.finish == FinishReason::kStop; }));
+  EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](const Rollout& r) { return r.finish == FinishReason::kLength; }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Schedules, CudaEngineSchedules,
+                         ::testing::Values(EngineOptions{.max_slots = 1, .prefill_tokens = 1},
+                                           EngineOptions{.max_slots = 3, .prefill_tokens = 5},
+                                           EngineOptions{.max_slots = 9, .prefill_tokens = 64}, EngineOptions{}));
+
+TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
+  ToyModel model(toy_config(), 6, 0.2F);
+  SamplingParams params = short_params(3, 16);
+  params.top_k = 9;
+  expect_agreement(model, params);
+  params.top_p = 0.7;
+  params.min_p = 0.01;
+  params.repetition_penalty = 1.3;
+  expect_agreement(model, params, {.max_slots = 4});
+  params.temperature = 0.0;
+  expect_agreement(model, params);
+}
+
+TEST(CudaEngine, NeverSamplesRowsBeyondTheVocabulary) {
+  ToyModel model(toy_config(), 3, 0.02F);
+  model.view.vocab_limit = 19;
+  SamplingParams params = short_params(8, 24);
+  model.view.device = ModelView::Device::kCuda;
+  RolloutEngine engine(model.view, [] { return int64_t{7}; });
+  const std::vector<Prompt> prompts = {{.problem = 1, .ids = {4, 5, 6}}};
+  for (const Rollout& rollout : engine.generate(prompts, params, {})) {
+    for (const int32_t id : rollout.ids) EXPECT_LT(id, 19);
+  }
+}
+
+TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
+  ToyModel model(toy_config(), 3);
+  model.view.device = ModelView::Device::kCuda;
+  RolloutEngine engine(
+      model.view, [] { return int64_t{7}; }, {.max_slots = 4});
+  const auto prompts = some_prompts(37);
+  const SamplingParams plain = short_params(2, 18);
+  SamplingParams other = short_params(3, 18);
+  other.repetition_penalty = 1.2;
+  other.stop_ids = {4};
+  const auto first = engine.generate(prompts, plain, {});
+  const auto reshaped = engine.generate(prompts, other, {});
+  expect_equal(engine.generate(prompts, plain, {}), first, 0.0F);
+  engine.release();
+  expect_equal(engine.generate(prompts, other, {}), reshaped, 0.0F);
+}
+
+TEST(CudaEngine, StopsWhereWeightsAreNotFinite) {
+  ToyModel model(toy_config(), 3);
+  static_cast<float*>(const_cast<void*>(model.view.layers[1].down.weight))[0] = std::numeric_limits<float>::quiet_NaN();
+  try {
+    sample(model, ModelView::Device::kCuda, short_params());
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("finite"), std::string::npos);
+  }
+}
+
+TEST(CudaEngine, RefusesWhatTheKernelsDoNotDo) {
+  ModelConfig config = toy_config();
+  config.num_attention_heads = 18;
+  ToyModel wide(config, 3);
+  EXPECT_THROW(sample(wide, ModelView::Device::kCuda, short_params()), Error);
+  ToyModel quantised(toy_config(), 3);
+  quantised.view.layers[0].down.scale = quantised.matrix(22, 1.0F);
+  EXPECT_THROW(sample(quantised, ModelView::Device::kCuda, short_params()), Error);
+}
+
+// Rounds every weight of a model to bfloat16, and keeps a second copy in that type.
+class RoundedModel {
+ public:
+  explicit RoundedModel(ToyModel& model) : view(model.view) {
+    const ModelConfig& config = model.config;
+    view.dtype = DType::kBF16;
+    view.device = ModelView::Device::kCuda;
+    round(view.embedding, config.vocab_size * config.hidden_size);
+    round(view.final_norm, config.hidden_size);
+    round(view.head);
+    for (LayerView& layer : view.layers) {
+      for (LinearView* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) round(*linear);
+      round(layer.input_norm, config.hidden_size);
+      round(layer.post_attention_norm, config.hidden_size);
+      round(layer.q_norm, config.head_dim);
+      round(layer.k_norm, config.head_dim);
+    }
+  }
+  ModelView view;
+
+ private:
+  void round(const void*& values, int64_t count) {
+    if (values == nullptr) return;
+    auto* plain = static_cast<float*>(const_cast<void*>(values));
+    std::vector<uint16_t>& copy = storage_.emplace_back(static_cast<size_t>(count));
+    convert_from_float(plain, DType::kBF16, copy.data(), count);
+    convert_to_float(copy.data(), DType::kBF16, plain, count);
+    values = copy.data();
+  }
+  void round(LinearView& linear) {
+    linear.dtype = DType::kBF16;
+    round(linear.weight, linear.out * linear.in);
+    round(linear.bias, linear.out);
+  }
+  std::deque<std::vector<uint16_t>> storage_;
+};
+
+// Oracle: a forward in double over the rounded weights. Activations, keys and values are rounded to 8 bits on their way.
+TEST(CudaEngine, Bfloat16LogprobsAreNearTheReference) {
+  ModelConfig config = toy_config();
+  config.qk_norm = config.qkv_bias = config.mlp_bias = true;
+  config.num_attention_heads = 14;
+  config.head_dim = 24;
+  ToyModel model(config, 3, 0.15F);
+  const RoundedModel rounded(model);
+  RolloutEngine engine(
+      rounded.view, [] { return int64_t{7}; }, {.max_slots = 5});
+  double total = 0.0;
+  int64_t tokens = 0;
+  for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(3, 12), {.seed = 2})) {
+    std::vector<int32_t> ids = rollout.prompt_ids;
+    ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
+    const auto logits = testing::reference_logits(model.view, ids);
+    for (size_t t = 0; t < rollout.ids.size(); ++t) {
+      const double expected = testing::reference_logprob(logits[rollout.prompt_ids.size() - 1 + t], rollout.ids[t], 0.8, 37);
+      EXPECT_NEAR(rollout.logprobs[t], expected, 0.15);
+      total += std::abs(rollout.logprobs[t] - expected);
+      ++tokens;
+    }
+  }
+  EXPECT_LT(total / static_cast<double>(tokens), 0.02);
+}
+
+}  // namespace
+}  // namespace grpo
