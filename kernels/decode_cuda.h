@@ -44,11 +44,11 @@ void embed_cuda(const StepRow* rows, int64_t n, const void* table, Element eleme
 
 /// hidden += delta + bias, then out = hidden * rsqrt(mean(hidden^2) + eps) * weight.
 struct AddNorm {
-  float* hidden = nullptr;      // [n, dim]
-  const void* delta = nullptr;  // [n, dim] or null: nothing is added
-  const void* bias = nullptr;   // [dim] or null
+  float* hidden = nullptr;       // [n, dim]
+  const void* delta = nullptr;   // [n, dim] or null: nothing is added
+  const void* bias = nullptr;    // [dim] or null
   const void* weight = nullptr;  // [dim]
-  void* out = nullptr;          // [n, dim]
+  void* out = nullptr;           // [n, dim]
   int64_t dim = 0;
   float eps = 0.0F;
 };
@@ -57,8 +57,8 @@ void add_norm_cuda(const AddNorm& args, int64_t n, Element element, CUstream_st*
 /// For every row's [q; k; v]: plus bias; per q and k head RMSNorm where a weight is given, then the rotation; q in place, k and v into the
 /// cache at the row's position.
 struct RotateStore {
-  void* qkv = nullptr;          // [n, (heads + 2 kv_heads) head_dim]
-  const void* bias = nullptr;   // as a row of qkv, or null
+  void* qkv = nullptr;           // [n, (heads + 2 kv_heads) head_dim]
+  const void* bias = nullptr;    // as a row of qkv, or null
   const void* q_norm = nullptr;  // [head_dim] or null
   const void* k_norm = nullptr;
   const float *cos = nullptr, *sin = nullptr;  // [positions, pairs]
@@ -75,7 +75,7 @@ inline constexpr int64_t kMaxGroup = 8;  // query heads of one kv head
 /// Rows that attend to the same cache: their own sequence's (one sequence), or their sequences' common prefix.
 struct AttentionTask {
   int32_t rows[kTaskRows] = {};
-  int32_t count = 0;       // 0 = nothing to do
+  int32_t count = 0;  // 0 = nothing to do
   int32_t of_prefix = 0;
 };
 

@@ -47,7 +47,7 @@ struct Draw {
   bool greedy = false;
   const int32_t* stop_ids = nullptr;
   int64_t stop_count = 0;
-  uint32_t* seen = nullptr;  // [n, ceil(limit / 32)] bits of tokens that occurred, or null
+  uint32_t* seen = nullptr;     // [n, ceil(limit / 32)] bits of tokens that occurred, or null
   DrawState* states = nullptr;  // [n]
   Drawn* drawn = nullptr;
   int64_t drawn_stride = 0;

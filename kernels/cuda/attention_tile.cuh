@@ -14,14 +14,14 @@ inline constexpr int kAttentionWarps = kAttentionThreads / kWarp;
 template <class T>
 struct AttentionShared {
   int tile, queries;
-  int stride;         // of keys, values and queries: KvCache::stride and 16 bytes, so that a fragment's rows lie in different banks
-  int score_stride;   // of scores and weights
-  int out_stride;     // of out: KvCache::stride
-  T *keys, *values;   // [2 stages, tile, stride] each
-  T* q;               // [queries, stride]
-  T* weights;         // [queries, score_stride]: exp(score - max)
-  float* scores;      // [queries, score_stride]
-  float* out;         // [queries, out_stride]: weighted sums of values
+  int stride;                 // of keys, values and queries: KvCache::stride and 16 bytes, so that a fragment's rows lie in different banks
+  int score_stride;           // of scores and weights
+  int out_stride;             // of out: KvCache::stride
+  T *keys, *values;           // [2 stages, tile, stride] each
+  T* q;                       // [queries, stride]
+  T* weights;                 // [queries, score_stride]: exp(score - max)
+  float* scores;              // [queries, score_stride]
+  float* out;                 // [queries, out_stride]: weighted sums of values
   float *max, *sum, *factor;  // [queries]: so far; what `out` is to be multiplied by
 
   __host__ __device__ AttentionShared(int tile_entries, int query_count, int64_t kv_row, unsigned char* memory)

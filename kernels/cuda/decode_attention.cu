@@ -36,7 +36,8 @@ __host__ __device__ constexpr int columns_of(int64_t group) {
 
 // The queries of a task's rows, beside zeros where a row has fewer heads than columns, or the head fewer dimensions than the stride.
 template <class T>
-__device__ void load_queries(const AttentionShared<T>& shared, const Attention& args, const AttentionTask& task, int64_t kv_head, int columns) {
+__device__ void load_queries(const AttentionShared<T>& shared, const Attention& args, const AttentionTask& task, int64_t kv_head,
+                             int columns) {
   const int64_t head_dim = args.cache.head_dim, group = args.heads / args.cache.kv_heads;
   const int64_t qkv_size = (args.heads + 2 * args.cache.kv_heads) * head_dim;
   for (int at = static_cast<int>(threadIdx.x); at < shared.queries * shared.out_stride; at += kAttentionThreads) {
@@ -131,7 +132,8 @@ __global__ void attend(Attention args, const AttentionTask* tasks, const StepRow
   if (task.count == 0) return;
   if (self < rows_of_task) {
     const StepRow row = self < task.count ? rows[task.rows[self]] : StepRow();
-    visible[self] = row.sequence < 0 ? Range{0, 0} : visible_range(row, args.cache.sequences[row.sequence], task.of_prefix != 0, args.window);
+    visible[self] =
+        row.sequence < 0 ? Range{0, 0} : visible_range(row, args.cache.sequences[row.sequence], task.of_prefix != 0, args.window);
   }
   __syncthreads();
   const Range piece{blockIdx.z * args.piece, (blockIdx.z + 1) * args.piece};
@@ -208,12 +210,14 @@ int choose_tile(int queries, int64_t stride) {
 }
 
 template <class T, int rows_of_task>
-void launch_attend(const Attention& args, const AttentionTask* tasks, int64_t count, int64_t pieces, const StepRow* rows, CUstream_st* stream) {
+void launch_attend(const Attention& args, const AttentionTask* tasks, int64_t count, int64_t pieces, const StepRow* rows,
+                   CUstream_st* stream) {
   if (count == 0 || pieces == 0) return;
   const int64_t stride = args.cache.stride;
   const int queries = rows_of_task * columns_of<T>(args.heads / args.cache.kv_heads), tile = choose_tile<T>(queries, stride);
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(args.cache.kv_heads), static_cast<unsigned>(pieces));
-  launch(attend<T, rows_of_task>, grid, kAttentionThreads, AttentionShared<T>::bytes(tile, queries, stride), stream, args, tasks, rows, tile);
+  launch(attend<T, rows_of_task>, grid, kAttentionThreads, AttentionShared<T>::bytes(tile, queries, stride), stream, args, tasks, rows,
+         tile);
 }
 
 }  // namespace

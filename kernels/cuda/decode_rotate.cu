@@ -65,9 +65,7 @@ void rotate_store_cuda(const RotateStore& args, const StepRow* rows, int64_t n, 
   if (n == 0) return;
   const dim3 grid(static_cast<unsigned>(n), static_cast<unsigned>(div_up<int64_t>(args.heads + 2 * args.cache.kv_heads, kWarps)));
   const size_t shared_bytes = sizeof(float) * kWarps * static_cast<size_t>(args.cache.head_dim);
-  for_element(element, [&](auto type) {
-    launch(rotate_store<decltype(type)>, grid, kWarps * kWarp, shared_bytes, stream, args, rows);
-  });
+  for_element(element, [&](auto type) { launch(rotate_store<decltype(type)>, grid, kWarps * kWarp, shared_bytes, stream, args, rows); });
 }
 
 }  // namespace grpo::kernels

@@ -60,9 +60,7 @@ void embed_cuda(const StepRow* rows, int64_t n, const void* table, Element eleme
 
 void add_norm_cuda(const AddNorm& args, int64_t n, Element element, CUstream_st* stream) {
   if (n == 0) return;
-  for_element(element, [&](auto type) {
-    launch(add_norm<decltype(type)>, dim3(static_cast<unsigned>(n)), kThreads, 0, stream, args);
-  });
+  for_element(element, [&](auto type) { launch(add_norm<decltype(type)>, dim3(static_cast<unsigned>(n)), kThreads, 0, stream, args); });
 }
 
 void swiglu_cuda(const void* gate_up, const void* bias, void* out, int64_t n, int64_t inner, Element element, CUstream_st* stream) {

@@ -145,7 +145,8 @@ __global__ void draw(Draw args, StepRow* rows) {
   const RowSums processed(args.processed, blockIdx.x);
   Drawn token{-1, 0.0F, 0.0F};
   if (plain.finite() && processed.finite()) {
-    const int64_t id = args.greedy ? most_likely(processed) : inverse_cdf(processed, stream_uniform(state.stream, state.sample, state.position));
+    const int64_t id =
+        args.greedy ? most_likely(processed) : inverse_cdf(processed, stream_uniform(state.stream, state.sample, state.position));
     token = {static_cast<int32_t>(id), plain.logprob(id), args.greedy ? 0.0F : processed.logprob(id)};
   }
   __syncthreads();  // every thread has read the row and its state

@@ -32,9 +32,9 @@ struct DrawnToken {
   float logprob = 0, processed_logprob = 0;  // nats, as in Rollout
 };
 
-/// What one call runs: all rows, then a draw of one token after each of the first draws.size() rows; the rows after those are prompts', whose
-/// keys the other rows may see, while a drawn row's own key only that row sees. With more `steps` than one, all rows draw, and each goes on
-/// with what it drew until its sample ends: at a stop id, or with its last remaining token.
+/// What one call runs: all rows, then a draw of one token after each of the first draws.size() rows; the rows after those are prompts',
+/// whose keys the other rows may see, while a drawn row's own key only that row sees. With more `steps` than one, all rows draw, and each
+/// goes on with what it drew until its sample ends: at a stop id, or with its last remaining token.
 struct StepBatch {
   std::span<const DecodeRow> rows;
   std::span<const DecodeDraw> draws;

@@ -26,8 +26,8 @@ void check_linear(const LinearView& linear, DType dtype) {
 int64_t check_model(const ModelView& view) {
   const int64_t group = view.config->num_attention_heads / view.config->num_key_value_heads;
   if (group > kernels::kMaxGroup) {
-    fail_usage(kWhere, "expected at most " + std::to_string(kernels::kMaxGroup) + " query heads per key-value head; got " +
-                           std::to_string(group));
+    fail_usage(kWhere,
+               "expected at most " + std::to_string(kernels::kMaxGroup) + " query heads per key-value head; got " + std::to_string(group));
   }
   if (view.head.bias != nullptr) fail_usage(kWhere, "expected an output head without bias; got one");
   int64_t rank = view.head.rank;
@@ -139,9 +139,11 @@ void CudaBackend::bind(int32_t sequence, int32_t prefix, int64_t prefix_length) 
 
 void CudaBackend::release() {
   graphs_.clear();
-  for (device::Buffer* each : {&cos_, &sin_, &hidden_, &normed_, &qkv_, &attention_, &delta_, &gate_up_, &inner_, &low_, &partial_, &logits_,
-                               &processed_, &sums_, &processed_sums_, &pool_, &drawn_, &sequences_.buffer, &rows_.buffer, &singles_.buffer,
-                               &shared_.buffer, &states_.buffer, &stop_ids_.buffer, &seen_.buffer}) {
+  for (device::Buffer* each : {&cos_,           &sin_,           &hidden_,           &normed_,      &qkv_,
+                               &attention_,     &delta_,         &gate_up_,          &inner_,       &low_,
+                               &partial_,       &logits_,        &processed_,        &sums_,        &processed_sums_,
+                               &pool_,          &drawn_,         &sequences_.buffer, &rows_.buffer, &singles_.buffer,
+                               &shared_.buffer, &states_.buffer, &stop_ids_.buffer,  &seen_.buffer}) {
     each->release();
   }
   view_ = nullptr;
@@ -167,8 +169,7 @@ void CudaBackend::step(const StepBatch& batch, const SamplingParams& params, std
     for (int64_t s = 0; s < batch.steps; ++s) run_decode_step(shape);
   }
   received_.resize(static_cast<size_t>(batch.steps * slots_));
-  device::download(received_.data(), drawn_.data(), batch.steps * slots_ * static_cast<int64_t>(sizeof(kernels::Drawn)),
-                   stream_.get());
+  device::download(received_.data(), drawn_.data(), batch.steps * slots_ * static_cast<int64_t>(sizeof(kernels::Drawn)), stream_.get());
   stream_.synchronize();
   for (int64_t s = 0; s < batch.steps; ++s) {
     for (int64_t d = 0; d < draws; ++d) {

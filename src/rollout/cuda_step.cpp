@@ -20,7 +20,8 @@ void CudaBackend::run_decode_step(const Shape& shape) {
 }
 
 void CudaBackend::run_step(const Shape& shape) {
-  kernels::embed_cuda(rows_.data(), shape.rows, view_->embedding, element_, view_->config->hidden_size, hidden_.data<float>(), stream_.get());
+  kernels::embed_cuda(rows_.data(), shape.rows, view_->embedding, element_, view_->config->hidden_size, hidden_.data<float>(),
+                      stream_.get());
   for (size_t l = 0; l < view_->layers.size(); ++l) run_layer(shape, l);
   const LayerView& last = view_->layers.back();
   add_norm(view_->final_norm, delta_.data(), last.down.bias, shape.draws);
@@ -84,22 +85,22 @@ void CudaBackend::attend(const Shape& shape, const LayerView& layer, int64_t num
                               .cache = cache},
                              rows_.data(), shape.rows, element_, stream_.get());
   const bool has_prompts = shape.rows > shape.draws;
-  kernels::attention_cuda({.qkv = qkv_.data(),
-                           .out = attention_.data(),
-                           .singles = singles_.data(),
-                           .shared = shared_.data(),
-                           .single_count = shape.draws,
-                           .shared_count = shape.shared_tasks,
-                           .heads = config.num_attention_heads,
-                           .window = layer.window,
-                           .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
-                           .piece = piece_,
-                           .prefix_pieces = pieces_of(limits_.prefix_capacity),
-                           .own_pieces = pieces_of(has_prompts ? std::max(limits_.slot_capacity, limits_.prefix_capacity)
-                                                               : limits_.slot_capacity),
-                           .partial = partial_.data<float>(),
-                           .cache = cache},
-                          rows_.data(), shape.rows, element_, stream_.get());
+  kernels::attention_cuda(
+      {.qkv = qkv_.data(),
+       .out = attention_.data(),
+       .singles = singles_.data(),
+       .shared = shared_.data(),
+       .single_count = shape.draws,
+       .shared_count = shape.shared_tasks,
+       .heads = config.num_attention_heads,
+       .window = layer.window,
+       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
+       .piece = piece_,
+       .prefix_pieces = pieces_of(limits_.prefix_capacity),
+       .own_pieces = pieces_of(has_prompts ? std::max(limits_.slot_capacity, limits_.prefix_capacity) : limits_.slot_capacity),
+       .partial = partial_.data<float>(),
+       .cache = cache},
+      rows_.data(), shape.rows, element_, stream_.get());
 }
 
 void CudaBackend::sample(int64_t draws) {

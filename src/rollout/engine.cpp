@@ -88,8 +88,9 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
     shortest_prompt = std::min(shortest_prompt, static_cast<int64_t>(prompt.ids.size()));
   }
   const int64_t completion = std::min(params.max_completion_length, plan.max_length - shortest_prompt);
-  plan.slots = plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion), backend_->sequence_bytes(*view_, longest_prompt - 1),
-                          static_cast<int64_t>(prompts.size()) * params.num_generations);
+  plan.slots =
+      plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion),
+                 backend_->sequence_bytes(*view_, longest_prompt - 1), static_cast<int64_t>(prompts.size()) * params.num_generations);
   plan.prefill_tokens = options_.prefill_tokens;
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);

@@ -1,5 +1,7 @@
 #include "fibers.h"
 
+#include <setjmp.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -50,6 +52,8 @@ struct Block::Fiber {
   const void* stack_bottom = nullptr;
   void* fake_stack = nullptr;  // AddressSanitizer's
   unsigned thread = 0;
+  jmp_buf resume_point{};
+  bool entered = false;
 
   void prepare() {
     stack.reset(new std::byte[kStackBytes]);
@@ -68,8 +72,14 @@ struct Block::Fiber {
 #ifdef GRPO_ASAN
     __sanitizer_start_switch_fiber(&fake_stack, next.stack_bottom, next.stack_bytes);
 #endif
-    swapcontext(&context, &next.context);
+    jump(next);
     arrived(&next);
+  }
+  // swapcontext costs a system call, so a stack is entered by it only once. No frame is left for good: longjmp comes back to a live one.
+  void jump(Fiber& next) {
+    if (_setjmp(resume_point) != 0) return;
+    if (std::exchange(next.entered, true)) _longjmp(next.resume_point, 1);
+    swapcontext(&context, &next.context);
   }
   void arrived([[maybe_unused]] Fiber* from) {
 #ifdef GRPO_ASAN
@@ -84,7 +94,7 @@ struct Block::Fiber {
   }
 };
 
-Block::Block() : main_(std::make_unique<Fiber>()) {}
+Block::Block() : main_(std::make_unique<Fiber>()) { main_->entered = true; }
 Block::~Block() { drop_fibers(); }
 
 Block& block() {

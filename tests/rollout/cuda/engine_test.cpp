@@ -165,8 +165,7 @@ TEST(CudaEngine, NeverSamplesRowsBeyondTheVocabulary) {
 TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
   ToyModel model(toy_config(), 3);
   model.view.device = ModelView::Device::kCuda;
-  RolloutEngine engine(
-      model.view, [] { return int64_t{7}; }, {.max_slots = 4});
+  RolloutEngine engine(model.view, [] { return int64_t{7}; }, {.max_slots = 4});
   const auto prompts = some_prompts(37);
   const SamplingParams plain = short_params(2, 18);
   SamplingParams other = short_params(3, 18);
@@ -245,8 +244,7 @@ TEST(CudaEngine, Bfloat16LogprobsAreNearTheReference) {
   config.head_dim = 24;
   ToyModel model(config, 3, 0.15F);
   const RoundedModel rounded(model);
-  RolloutEngine engine(
-      rounded.view, [] { return int64_t{7}; }, {.max_slots = 5});
+  RolloutEngine engine(rounded.view, [] { return int64_t{7}; }, {.max_slots = 5});
   double total = 0.0;
   int64_t tokens = 0;
   for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(3, 12), {.seed = 2})) {
