@@ -149,7 +149,7 @@ __global__ void draw(Draw args, StepRow* rows) {
         args.greedy ? most_likely(processed) : inverse_cdf(processed, stream_uniform(state.stream, state.sample, state.position));
     token = {static_cast<int32_t>(id), plain.logprob(id), args.greedy ? 0.0F : processed.logprob(id)};
   }
-  __syncthreads();  // every thread has read the row and its state
+  // The others need no barrier: where a token was drawn they have met in its reduction, and elsewhere they do nothing more.
   if (threadIdx.x != 0) return;
   finish_draw(args, row, state, token);
   rows[blockIdx.x] = row;

@@ -9,7 +9,7 @@
 
 #include "cuda/host/fibers.h"
 #include "grpo/core/error.h"
-#include "toy_model.h"
+#include "rollout/toy_model.h"
 
 namespace grpo {
 namespace {
