@@ -120,6 +120,22 @@ __device__ void store_partial(const AttentionShared<T>& shared, const Attention&
   }
 }
 
+// What a task's rows need of a piece.
+struct Need {
+  Range range;
+  int32_t of_row = -1;  // one whose sequence, or its prefix, the cache is; -1 = nothing is needed
+};
+__device__ Need need_of(const AttentionTask& task, const Range* visible, Range piece) {
+  Need need{{piece.end, piece.begin}};
+  for (int r = 0; r < task.count; ++r) {
+    const Range mine = common(visible[r], piece);
+    if (mine.begin >= mine.end) continue;
+    need.range = {min_of(need.range.begin, mine.begin), max_of(need.range.end, mine.end)};
+    need.of_row = task.rows[r];
+  }
+  return need;
+}
+
 // Block (task, kv head, piece): the task's rows over one piece of the cache they share. Pieces and tiles begin at fixed entries, so a row's
 // sums do not depend on which rows share its task.
 template <class T, int rows_of_task>
@@ -129,36 +145,28 @@ __global__ void attend(Attention args, const AttentionTask* tasks, const StepRow
   const AttentionTask task = tasks[blockIdx.x];
   const int64_t kv_head = blockIdx.y;
   const int columns = columns_of<T>(args.heads / args.cache.kv_heads), self = static_cast<int>(threadIdx.x);
-  if (task.count == 0) return;
   if (self < rows_of_task) {
     const StepRow row = self < task.count ? rows[task.rows[self]] : StepRow();
-    visible[self] =
-        row.sequence < 0 ? Range{0, 0} : visible_range(row, args.cache.sequences[row.sequence], task.of_prefix != 0, args.window);
+    visible[self] = Range{0, 0};
+    if (row.sequence >= 0) visible[self] = visible_range(row, args.cache.sequences[row.sequence], task.of_prefix != 0, args.window);
   }
   __syncthreads();
   const Range piece{blockIdx.z * args.piece, (blockIdx.z + 1) * args.piece};
-  Range needed{piece.end, piece.begin};
-  int32_t of_row = -1;  // one whose sequence, or its prefix, the cache is
-  for (int r = 0; r < task.count; ++r) {
-    const Range mine = common(visible[r], piece);
-    if (mine.begin >= mine.end) continue;
-    needed = {min_of(needed.begin, mine.begin), max_of(needed.end, mine.end)};
-    of_row = task.rows[r];
-  }
-  if (of_row < 0) return;
+  const Need need = need_of(task, visible, piece);
+  if (need.of_row < 0) return;
 
   const AttentionShared<T> shared(tile, rows_of_task * columns, args.cache.stride, memory);
-  const KvSequence own = args.cache.sequences[rows[of_row].sequence];
+  const KvSequence own = args.cache.sequences[rows[need.of_row].sequence];
   const KvSequence sequence = task.of_prefix != 0 ? args.cache.sequences[own.prefix] : own;
   const T* keys = kv_head_rows<T>(args.cache, sequence, KvPart::kKeys, kv_head);
   const T* values = kv_head_rows<T>(args.cache, sequence, KvPart::kValues, kv_head);
-  const int64_t begin = needed.begin / tile * tile;
-  load_tile(shared, 0, keys, values, begin, needed.end);
+  const int64_t begin = need.range.begin / tile * tile, end = need.range.end;
+  load_tile(shared, 0, keys, values, begin, end);
   commit_copies();
   load_queries(shared, args, task, kv_head, columns);
   int stage = 0;
-  for (int64_t first = begin; first < needed.end; first += tile, stage ^= 1) {
-    if (first + tile < needed.end) load_tile(shared, stage ^ 1, keys, values, first + tile, needed.end);
+  for (int64_t first = begin; first < end; first += tile, stage ^= 1) {
+    if (first + tile < end) load_tile(shared, stage ^ 1, keys, values, first + tile, end);
     commit_copies();
     wait_copies<1>();
     __syncthreads();  // this stage has arrived, and the queries the first time

@@ -139,237 +139,107 @@ std::vector<double> reference_head(const Floats& qkv, int64_t at, const Floats* 
   return head;
 }
 
-TEST_F(CudaDecode, RotateStoreEqualsPlainLoops) {
-  for (int round = 0; round < 30; ++round) {
-    draws_.shuffle_order();
-    const Element element = draws_.element();
-    const int64_t kv = draws_.pick(1, 3);
-    const Heads heads{kv * draws_.pick(1, 8), kv, draws_.pick(1, 90)};
-    // Partial rotation, and none.
-    const int64_t pairs = round % 3 == 0 ? 0 : draws_.pick(0, heads.dim / 2), n = round == 1 ? 0 : draws_.pick(1, 5), positions = 12;
-    const int64_t layers = 2, layer = draws_.pick(0, 1), capacity = draws_.pick(5, 9), stride = kv_stride(heads.dim);
-    const bool has_bias = draws_.flip(), has_norm = draws_.flip();
-    const int64_t elements = kv_elements(layers, kv, capacity, heads.dim);
-    std::vector<KvSequence> sequences(static_cast<size_t>(n + 1));
-    std::vector<StepRow> rows(static_cast<size_t>(n));
-    for (int64_t s = 0; s <= n; ++s) {
-      const auto prefix = static_cast<int32_t>(draws_.pick(0, 6));
-      sequences[static_cast<size_t>(s)] = {s * elements, static_cast<int32_t>(capacity), prefix > 0 ? static_cast<int32_t>(n) : -1, prefix};
-      if (s == n) break;
-      rows[static_cast<size_t>(s)] = {0, static_cast<int32_t>(s), static_cast<int32_t>(prefix + draws_.pick(0, 4))};
-      if (draws_.pick(0, 4) == 0) rows[static_cast<size_t>(s)].sequence = -1;
-    }
-    const Floats before = Stored(draws_.normals(n * heads.row()), element).read();
-    const Stored qkv(before, element), bias(draws_.normals(heads.row()), element);
-    const Stored q_norm(draws_.normals(heads.dim), element), k_norm(draws_.normals(heads.dim), element);
-    const Floats cos = draws_.normals(positions * pairs), sin = draws_.normals(positions * pairs);
-    const DeviceArray<float> cos_table(cos), sin_table(sin);
-    const Stored pool((n + 1) * elements, element);
-    const DeviceArray<KvSequence> table(sequences);
-    const DeviceArray<StepRow> on_device(rows);
-    RotateStore args;
-    args.qkv = qkv.data();
-    args.bias = has_bias ? bias.data() : nullptr;
-    args.q_norm = has_norm ? q_norm.data() : nullptr;
-    args.k_norm = has_norm ? k_norm.data() : nullptr;
-    args.cos = cos_table.data();
-    args.sin = sin_table.data();
-    args.pairs = pairs;
-    args.heads = heads.q;
-    args.eps = 1e-5F;
-    args.cache = {pool.data(), table.data(), layer, kv, heads.dim, stride};
-    rotate_store_cuda(args, on_device.data(), n, element, nullptr);
-
-    const Floats b = bias.read(), qn = q_norm.read(), kn = k_norm.read(), found = qkv.read(), cache = pool.read();
-    size_t written = 0;
-    for (int64_t r = 0; r < n; ++r) {
-      const StepRow& row = rows[static_cast<size_t>(r)];
-      for (int64_t h = 0; h < heads.q + 2 * kv; ++h) {
-        const int64_t at = r * heads.row() + h * heads.dim;
-        const bool is_q = h < heads.q, is_v = h >= heads.q + kv;
-        if (!is_q || row.sequence < 0) {
-          for (int64_t i = 0; i < heads.dim; ++i) ASSERT_EQ(found[static_cast<size_t>(at + i)], before[static_cast<size_t>(at + i)]);
-        }
-        if (row.sequence < 0) continue;
-        const auto expected =
-            reference_head(before, at, has_bias ? &b : nullptr, h * heads.dim,
-                           !has_norm || is_v ? nullptr
-                           : is_q            ? &qn
-                                             : &kn,
-                           cos.data() + row.position * pairs, sin.data() + row.position * pairs, is_v ? 0 : pairs, heads.dim);
-        const KvSequence& sequence = sequences[static_cast<size_t>(row.sequence)];
-        const int64_t entry = row.position - sequence.prefix_length, kv_head = (h - heads.q) % kv;
-        const int64_t cached = sequence.offset + (((layer * 2 + (is_v ? 1 : 0)) * kv + kv_head) * capacity + entry) * stride;
-        for (int64_t i = 0; i < (is_q ? heads.dim : stride); ++i) {
-          const double value = i < heads.dim ? expected[static_cast<size_t>(i)] : 0.0;
-          ASSERT_NEAR(is_q ? found[static_cast<size_t>(at + i)] : cache[static_cast<size_t>(cached + i)], value, rounding(element, value));
-        }
-        written += is_q ? 0 : static_cast<size_t>(stride);
-      }
-    }
-    ASSERT_EQ(static_cast<size_t>(std::count_if(cache.begin(), cache.end(), [](float x) { return !std::isnan(x); })), written);
-  }
-}
-
-// One random batch: prefixes, samples after them, and prompts' rows.
-class AttentionCase {
+// One random step: rows of sequences with and without a prefix, idle ones among them.
+class RotateCase {
  public:
-  AttentionCase(Draws& draws, Element element, int64_t longest) : draws_(draws), element_(element) {
-    const int64_t kv = draws.pick(1, 2);
-    heads_ = {kv * draws.pick(1, kMaxGroup), kv, draws.pick(1, 72)};
-    stride_ = kv_stride(heads_.dim);
-    capacity_ = longest;
-    window_ = draws.flip() ? 0 : draws.pick(1, 2 * longest);
-    add_prefixes();
-    add_samples();
-    pool_ = Floats(sequences_.size() * static_cast<size_t>(sequence_elements()), std::nanf(""));
-    fill_caches();
+  RotateCase(Draws& draws, int64_t n, bool rotates)
+      : n_(n),
+        element_(draws.element()),
+        kv_(draws.pick(1, 3)),
+        heads_{kv_ * draws.pick(1, 8), kv_, draws.pick(1, 90)},
+        pairs_(rotates ? draws.pick(0, heads_.dim / 2) : 0),
+        layer_(draws.pick(0, 1)),
+        capacity_(draws.pick(5, 9)),
+        stride_(kv_stride(heads_.dim)),
+        has_bias_(draws.flip()),
+        has_norm_(draws.flip()),
+        before_(Stored(draws.normals(n * heads_.row()), element_).read()),
+        bias_(Stored(draws.normals(heads_.row()), element_).read()),
+        q_norm_(Stored(draws.normals(heads_.dim), element_).read()),
+        k_norm_(Stored(draws.normals(heads_.dim), element_).read()),
+        cos_(draws.normals(kPositions * pairs_)),
+        sin_(draws.normals(kPositions * pairs_)) {
+    const int64_t elements = kv_elements(2, kv_, capacity_, heads_.dim);
+    for (int64_t s = 0; s < n; ++s) {
+      const auto prefix = static_cast<int32_t>(draws.pick(0, 6));
+      sequences_.push_back({s * elements, static_cast<int32_t>(capacity_), -1, prefix});
+      rows_.push_back({0, draws.pick(0, 4) == 0 ? -1 : static_cast<int32_t>(s), static_cast<int32_t>(prefix + draws.pick(0, 4))});
+    }
+    pool_size_ = n * elements;
   }
 
   void run_and_compare() {
-    const Floats plain = draws_.normals(static_cast<int64_t>(rows_.size()) * heads_.row());
-    const Stored qkv(plain, element_), pool(pool_, element_), out(static_cast<int64_t>(rows_.size()) * heads_.q * heads_.dim, element_);
+    const Stored qkv(before_, element_), bias(bias_, element_), q_norm(q_norm_, element_), k_norm(k_norm_, element_);
+    const DeviceArray<float> cos(cos_), sin(sin_);
+    const Stored pool(pool_size_, element_);
     const DeviceArray<KvSequence> sequences(sequences_);
     const DeviceArray<StepRow> rows(rows_);
-    const DeviceArray<AttentionTask> singles(singles_), shared(shared_);
-    Attention args;
+    RotateStore args;
     args.qkv = qkv.data();
-    args.out = out.data();
-    args.singles = singles.data();
-    args.shared = shared.data();
-    args.single_count = static_cast<int64_t>(singles_.size());
-    args.shared_count = static_cast<int64_t>(shared_.size());
+    args.bias = has_bias_ ? bias.data() : nullptr;
+    args.q_norm = has_norm_ ? q_norm.data() : nullptr;
+    args.k_norm = has_norm_ ? k_norm.data() : nullptr;
+    args.cos = cos.data();
+    args.sin = sin.data();
+    args.pairs = pairs_;
     args.heads = heads_.q;
-    args.window = window_;
-    args.scale = 0.7F / std::sqrt(static_cast<float>(heads_.dim));
-    args.piece = 64 * draws_.pick(1, 3);
-    args.prefix_pieces = args.own_pieces = (capacity_ + args.piece - 1) / args.piece;
-    const DeviceArray<float> partial(static_cast<int64_t>(rows_.size()) * heads_.q * 2 * args.own_pieces * (stride_ + 2));
-    args.partial = partial.data();
-    args.cache = {pool.data(), sequences.data(), 1, heads_.kv, heads_.dim, stride_};
-    attention_cuda(args, rows.data(), static_cast<int64_t>(rows_.size()), element_, nullptr);
-    const Floats q = qkv.read(), cache = pool.read(), found = out.read();
-    for (size_t r = 0; r < rows_.size(); ++r) {
-      if (rows_[r].sequence < 0) continue;
-      for (int64_t h = 0; h < heads_.q; ++h) {
-        const auto expected = reference(q, cache, r, h, args.scale);
-        for (int64_t i = 0; i < heads_.dim; ++i) {
-          const size_t at =
-              (r * static_cast<size_t>(heads_.q) + static_cast<size_t>(h)) * static_cast<size_t>(heads_.dim) + static_cast<size_t>(i);
-          ASSERT_NEAR(found[at], expected[static_cast<size_t>(i)], element_ == Element::kF32 ? 1e-5 : 2e-2)
-              << "row " << r << " head " << h << " of " << heads_.q << '/' << heads_.kv << " window " << window_ << " piece " << args.piece;
-        }
-      }
+    args.eps = 1e-5F;
+    args.cache = {pool.data(), sequences.data(), layer_, kv_, heads_.dim, stride_};
+    rotate_store_cuda(args, rows.data(), n_, element_, nullptr);
+    found_ = qkv.read();
+    cache_ = pool.read();
+    for (int64_t r = 0; r < n_; ++r) {
+      for (int64_t h = 0; h < heads_.q + 2 * kv_; ++h) compare_head(r, h);
     }
+    const auto written = std::count_if(cache_.begin(), cache_.end(), [](float x) { return !std::isnan(x); });
+    ASSERT_EQ(written, expected_writes_);
   }
 
  private:
-  int64_t sequence_elements() const { return kv_elements(2, heads_.kv, capacity_, heads_.dim); }
-  void add_row(int32_t sequence, int64_t position) { rows_.push_back({0, sequence, static_cast<int32_t>(position)}); }
-  int32_t add_sequence(int32_t prefix, int64_t prefix_length) {
-    const auto number = static_cast<int32_t>(sequences_.size());
-    sequences_.push_back({number * sequence_elements(), static_cast<int32_t>(capacity_), prefix, static_cast<int32_t>(prefix_length)});
-    used_.push_back(0);
-    return number;
-  }
-  void add_prefixes() {
-    for (int p = 0; p < 2; ++p) used_[static_cast<size_t>(add_sequence(-1, 0))] = draws_.pick(1, capacity_);
-  }
-  // Samples of two prefixes, of none, and idle ones; then a prompt's last rows.
-  void add_samples() {
-    AttentionTask prefix_tasks[2];
-    const int64_t samples = draws_.pick(1, 14);
-    for (int64_t s = 0; s < samples; ++s) {
-      const int64_t kind = draws_.pick(0, 3);
-      const auto prefix = static_cast<int32_t>(kind < 2 ? kind : -1);
-      const int64_t before = prefix < 0 ? 0 : used_[static_cast<size_t>(prefix)];
-      const int32_t sequence = add_sequence(prefix, before);
-      const int64_t own = draws_.pick(1, capacity_);
-      used_[static_cast<size_t>(sequence)] = own;
-      const auto row = static_cast<int32_t>(rows_.size());
-      add_row(draws_.pick(0, 5) == 0 ? -1 : sequence, before + own - 1);
-      AttentionTask& single = singles_.emplace_back();
-      single.rows[0] = row;
-      single.count = 1;
-      if (prefix < 0) continue;
-      AttentionTask& task = prefix_tasks[prefix];
-      task.of_prefix = 1;
-      if (task.count == kTaskRows) shared_.push_back(std::exchange(task, {{}, 0, 1}));
-      task.rows[task.count++] = row;
+  static constexpr int64_t kPositions = 12;
+
+  void compare_head(int64_t r, int64_t h) {
+    const StepRow& row = rows_[static_cast<size_t>(r)];
+    const int64_t at = r * heads_.row() + h * heads_.dim;
+    const bool is_q = h < heads_.q, is_v = h >= heads_.q + kv_;
+    if (!is_q || row.sequence < 0) {
+      ASSERT_TRUE(std::equal(found_.begin() + at, found_.begin() + at + heads_.dim, before_.begin() + at));
     }
-    singles_.emplace_back();  // a bucket's padding
-    for (const AttentionTask& task : prefix_tasks) shared_.push_back(task);
-    const int64_t prompt_rows = draws_.pick(0, std::min<int64_t>(kTaskRows, used_[0]));
-    AttentionTask& prompt = shared_.emplace_back();
-    for (int64_t i = 0; i < prompt_rows; ++i) {
-      prompt.rows[prompt.count++] = static_cast<int32_t>(rows_.size());
-      add_row(0, used_[0] - prompt_rows + i);
-    }
-  }
-  int64_t entry_at(size_t sequence, int part, int64_t head, int64_t entry) const {
-    return sequences_[sequence].offset + (((2 + part) * heads_.kv + head) * capacity_ + entry) * stride_;
-  }
-  // Entries in use; the rest stays NaN.
-  void fill_caches() {
-    for (size_t s = 0; s < sequences_.size(); ++s) {
-      for (int part = 0; part < 2; ++part) {
-        for (int64_t head = 0; head < heads_.kv; ++head) {
-          for (int64_t entry = 0; entry < used_[s]; ++entry) {
-            const Floats values = draws_.normals(heads_.dim);
-            float* to = pool_.data() + entry_at(s, part, head, entry);
-            std::fill(to, to + stride_, 0.0F);
-            std::copy(values.begin(), values.end(), to);
-          }
-        }
-      }
-    }
-  }
-  std::vector<double> reference(const Floats& q, const Floats& cache, size_t r, int64_t head, double scale) const {
-    const StepRow& row = rows_[r];
+    if (row.sequence < 0) return;
+    const Floats* norm = is_q ? &q_norm_ : &k_norm_;
+    const auto expected =
+        reference_head(before_, at, has_bias_ ? &bias_ : nullptr, h * heads_.dim, has_norm_ && !is_v ? norm : nullptr,
+                       cos_.data() + row.position * pairs_, sin_.data() + row.position * pairs_, is_v ? 0 : pairs_, heads_.dim);
     const KvSequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
-    std::vector<double> out(static_cast<size_t>(heads_.dim), 0.0);
-    double total = 0.0;
-    for (int64_t p = window_ > 0 ? std::max<int64_t>(0, row.position + 1 - window_) : 0; p <= row.position; ++p) {
-      const bool in_prefix = p < sequence.prefix_length;
-      const auto from = static_cast<size_t>(in_prefix ? sequence.prefix : row.sequence);
-      const int64_t entry = in_prefix ? p : p - sequence.prefix_length;
-      const float *key = cache.data() + entry_at(from, 0, head / heads_.group(), entry),
-                  *value = cache.data() + entry_at(from, 1, head / heads_.group(), entry);
-      double score = 0.0;
-      for (int64_t i = 0; i < heads_.dim; ++i) {
-        score += static_cast<double>(q[r * static_cast<size_t>(heads_.row()) + static_cast<size_t>(head * heads_.dim + i)]) * key[i];
-      }
-      const double weight = std::exp(score * scale);
-      total += weight;
-      for (int64_t i = 0; i < heads_.dim; ++i) out[static_cast<size_t>(i)] += weight * value[i];
+    const int64_t entry = row.position - sequence.prefix_length, kv_head = (h - heads_.q) % kv_;
+    const int64_t cached = sequence.offset + (((layer_ * 2 + (is_v ? 1 : 0)) * kv_ + kv_head) * capacity_ + entry) * stride_;
+    for (int64_t i = 0; i < (is_q ? heads_.dim : stride_); ++i) {
+      const double value = i < heads_.dim ? expected[static_cast<size_t>(i)] : 0.0;
+      ASSERT_NEAR(is_q ? found_[static_cast<size_t>(at + i)] : cache_[static_cast<size_t>(cached + i)], value, rounding(element_, value));
     }
-    for (double& value : out) value /= total;
-    return out;
+    expected_writes_ += is_q ? 0 : stride_;
   }
 
-  Draws& draws_;
+  int64_t n_;
   Element element_;
-  Heads heads_{};
-  int64_t stride_ = 0, capacity_ = 0, window_ = 0;
+  int64_t kv_;
+  Heads heads_;
+  int64_t pairs_, layer_, capacity_, stride_;
+  bool has_bias_, has_norm_;
+  Floats before_, bias_, q_norm_, k_norm_, cos_, sin_;
   std::vector<KvSequence> sequences_;
-  std::vector<int64_t> used_;  // entries
   std::vector<StepRow> rows_;
-  std::vector<AttentionTask> singles_, shared_;
-  Floats pool_;
+  int64_t pool_size_ = 0, expected_writes_ = 0;
+  Floats found_, cache_;
 };
 
-TEST_F(CudaDecode, AttentionEqualsPlainLoops) {
-  for (int round = 0; round < 16; ++round) {
+TEST_F(CudaDecode, RotateStoreEqualsPlainLoops) {
+  for (int round = 0; round < 30; ++round) {
     draws_.shuffle_order();
-    SCOPED_TRACE(round);
-    const int64_t longest = round % 4 == 0 ? draws_.pick(300, 420) : draws_.pick(1, 130);
-    AttentionCase(draws_, round % 2 == 0 ? Element::kBF16 : Element::kF32, longest).run_and_compare();
+    RotateCase(draws_, round == 1 ? 0 : draws_.pick(1, 5), round % 3 != 0).run_and_compare();
     if (HasFatalFailure()) return;
   }
 }
-
-// A step without rows.
-TEST_F(CudaDecode, NothingToAttendIsNoLaunch) { attention_cuda({}, nullptr, 0, Element::kF32, nullptr); }
 
 }  // namespace
 }  // namespace grpo::kernels
