@@ -78,11 +78,11 @@ __global__ void reshape_logits(Reshape args, const StepRow* rows, int id_bits) {
     });
   }
   if (args.top_k > 0 && args.top_k < args.limit) {
-    keep_likeliest(row, static_cast<double>(args.top_k), [](float logit) { return logit > kNever ? 1.0 : 0.0; });
+    keep_likeliest(row, static_cast<double>(args.top_k), [](float) { return 1.0; });
   }
   if (args.top_p < 1.0) {
     const double max = row_max(row);
-    const auto mass = [&](float logit) { return logit > kNever ? exp((logit - max) / args.temperature) : 0.0; };
+    const auto mass = [&](float logit) { return exp((logit - max) / args.temperature); };
     keep_likeliest(row, args.top_p * measure_from(row, 0, mass), mass);
   }
 }

@@ -72,22 +72,18 @@ __device__ int64_t most_likely(const RowSums& row) {
   return block_reduce(first, Min(), kNoColumn);
 }
 
-// The chunk in which the cumulative sum passes `target`, the last one of any mass at the latest, and the sum before it.
+// The chunk in which the cumulative sum passes `target`, and the sum before it. The sum of all, taken in the same order, does exceed it.
 struct Place {
   int64_t chunk;
   double before;
 };
 __device__ Place find_chunk(const RowSums& row, double target) {
   Place place{0, 0.0};
-  double sum = 0.0;
-  for (int64_t c = 0; c < row.count; ++c) {
-    const double chunk = row.chunk_mass(c);
-    if (chunk == 0.0) continue;
-    place = {c, sum};
-    sum += chunk;
-    if (sum > target) break;
+  for (;; ++place.chunk) {
+    const double sum = place.before + row.chunk_mass(place.chunk);
+    if (sum > target) return place;
+    place.before = sum;
   }
-  return place;
 }
 
 // The smallest column whose cumulative sum exceeds uniform * total; never one of probability 0. Each thread sums neighbouring columns.

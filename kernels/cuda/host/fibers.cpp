@@ -179,6 +179,7 @@ const LaneValue* Block::exchange(const char* operation, const void* value, size_
   std::memcpy(slots[current_ % kLanes].bytes.data(), value, bytes);
   thread.state = State::kInWarp;
   thread.operation = operation;
+  ++warps_[current_ / kLanes].waiting;
   park();
   return slots.data();
 }
@@ -209,33 +210,36 @@ void Block::wait_copies(unsigned newest) {
   thread.copies.erase(arrived, thread.copies.end());
 }
 
+// Shuffled: now thread by thread, now warp by warp, so that some warps are far ahead.
 void Block::order_ready() {
   std::sort(ready_.begin(), ready_.end(), std::greater<>());
-  if (shuffle_ != nullptr) {
-    std::shuffle(ready_.begin(), ready_.end(), *shuffle_);
-  } else if (order_seed == 1) {
-    std::reverse(ready_.begin(), ready_.end());
-  }
+  if (order_seed == 1) std::reverse(ready_.begin(), ready_.end());
+  if (shuffle_ == nullptr) return;
+  std::shuffle(ready_.begin(), ready_.end(), *shuffle_);
+  const unsigned flips = (*shuffle_)() % 64;
+  if (flips % 2 == 0) return;
+  std::stable_sort(ready_.begin(), ready_.end(), [&](unsigned a, unsigned b) { return ((a / kLanes) ^ flips) < ((b / kLanes) ^ flips); });
 }
 
-bool Block::release_warps() {
-  for (unsigned first = 0; first < threads_.size(); first += kLanes) {
-    const auto same = [&](const Thread& thread) {
-      return thread.state == State::kInWarp && std::strcmp(thread.operation, threads_[first].operation) == 0;
-    };
-    if (!std::all_of(threads_.begin() + first, threads_.begin() + first + kLanes, same)) continue;
-    for (unsigned t = first; t < first + kLanes; ++t) ready_.push_back(t);
+// Once its 32 lanes are in the same operation.
+void Block::release_warp(unsigned warp) {
+  const auto first = threads_.begin() + warp * kLanes, end = first + kLanes;
+  if (std::any_of(first, end, [&](const Thread& thread) { return std::strcmp(thread.operation, first->operation) != 0; })) return;
+  warps_[warp].waiting = 0;
+  for (auto thread = first; thread != end; ++thread) {
+    thread->state = State::kReady;
+    ready_.push_back(static_cast<unsigned>(thread - threads_.begin()));
   }
-  return !ready_.empty();
+  if (shuffle_ != nullptr) std::shuffle(ready_.end() - kLanes, ready_.end(), *shuffle_);
 }
 
 bool Block::release_waiting() {
-  if (!release_warps()) {
-    const auto at_barrier = [](const Thread& thread) { return thread.state == State::kAtBarrier; };
-    if (!std::all_of(threads_.begin(), threads_.end(), at_barrier)) return false;
-    for (unsigned t = 0; t < threads_.size(); ++t) ready_.push_back(t);
+  const auto at_barrier = [](const Thread& thread) { return thread.state == State::kAtBarrier; };
+  if (!std::all_of(threads_.begin(), threads_.end(), at_barrier)) return false;
+  for (unsigned t = 0; t < threads_.size(); ++t) {
+    threads_[t].state = State::kReady;
+    ready_.push_back(t);
   }
-  for (const unsigned thread : ready_) threads_[thread].state = State::kReady;
   order_ready();
   return true;
 }
@@ -259,6 +263,7 @@ void Block::run(unsigned threads, size_t dynamic_shared_bytes, const std::functi
   threads_.assign(threads, {});
   warps_.resize(threads / kLanes);
   std::memset(static_cast<void*>(warps_.data()), kPoison, warps_.size() * sizeof(Warp));
+  for (Warp& warp : warps_) warp.waiting = 0;
   shared_.clear();
   dynamic_shared_ = poisoned(dynamic_shared_bytes);
   body_ = &body;
@@ -272,6 +277,7 @@ void Block::run(unsigned threads, size_t dynamic_shared_bytes, const std::functi
       const unsigned thread = ready_.back();
       ready_.pop_back();
       resume(thread);
+      if (warps_[current_ / kLanes].waiting == kLanes) release_warp(current_ / kLanes);
     }
   } while (!error_ && release_waiting());
   if (error_) {

@@ -18,7 +18,8 @@ namespace grpo::kernels::host {
 inline constexpr int kPoison = 0xFF;
 
 /// The order in which a block's threads run between two barriers, and a grid's blocks: 0 ascending, 1 descending, others shuffled, anew
-/// after every barrier. A result that depends on it is a race.
+/// after every barrier. A warp whose lanes have met goes on at once, so that warps run ahead of each other. A result that depends on it is
+/// a race.
 void set_order(uint64_t seed);
 
 /// One lane's part of a warp operation, as the other lanes see it.
@@ -68,6 +69,7 @@ class Block {
   };
   struct Warp {
     std::array<std::array<LaneValue, 32>, 2> slots;
+    unsigned waiting;  // lanes
   };
   struct SharedArray {
     const void* site;
@@ -82,7 +84,7 @@ class Block {
   void drop_fibers();
   void order_ready();
   bool release_waiting();
-  bool release_warps();
+  void release_warp(unsigned warp);
   std::string describe_deadlock() const;
 
   unsigned current_ = 0;

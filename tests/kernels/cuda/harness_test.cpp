@@ -119,6 +119,22 @@ TEST(CudaOnHost, WarpAndBlockOperations) {
   }
 }
 
+// Twice through the same reduction: the second call must not overwrite what the first one's slower warps still read.
+__global__ void reduce_twice(int* out) {
+  int sum = 0;
+  for (int round = 1; round <= 3; ++round) sum += round * block_reduce(static_cast<int>(threadIdx.x) * round, Sum(), 0);
+  out[threadIdx.x] = sum;
+}
+
+TEST(CudaOnHost, ReductionsFollowEachOther) {
+  for (uint64_t order = 0; order < 2 * kOrders; ++order) {
+    host::set_order(order);
+    std::vector<int> out(128);
+    launch(reduce_twice, 1, 128, 0, nullptr, out.data());
+    EXPECT_EQ(out, std::vector<int>(128, 127 * 64 * (1 + 4 + 9)));
+  }
+}
+
 __global__ void read_unwritten(float* out, int* integers) {
   GRPO_SHARED(float, fixed, 4);
   GRPO_DYNAMIC_SHARED(int, dynamic);

@@ -55,10 +55,12 @@ struct Result {
   std::vector<StepRow> rows;
   std::vector<DrawState> states;
   std::vector<uint32_t> seen;
+  std::vector<ChunkSums> sums;
 };
 
 // `times` draws from the same logits.
-Result run(const Step& step, bool greedy, float inverse_temperature, const std::vector<int32_t>& stop_ids, int times) {
+Result run(const Step& step, bool greedy, float inverse_temperature, const std::vector<int32_t>& stop_ids, int times,
+           bool marks_seen = true) {
   const DeviceArray<float> logits(step.logits);
   const DeviceArray<ChunkSums> sums(step.n * step.chunks());
   const DeviceArray<StepRow> rows(step.rows);
@@ -73,7 +75,7 @@ Result run(const Step& step, bool greedy, float inverse_temperature, const std::
   args.greedy = greedy;
   args.stop_ids = stops.data();
   args.stop_count = static_cast<int64_t>(stop_ids.size());
-  args.seen = seen.data();
+  args.seen = marks_seen ? seen.data() : nullptr;
   args.states = states.data();
   args.drawn = drawn.data();
   args.drawn_stride = stride;
@@ -81,7 +83,7 @@ Result run(const Step& step, bool greedy, float inverse_temperature, const std::
     logit_sums_cuda(plain, rows.data(), step.n, nullptr);
     draw_cuda(args, rows.data(), step.n, nullptr);
   }
-  return {drawn.read(), rows.read(), states.read(), seen.read()};
+  return {drawn.read(), rows.read(), states.read(), seen.read(), sums.read()};
 }
 
 // Whether `id` is where the cumulative sum passes the uniform number, up to rounding.
@@ -109,7 +111,10 @@ TEST_F(CudaSample, DrawsAreTheInverseCdfAtTheKeysUniform) {
     for (float& logit : step.logits) logit = draws_.pick(0, 3) == 0 && logit < 0.0F ? kNever : logit;
     for (int64_t r = 0; r < step.n; ++r) step.logits[static_cast<size_t>(r * step.stride + draws_.pick(0, limit - 1))] = 1.0F;
     const float inverse_temperature = 0.5F + static_cast<float>(draws_.pick(0, 10)) * 0.2F;
-    const Result result = run(step, false, inverse_temperature, {}, kSteps);
+    if (limit > kLogitChunk) std::fill(step.logits.begin(), step.logits.begin() + kLogitChunk, kNever);  // a chunk of no mass
+    if (limit > kLogitChunk) step.logits[static_cast<size_t>(limit - 1)] = 1.0F;
+    const bool marks_seen = draws_.flip();
+    const Result result = run(step, false, inverse_temperature, {}, kSteps, marks_seen);
     for (int64_t r = 0; r < step.n; ++r) {
       const auto at = static_cast<size_t>(r);
       std::vector<uint32_t> seen(static_cast<size_t>((limit + 31) / 32));
@@ -123,17 +128,38 @@ TEST_F(CudaSample, DrawsAreTheInverseCdfAtTheKeysUniform) {
         ASSERT_LT(token.id, limit);
         expect_inverse_cdf(step.row(r), limit, inverse_temperature,
                            sample_uniform(step.keys[at], step.states[at].position + static_cast<uint32_t>(t)), token);
-        seen[static_cast<size_t>(token.id) / 32] |= 1U << token.id % 32;
+        if (marks_seen) seen[static_cast<size_t>(token.id) / 32] |= 1U << token.id % 32;
         if (t == kSteps - 1) {
           EXPECT_EQ(result.rows[at].token, token.id);
         }
       }
       const bool idle = step.rows[at].sequence < 0;
       EXPECT_EQ(result.rows[at].position, step.rows[at].position + (idle ? 0 : kSteps));
+      EXPECT_EQ(std::isnan(result.sums[at * static_cast<size_t>(step.chunks())].sum), idle);
       EXPECT_EQ(result.rows[at].sequence, step.rows[at].sequence);
       EXPECT_EQ(result.states[at].position, step.states[at].position + (idle ? 0 : kSteps));
       EXPECT_TRUE(std::equal(seen.begin(), seen.end(), result.seen.begin() + static_cast<int64_t>(at * seen.size())));
     }
+  }
+}
+
+// Where the columns' sum, for rounding, does not reach the target, the last column of any mass is taken.
+TEST_F(CudaSample, TheLargestUniformNeverGivesAColumnOfProbabilityZero) {
+  const SampleKey key{1, 2, 3, 4};
+  constexpr uint32_t kPosition = 8822584;
+  ASSERT_EQ(sample_uniform(key, kPosition), 1.0F - 0x1p-24F);
+  for (int round = 0; round < 60; ++round) {
+    draws_.shuffle_order();
+    Step step(draws_, 1, draws_.pick(600, kLogitChunk));
+    const auto stream = sample_stream(key);
+    step.states[0] = {{stream[0], stream[1], stream[2], stream[3]}, key.sample, kPosition, 5, 0};
+    step.rows[0].sequence = 0;
+    for (float& logit : step.logits) logit *= 0.03F;  // many of like mass, so that their sum rounds
+    const auto last = draws_.pick(500, step.limit - 1);
+    std::fill(step.logits.begin() + last + 1, step.logits.begin() + step.limit, kNever);
+    const Result result = run(step, false, 1.0F, {}, 1);
+    EXPECT_GT(result.drawn[0].id, last - 8);
+    EXPECT_LE(result.drawn[0].id, last);
   }
 }
 
@@ -178,9 +204,9 @@ TEST_F(CudaSample, LogitsThatAreNotFiniteGiveNoToken) {
     for (const int64_t limit : {int64_t{50}, 2 * kLogitChunk + 9}) {
       Step step(draws_, 2, limit);
       for (StepRow& row : step.rows) row.sequence = 1;
-      // One of many; for -infinity, which is a legal logit, the whole row; or a row of NaN alone.
+      // -infinity is a legal logit: the whole row. Others: one of many, or a chunk of nothing else.
       const int64_t first = bad == kNever || draws_.flip() ? 0 : draws_.pick(0, limit - 1);
-      const int64_t end = first == 0 ? limit : first + 1;
+      const int64_t end = first > 0 ? first + 1 : bad == kNever ? limit : std::min(limit, kLogitChunk);
       std::fill(step.logits.begin() + first, step.logits.begin() + end, bad);
       const Result result = run(step, draws_.flip(), 1.0F, {}, 2);
       EXPECT_EQ(result.drawn[0].id, -1);
