@@ -5,23 +5,22 @@ namespace grpo::kernels {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kUpdateBlocks = int64_t{1} << 16;  // at most: blocks take further elements in turn
 
 template <class T>
 __global__ void adamw(float* masters, T* weights, const T* gradients, float* exp_avg, float* exp_avg_sq, int64_t begin, int64_t end,
                       AdamWStep step) {
+  const int64_t i = begin + int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= end) return;
   const float step_size = step.learning_rate / step.bias_correction1, inverse_root = 1.0F / sqrtf(step.bias_correction2);
+  const float g = to_float(gradients[i]) * step.gradient_scale;
+  const float m = step.beta1 * exp_avg[i] + (1.0F - step.beta1) * g;
+  const float v = step.beta2 * exp_avg_sq[i] + (1.0F - step.beta2) * g * g;
   const float keep = 1.0F - step.learning_rate * step.weight_decay;
-  for (int64_t i = begin + int64_t{blockIdx.x} * kThreads + threadIdx.x; i < end; i += int64_t{gridDim.x} * kThreads) {
-    const float g = to_float(gradients[i]) * step.gradient_scale;
-    const float m = step.beta1 * exp_avg[i] + (1.0F - step.beta1) * g;
-    const float v = step.beta2 * exp_avg_sq[i] + (1.0F - step.beta2) * g * g;
-    const float weight = masters[i] * keep - step_size * m / (sqrtf(v) * inverse_root + step.epsilon);
-    exp_avg[i] = m;
-    exp_avg_sq[i] = v;
-    masters[i] = weight;
-    if (weights != nullptr) weights[i] = from_float<T>(weight);
-  }
+  const float weight = masters[i] * keep - step_size * m / (sqrtf(v) * inverse_root + step.epsilon);
+  exp_avg[i] = m;
+  exp_avg_sq[i] = v;
+  masters[i] = weight;
+  if (weights != nullptr) weights[i] = from_float<T>(weight);
 }
 
 template <class T>
@@ -44,8 +43,8 @@ template <class T>
 void launch_adamw(float* masters, void* weights, const void* gradients, float* exp_avg, float* exp_avg_sq, int64_t begin, int64_t end,
                   const AdamWStep& step, CUstream_st* stream) {
   if (begin == end) return;
-  launch(adamw<T>, grid_of(min_of(div_up<int64_t>(end - begin, kThreads), kUpdateBlocks)), kThreads, 0, stream, masters,
-         static_cast<T*>(weights), static_cast<const T*>(gradients), exp_avg, exp_avg_sq, begin, end, step);
+  launch(adamw<T>, grid_of(div_up<int64_t>(end - begin, kThreads)), kThreads, 0, stream, masters, static_cast<T*>(weights),
+         static_cast<const T*>(gradients), exp_avg, exp_avg_sq, begin, end, step);
 }
 
 template <class T>

@@ -91,6 +91,9 @@ class CudaTrain : public ::testing::TestWithParam<Element> {
   Values randoms(int64_t count, double deviation = 1.0) { return draw(count, deviation, GetParam()); }
   Values random_floats(int64_t count, double deviation = 1.0) { return draw(count, deviation, Element::kF32); }
 
+  /// As the element type stores it.
+  static double rounded(double value) { return Array(GetParam(), Values{value}, 0).read()[0]; }
+
   /// Work(guard) gives the kernel's results, the same in every order of threads and blocks.
   template <class Work>
   auto in_every_order(const Work& work) {
