@@ -58,7 +58,7 @@ std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams
 }  // namespace
 
 RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options)
-    : view_(&view), version_(std::move(version)), options_(options), backend_(make_cpu_backend(options.threads)) {
+    : view_(&view), version_(std::move(version)), options_(options), backend_(make_cpu_backend(options)) {
   if (options.max_slots < 0 || options.max_sequence_length < 0 || options.kv_budget_bytes < 1 || options.prefill_tokens < 1 ||
       options.threads < 0) {
     fail_usage("RolloutEngine", "expected max_slots, max_sequence_length, threads >= 0 and kv_budget_bytes, prefill_tokens >= 1");
