@@ -3,22 +3,56 @@
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-// Scores stand at the same distance from the first entry whatever run they come from; whole blocks of keys are computed, so some lie
+// Few query heads share a kv head: tiles are half as high as those of linear layers, and twice as wide.
+constexpr int kHeads = kTileRows / 2;
+
+// Scores stand at the same distance from the first entry whatever run they come from; whole vectors of keys are computed, so some lie
 // before the first entry and after the last one.
-int64_t score_stride(int64_t entries) { return round_up(entries, kTileColumns) + 3 * kTileColumns; }
+int64_t score_stride(int64_t entries) { return round_up(entries, kKeyBlock) + 3 * kKeyBlock; }
 
 struct Scores {
   float* first;  // of head 0, entry 0
   int64_t stride;
 };
 
+// C [rows, kVectors kLanes] (+)= A [rows, depth] · B.
+template <class Dot, int kVectors>
+inline void multiply(int64_t rows, const float* a, int64_t lda, const typename Dot::Weight* b, int64_t ldb, float* c, int64_t ldc,
+                     int64_t depth, bool accumulate) {
+  for_row_tiles<kHeads>(rows, [&]<int kRows>(int64_t first) {
+    Vector sum[kRows][kVectors];
+    float* out = c + first * ldc;
+    for (int i = 0; i < kRows; ++i) {
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = accumulate ? load(out + i * ldc + j * kLanes) : Vector{};
+    }
+    dot_tile<Dot>(a + first * lda, lda, b, ldb, depth, {reinterpret_cast<const char*>(b), 0}, sum);
+    for (int i = 0; i < kRows; ++i) {
+      for (int j = 0; j < kVectors; ++j) store(out + i * ldc + j * kLanes, sum[i][j]);
+    }
+  });
+}
+
+// As above with the fewest vectors, at most 4, that hold `columns`.
+template <class Dot>
+void multiply_columns(int64_t columns, int64_t rows, const float* a, int64_t lda, const typename Dot::Weight* b, int64_t ldb, float* c,
+                      int64_t ldc, int64_t depth, bool accumulate) {
+  if (columns > 2 * kLanes) {
+    multiply<Dot, 4>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+  } else if (columns > kLanes) {
+    multiply<Dot, 2>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+  } else {
+    multiply<Dot, 1>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+  }
+}
+
 // q · k of every head and entry.
+template <class Dot>
 void score_run(const AttentionTask& task, const CacheRun& run, int64_t offset, const Scores& scores) {
-  const int64_t first_block = run.begin / kTileColumns, block_floats = task.head_dim * kTileColumns;
-  float* out = scores.first + offset - run.begin % kTileColumns;
-  for (int64_t block = first_block; block * kTileColumns < run.end; ++block, out += kTileColumns) {
-    skinny_gemm<kTileRows, 2>(task.group, {task.q, task.head_dim, 1}, run.keys + block * block_floats, kTileColumns, out, scores.stride,
-                              task.head_dim, false);
+  const auto* keys = static_cast<const typename Dot::Weight*>(run.keys);
+  float* out = scores.first + offset - run.begin % kKeyBlock;
+  for (int64_t block = run.begin / kKeyBlock; block * kKeyBlock < run.end; ++block, out += kKeyBlock) {
+    multiply_columns<Dot>(run.end - block * kKeyBlock, task.group, task.q, task.head_dim, keys + block * task.head_dim * kKeyBlock,
+                          kKeyBlock, out, scores.stride, task.head_dim, false);
   }
 }
 
@@ -29,21 +63,16 @@ float soften(float* scores, int64_t entries) {
   return exp_and_sum(scores, scores, padded, row_max(scores, padded), 1.0F);
 }
 
-template <int kRows, int kVectors>
-void weigh_columns(const AttentionTask& task, const CacheRun& run, const float* weights, int64_t stride, float* out, int64_t column,
-                   bool accumulate) {
-  const int64_t columns = value_columns(task.head_dim);
-  skinny_gemm<kRows, kVectors>(task.group, {weights, stride, 1}, run.values + run.begin * columns + column, columns, out + column, columns,
-                               run.end - run.begin, accumulate);
-}
-
 // out [group, value_columns] (+)= weights · values.
+template <class Dot>
 void weigh_run(const AttentionTask& task, const CacheRun& run, const float* weights, int64_t stride, float* out, bool accumulate) {
   const int64_t columns = value_columns(task.head_dim);
-  int64_t j = 0;
-  for (; j + 4 * kLanes <= columns; j += 4 * kLanes) weigh_columns<kTileRows / 2, 4>(task, run, weights, stride, out, j, accumulate);
-  for (; j + 2 * kLanes <= columns; j += 2 * kLanes) weigh_columns<kTileRows, 2>(task, run, weights, stride, out, j, accumulate);
-  for (; j < columns; j += kLanes) weigh_columns<kTileRows, 1>(task, run, weights, stride, out, j, accumulate);
+  const auto* values = static_cast<const typename Dot::Weight*>(run.values) + run.begin * columns;
+  for (int64_t j = 0, width = 0; j < columns; j += width) {
+    // 4, 2 or 1 vectors: 3 are cut in two
+    width = columns - j >= 4 * kLanes ? 4 * kLanes : columns - j >= 2 * kLanes ? 2 * kLanes : kLanes;
+    multiply_columns<Dot>(width, task.group, weights, stride, values + j, columns, out + j, columns, run.end - run.begin, accumulate);
+  }
 }
 
 }  // namespace
@@ -54,16 +83,17 @@ int64_t attention_scratch(int64_t group, int64_t head_dim, int64_t entries) {
   return group * (score_stride(entries) + value_columns(head_dim) + 1);
 }
 
+template <class Dot>
 void decode_attention(const AttentionTask& task) {
   const int64_t columns = value_columns(task.head_dim);
   int64_t entries = 0;
   for (const CacheRun& run : task.runs) entries += run.end - run.begin;
-  const Scores scores{task.scratch + kTileColumns, score_stride(entries)};
+  const Scores scores{task.scratch + kKeyBlock, score_stride(entries)};
   float* out = task.scratch + task.group * scores.stride;
 
   int64_t offset = 0;
   for (const CacheRun& run : task.runs) {
-    if (run.begin < run.end) score_run(task, run, offset, scores);
+    if (run.begin < run.end) score_run<Dot>(task, run, offset, scores);
     offset += run.end - run.begin;
   }
   float* inverse_sums = out + task.group * columns;
@@ -71,12 +101,15 @@ void decode_attention(const AttentionTask& task) {
 
   offset = 0;
   for (const CacheRun& run : task.runs) {
-    if (run.begin < run.end) weigh_run(task, run, scores.first + offset, scores.stride, out, offset > 0);
+    if (run.begin < run.end) weigh_run<Dot>(task, run, scores.first + offset, scores.stride, out, offset > 0);
     offset += run.end - run.begin;
   }
   for (int64_t h = 0; h < task.group; ++h) {
     for (int64_t i = 0; i < task.head_dim; ++i) task.out[h * task.head_dim + i] = out[h * columns + i] * inverse_sums[h];
   }
 }
+
+template void decode_attention<FloatDot>(const AttentionTask&);
+template void decode_attention<WideningDot>(const AttentionTask&);
 
 }  // namespace grpo::kernels::GRPO_ISA

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <type_traits>
+
+#include "cpu/dot.h"
 #include "cpu/gemm.h"
 #include "cpu/train_kernels.h"
 #include "decode.h"
@@ -8,27 +11,11 @@ namespace grpo::kernels::GRPO_ISA {
 
 inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-/// One register tile of 1 … kRows rows.
-template <int kRows, int kVectors>
-inline void tile_of(int64_t rows, Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t depth, bool accumulate) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) return tile_of<kRows - 1, kVectors>(rows, a, b, ldb, c, ldc, depth, accumulate);
-  }
-  gemm_tile<kRows, kVectors>(a, b, ldb, c, ldc, depth, accumulate);
-}
-
-/// C [rows, kVectors kLanes] (+)= A [rows, depth] · B, in tiles of kRows rows and one smaller tile for the rest: few rows stay fast.
-template <int kRows, int kVectors>
-inline void skinny_gemm(int64_t rows, Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t depth, bool accumulate) {
-  for (int64_t i = 0; i < rows; i += kRows) {
-    const int64_t now = rows - i < kRows ? rows - i : kRows;
-    tile_of<kRows, kVectors>(now, {a.data + i * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + i * ldc, ldc, depth, accumulate);
-  }
-}
+/// Entries of a key block: four vectors' worth, so that few query heads still keep the multipliers busy.
+inline constexpr int64_t kKeyBlock = 4 * kLanes;
 
 /// exp_approx of every lane, written on whole vectors: g++ 12 does not vectorise loops over the scalar function on every instruction set.
 inline Vector exp_lanes(const Vector& x) {
-  typedef int32_t IntVector __attribute__((vector_size(sizeof(Vector))));
   const Vector zero{};
   const Vector capped = x > 88.0F ? zero + 88.0F : x;
   const Vector clamped = capped < -87.0F ? zero - 87.0F : capped;
@@ -62,10 +49,19 @@ inline float exp_and_sum(const float* x, float* y, int64_t n, float shift, float
 
 int64_t value_columns(int64_t head_dim);
 int64_t attention_scratch(int64_t group, int64_t head_dim, int64_t entries);
-void decode_linear(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows, bool accumulate);
-void decode_linear_swiglu(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows);
+template <class Dot>
+void decode_linear(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows, bool accumulate);
+template <class Dot>
+void decode_linear_swiglu(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows);
+void round_row_float32(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
+void round_row_bfloat16(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
+void round_row_int8(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
 void rms_norm_row(const float* x, const float* weight, float eps, float* y, int64_t dim);
+/// Element: float, or uint16_t for bf16.
+template <class Element>
 void rotate_and_store(const QkvRow& row);
+/// Dot: FloatDot or WideningDot, by the cache's elements.
+template <class Dot>
 void decode_attention(const AttentionTask& task);
 SoftmaxSums softmax_sums(const float* logits, int64_t count, float inverse_temperature, float* block_sums);
 int64_t inverse_cdf(const float* logits, int64_t count, float inverse_temperature, const SoftmaxSums& sums, const float* block_sums,

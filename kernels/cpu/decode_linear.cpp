@@ -3,42 +3,64 @@
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-// Rows of a panel that are worked through together: they stay in the second-level cache beside a row tile's activations. Cutting the
-// depth leaves the chain of multiply-adds of an output as it is, for partial sums pass through memory unrounded.
-constexpr int64_t kDepthBlock = 2048;
+constexpr int kVectors = kTileColumns / kLanes;
 
-void add_bias(const float* bias, float* y, int64_t stride, int64_t rows) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < kTileColumns; j += kLanes) store(y + r * stride + j, load(y + r * stride + j) + load(bias + j));
+// A tile's sums over the whole depth, as fp32.
+template <class Dot, int kRows>
+inline void sums_of(const LinearPanel& panel, const InputRows& x, int64_t first, Prefetch prefetch, Vector (&out)[kRows][kVectors]) {
+  typename Dot::Sum sum[kRows][kVectors] = {};
+  const auto* rows = reinterpret_cast<const typename Dot::Input*>(x.words) + first * x.stride;
+  dot_tile<Dot>(rows, x.stride, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words, prefetch, sum);
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kVectors; ++j) {
+      if constexpr (std::is_same_v<typename Dot::Sum, IntVector>) {
+        const RowScale& row = x.scales[first + i];
+        out[i][j] = __builtin_convertvector(sum[i][j] - row.offset, Vector) * (row.scale * load(panel.scale + j * kLanes));
+      } else {
+        out[i][j] = sum[i][j];
+      }
+      if (panel.bias != nullptr) out[i][j] += load(panel.bias + j * kLanes);
+    }
   }
 }
 
-void silu_product(const float* gate_up, float* y, int64_t stride, int64_t rows) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const Vector gate = load(gate_up + r * kTileColumns), up = load(gate_up + r * kTileColumns + kLanes);
-    store(y + r * stride, gate / (1.0F + exp_lanes(-gate)) * up);
-  }
+// Calls store(row, its kVectors vectors) for every row. The tiles ask for equal parts of what is read next.
+template <class Dot, class Store>
+inline void for_row_sums(const LinearPanel& panel, const InputRows& x, int64_t rows, const Store& store_row) {
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows, word_bytes = kTileColumns * static_cast<int64_t>(sizeof(uint32_t));
+  const int64_t step = panel.next != nullptr ? word_bytes / (tiles > 0 ? tiles : 1) : 0;
+  const auto* from = reinterpret_cast<const char*>(panel.next != nullptr ? panel.next : panel.weight);
+  for_row_tiles<kTileRows>(rows, [&]<int kRows>(int64_t first) {
+    Vector out[kRows][kVectors];
+    sums_of<Dot, kRows>(panel, x, first, {from + first / kTileRows * step * panel.words, step}, out);
+    for (int i = 0; i < kRows; ++i) store_row(first + i, out[i]);
+  });
 }
 
 }  // namespace
 
-void decode_linear(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows, bool accumulate) {
-  for (int64_t k = 0; k < panel.depth; k += kDepthBlock) {
-    const int64_t depth = panel.depth - k < kDepthBlock ? panel.depth - k : kDepthBlock;
-    skinny_gemm<kTileRows, 2>(rows, {x.data + k, x.stride, 1}, panel.weight + k * kTileColumns, kTileColumns, y.data, y.stride, depth,
-                              accumulate || k > 0);
-  }
-  if (panel.bias != nullptr) add_bias(panel.bias, y.data, y.stride, rows);
+template <class Dot>
+void decode_linear(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows, bool accumulate) {
+  for_row_sums<Dot>(panel, x, rows, [&](int64_t r, const Vector* sums) {
+    float* out = y.data + r * y.stride;
+    for (int j = 0; j < kVectors; ++j) store(out + j * kLanes, accumulate ? load(out + j * kLanes) + sums[j] : sums[j]);
+  });
 }
 
-void decode_linear_swiglu(const LinearPanel& panel, RowBlock x, RowBlock y, int64_t rows) {
-  float tile[kTileRows * kTileColumns];
-  for (int64_t i = 0; i < rows; i += kTileRows) {
-    const int64_t now = rows - i < kTileRows ? rows - i : kTileRows;
-    tile_of<kTileRows, 2>(now, {x.data + i * x.stride, x.stride, 1}, panel.weight, kTileColumns, tile, kTileColumns, panel.depth, false);
-    if (panel.bias != nullptr) add_bias(panel.bias, tile, kTileColumns, now);
-    silu_product(tile, y.data + i * y.stride, y.stride, now);
-  }
+template <class Dot>
+void decode_linear_swiglu(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows) {
+  static_assert(kVectors == 2, "a vector of gates, a vector of ups");
+  for_row_sums<Dot>(panel, x, rows, [&](int64_t r, const Vector* sums) {
+    const Vector& gate = sums[0];
+    store(y.data + r * y.stride, gate / (1.0F + exp_lanes(-gate)) * sums[1]);
+  });
 }
+
+template void decode_linear<FloatDot>(const LinearPanel&, InputRows, RowBlock, int64_t, bool);
+template void decode_linear<Bfloat16Dot>(const LinearPanel&, InputRows, RowBlock, int64_t, bool);
+template void decode_linear<Int8Dot>(const LinearPanel&, InputRows, RowBlock, int64_t, bool);
+template void decode_linear_swiglu<FloatDot>(const LinearPanel&, InputRows, RowBlock, int64_t);
+template void decode_linear_swiglu<Bfloat16Dot>(const LinearPanel&, InputRows, RowBlock, int64_t);
+template void decode_linear_swiglu<Int8Dot>(const LinearPanel&, InputRows, RowBlock, int64_t);
 
 }  // namespace grpo::kernels::GRPO_ISA

@@ -6,7 +6,7 @@
 
 #include "grpo/core/random.h"
 #include "grpo/model/view.h"
-#include "grpo/rollout/sampling.h"
+#include "grpo/rollout/engine.h"
 
 namespace grpo {
 
@@ -77,8 +77,8 @@ class DecodeBackend {
   virtual void release() = 0;
 };
 
-/// threads: 0 = OpenMP's default.
-std::unique_ptr<DecodeBackend> make_cpu_backend(int threads);
+/// Reads the options' threads and types.
+std::unique_ptr<DecodeBackend> make_cpu_backend(const EngineOptions& options);
 /// Throws where the build has no CUDA or the machine no GPU.
 std::unique_ptr<DecodeBackend> make_cuda_backend();
 

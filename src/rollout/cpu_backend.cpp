@@ -15,19 +15,38 @@ namespace {
 // Rows that a thread takes at a time: a whole register tile on every instruction set.
 constexpr int64_t kRowBlock = 8;
 
+// Words between rounded rows, so that a tile's rows lie in different cache sets.
+constexpr int64_t kStridePadding = 16;
+
 // Up to this size weights stay in the cache that cores share, or nearly: reading them once per thread costs little.
 constexpr int64_t kSmallModelBytes = int64_t{64} << 20;
 
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-}  // namespace
-
-std::unique_ptr<DecodeBackend> make_cpu_backend(int threads) {
-  return std::make_unique<CpuBackend>(*kernels::cpu_kernels().decode, threads);
+const kernels::LinearKernels& linear_kernels(const kernels::DecodeKernels& table, ComputeDType dtype) {
+  switch (dtype) {
+    case ComputeDType::kFloat32:
+      return table.float32;
+    case ComputeDType::kBFloat16:
+      return table.bfloat16;
+    case ComputeDType::kInt8:
+      return table.int8;
+  }
+  fail("RolloutEngine", "expected a known compute_dtype; got another value");
 }
 
-CpuBackend::CpuBackend(const kernels::DecodeKernels& table, int threads)
-    : kernels_(table), threads_(threads > 0 ? threads : omp_get_max_threads()), scratch_(static_cast<size_t>(threads_)) {}
+}  // namespace
+
+std::unique_ptr<DecodeBackend> make_cpu_backend(const EngineOptions& options) {
+  return std::make_unique<CpuBackend>(*kernels::cpu_kernels().decode, options);
+}
+
+CpuBackend::CpuBackend(const kernels::DecodeKernels& table, const EngineOptions& options)
+    : kernels_(table),
+      linear_(linear_kernels(table, options.compute_dtype)),
+      cache_kernels_(options.kv_dtype == KvDType::kFloat32 ? table.float32_cache : table.bfloat16_cache),
+      threads_(options.threads > 0 ? options.threads : omp_get_max_threads()),
+      scratch_(static_cast<size_t>(threads_)) {}
 
 void CpuBackend::Activations::resize(int64_t rows, int64_t features, int64_t panel_columns) {
   // A stride that is no power of two keeps the rows of a tile out of each other's cache sets.
@@ -38,19 +57,17 @@ void CpuBackend::Activations::resize(int64_t rows, int64_t features, int64_t pan
 void CpuBackend::refresh(const ModelView& view, int64_t version) {
   if (view_ == &view && version_ == version) return;
   view_ = &view;
-  model_.pack(view, kernels_.panel_columns, threads_);
+  model_.pack(view, {&linear_, kernels_.panel_columns}, threads_);
   version_ = version;
 }
 
-int64_t CpuBackend::layer_floats(int64_t capacity) const {
-  const ModelConfig& config = *view_->config;
+int64_t CpuBackend::layer_elements(const ModelConfig& config, int64_t capacity) const {
   return config.num_key_value_heads * capacity * (config.head_dim + kernels_.value_columns(config.head_dim));
 }
 
 int64_t CpuBackend::sequence_bytes(const ModelView& view, int64_t capacity) const {
   const ModelConfig& config = *view.config;
-  const int64_t per_position = config.num_key_value_heads * (config.head_dim + kernels_.value_columns(config.head_dim));
-  return round_up(capacity, kernels_.panel_columns) * per_position * config.num_hidden_layers * static_cast<int64_t>(sizeof(float));
+  return layer_elements(config, round_up(capacity, kernels_.key_block)) * config.num_hidden_layers * cache_kernels_.element_bytes;
 }
 
 void CpuBackend::reserve(const BackendLimits& limits) {
@@ -62,18 +79,24 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   attention_.resize(limits.rows, config.q_size(), columns);
   inner_.resize(limits.rows, config.intermediate_size, columns);
   logits_.resize(limits.slots, config.vocab_size, columns);
+  if (rounds()) {
+    const int64_t widest = std::max({config.hidden_size, config.q_size(), config.intermediate_size});
+    rounded_.stride = (widest + linear_.per_word - 1) / linear_.per_word + kStridePadding;
+    rounded_.words.resize(limits.rows * rounded_.stride, "rounded activations of the decode engine");
+    rounded_.scales.resize(limits.rows, "scales of activations");
+  }
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.resize(kernels_.attention_scratch(group, config.head_dim, limits.length), "attention scores");
   }
-  const int64_t slot_capacity = round_up(limits.slot_capacity, columns), prefix_capacity = round_up(limits.prefix_capacity, columns);
-  const int64_t slot_floats = layer_floats(slot_capacity) * config.num_hidden_layers;
-  const int64_t prefix_floats = layer_floats(prefix_capacity) * config.num_hidden_layers;
-  caches_.resize(limits.slots * (slot_floats + prefix_floats), "keys and values (lower max_slots or kv_budget_bytes)");
+  const int64_t block = kernels_.key_block;
+  const int64_t slot_capacity = round_up(limits.slot_capacity, block), prefix_capacity = round_up(limits.prefix_capacity, block);
+  const int64_t slot_bytes = sequence_bytes(*view_, slot_capacity), prefix_bytes = sequence_bytes(*view_, prefix_capacity);
+  caches_.resize(limits.slots * (slot_bytes + prefix_bytes), "keys and values (lower max_slots or kv_budget_bytes)");
   sequences_.assign(static_cast<size_t>(2 * limits.slots), {});
   for (int64_t s = 0; s < limits.slots; ++s) {
-    float* prefixes = caches_.data() + limits.slots * slot_floats;
-    sequences_[static_cast<size_t>(s)] = {.cache = caches_.data() + s * slot_floats, .capacity = slot_capacity};
-    sequences_[static_cast<size_t>(limits.slots + s)] = {.cache = prefixes + s * prefix_floats, .capacity = prefix_capacity};
+    std::byte* prefixes = caches_.data() + limits.slots * slot_bytes;
+    sequences_[static_cast<size_t>(s)] = {.cache = caches_.data() + s * slot_bytes, .capacity = slot_capacity};
+    sequences_[static_cast<size_t>(limits.slots + s)] = {.cache = prefixes + s * prefix_bytes, .capacity = prefix_capacity};
   }
 }
 
@@ -87,6 +110,7 @@ void CpuBackend::release() {
   sequences_.clear();
   caches_.release();
   for (Activations* each : {&hidden_, &normed_, &qkv_, &attention_, &inner_, &logits_}) each->buffer.release();
+  rounded_ = {};
   version_ = -1;
 }
 
@@ -121,9 +145,11 @@ void CpuBackend::run_layer(const Worker& worker, std::span<const DecodeRow> rows
   apply(worker, layer.qkv, normed_, qkv_, n, false);
   store_keys(worker, rows, layer, number);
   attend(worker, rows, layer, number);
+  round_rows(worker, attention_, n, view_->config->q_size());
   apply(worker, layer.output, attention_, hidden_, n, true);
   normalise(worker, n, layer.post_attention_norm);
   apply_swiglu(worker, layer.gate_up, n);
+  round_rows(worker, inner_, n, view_->config->intermediate_size);
   apply(worker, layer.down, inner_, hidden_, n, true);
 }
 
@@ -139,49 +165,84 @@ void CpuBackend::embed(const Worker& worker, std::span<const DecodeRow> rows) {
 
 void CpuBackend::normalise(const Worker& worker, int64_t rows, const std::vector<float>& weight) {
   const auto eps = static_cast<float>(view_->config->rms_norm_eps);
+  const int64_t hidden = view_->config->hidden_size;
   for (int64_t r = 0; r < rows; ++r) {
-    if (worker.owns(r)) kernels_.rms_norm_row(hidden_.row(r), weight.data(), eps, normed_.row(r), view_->config->hidden_size);
+    if (!worker.owns(r)) continue;
+    kernels_.rms_norm_row(hidden_.row(r), weight.data(), eps, normed_.row(r), hidden);
+    if (rounds()) round_row(normed_, r, hidden);
   }
   worker.end_part();
 }
 
-// kernel(panel, first row, rows) for the worker's share of panels times blocks of rows.
+void CpuBackend::round_row(Activations& x, int64_t r, int64_t dim) {
+  linear_.round_row(x.row(r), dim, rounded_.words.data() + r * rounded_.stride, rounded_.scales.data() + r);
+}
+
+void CpuBackend::round_rows(const Worker& worker, Activations& x, int64_t rows, int64_t dim) {
+  if (!rounds()) return;
+  for (int64_t r = 0; r < rows; ++r) {
+    if (worker.owns(r)) round_row(x, r, dim);
+  }
+  worker.end_part();
+}
+
+// x's rows from `first` on as linear layers read them; where they round, the last part has rounded these.
+kernels::InputRows CpuBackend::inputs(Activations& x, int64_t first) {
+  if (!rounds()) return {reinterpret_cast<const uint32_t*>(x.row(first)), x.stride, nullptr};
+  return {rounded_.words.data() + first * rounded_.stride, rounded_.stride, rounded_.scales.data() + first};
+}
+
+// kernel(panel, its number, first row, rows) for the worker's share of panels times blocks of rows. A share by outputs is read from memory
+// once, each panel while the one before is at work.
 template <class Kernel>
 void CpuBackend::for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel) {
   const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock, pieces = linear.panels() * blocks;
-  const auto run = [&](int64_t panel, int64_t block) { kernel(panel, block * kRowBlock, std::min(kRowBlock, rows - block * kRowBlock)); };
+  const auto run = [&](int64_t panel, int64_t block, int64_t count, bool prefetch_next) {
+    const int64_t first = block * kRowBlock;
+    kernel(linear.panel(panel, prefetch_next), panel, first, std::min(count * kRowBlock, rows - first));
+  };
   if (worker.by_rows) {
     for (int64_t panel = 0; panel < linear.panels(); ++panel) {
-      for (int64_t block = worker.thread; block < blocks; block += worker.threads) run(panel, block);
+      for (int64_t block = worker.thread; block < blocks; block += worker.threads) run(panel, block, 1, false);
     }
     return;
   }
   const int64_t end = pieces * (worker.thread + 1) / worker.threads;
-  for (int64_t piece = pieces * worker.thread / worker.threads; piece < end; ++piece) run(piece / blocks, piece % blocks);
+  for (int64_t piece = pieces * worker.thread / worker.threads; piece < end;) {
+    const int64_t panel = piece / blocks, after = std::min(end, (panel + 1) * blocks);
+    run(panel, piece % blocks, after - piece, after < end);
+    piece = after;
+  }
   worker.end_part();
 }
 
 void CpuBackend::apply(const Worker& worker, const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate) {
-  for_panels(worker, linear, rows, [&](int64_t panel, int64_t first, int64_t count) {
-    const kernels::RowBlock out{y.row(first) + panel * kernels_.panel_columns, y.stride};
-    kernels_.linear(linear.panel(panel), x.from(first), out, count, accumulate);
+  for_panels(worker, linear, rows, [&](const kernels::LinearPanel& panel, int64_t number, int64_t first, int64_t count) {
+    const kernels::RowBlock out{y.row(first) + number * kernels_.panel_columns, y.stride};
+    linear_.linear(panel, inputs(x, first), out, count, accumulate);
   });
 }
 
 void CpuBackend::apply_swiglu(const Worker& worker, const PackedLinear& linear, int64_t rows) {
-  for_panels(worker, linear, rows, [&](int64_t panel, int64_t first, int64_t count) {
-    const kernels::RowBlock out{inner_.row(first) + panel * kernels_.panel_columns / 2, inner_.stride};
-    kernels_.linear_swiglu(linear.panel(panel), normed_.from(first), out, count);
+  for_panels(worker, linear, rows, [&](const kernels::LinearPanel& panel, int64_t number, int64_t first, int64_t count) {
+    const kernels::RowBlock out{inner_.row(first) + number * kernels_.panel_columns / 2, inner_.stride};
+    linear_.linear_swiglu(panel, inputs(normed_, first), out, count);
   });
 }
 
 kernels::CacheRun CpuBackend::cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const {
-  const ModelConfig& config = *view_->config;
   const Sequence& from = sequences_[static_cast<size_t>(sequence)];
-  const float* keys = from.cache + layer * layer_floats(from.capacity);
-  const float* values = keys + config.num_key_value_heads * from.capacity * config.head_dim;
-  return {keys + kv_head * from.capacity * config.head_dim, values + kv_head * from.capacity * kernels_.value_columns(config.head_dim),
-          begin, end};
+  const LayerCache cache = layer_cache(from, layer);
+  const int64_t bytes = kv_head * cache_kernels_.element_bytes;
+  return {cache.keys + bytes * cache.key_stride, cache.values + bytes * cache.value_stride, begin, end};
+}
+
+CpuBackend::LayerCache CpuBackend::layer_cache(const Sequence& sequence, int64_t layer) const {
+  const ModelConfig& config = *view_->config;
+  const int64_t bytes = cache_kernels_.element_bytes, key_stride = sequence.capacity * config.head_dim;
+  std::byte* keys = sequence.cache + layer * layer_elements(config, sequence.capacity) * bytes;
+  return {keys, keys + config.num_key_value_heads * key_stride * bytes, key_stride,
+          sequence.capacity * kernels_.value_columns(config.head_dim)};
 }
 
 void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
@@ -191,8 +252,8 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
     if (!worker.owns(r)) continue;
     const DecodeRow& row = rows[static_cast<size_t>(r)];
     const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
-    float* keys = sequence.cache + number * layer_floats(sequence.capacity);
-    kernels_.rotate_and_store({
+    const LayerCache cache = layer_cache(sequence, number);
+    cache_kernels_.rotate_and_store({
         .qkv = qkv_.row(r),
         .q_norm = layer.q_norm.empty() ? nullptr : layer.q_norm.data(),
         .k_norm = layer.k_norm.empty() ? nullptr : layer.k_norm.data(),
@@ -204,10 +265,10 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
         .pairs = rope.pairs,
         .eps = static_cast<float>(config.rms_norm_eps),
         .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
-        .keys = keys,
-        .values = keys + config.num_key_value_heads * sequence.capacity * config.head_dim,
-        .key_stride = sequence.capacity * config.head_dim,
-        .value_stride = sequence.capacity * kernels_.value_columns(config.head_dim),
+        .keys = cache.keys,
+        .values = cache.values,
+        .key_stride = cache.key_stride,
+        .value_stride = cache.value_stride,
         .entry = row.position - sequence.prefix_length,
     });
   }
@@ -243,7 +304,7 @@ void CpuBackend::attend_head(const DecodeRow& row, int64_t r, int64_t head, int6
                               .scratch = scratch};
   if (begin < prefix) task.runs[0] = cache_run(sequence.prefix, layer, head, begin, prefix);
   task.runs[1] = cache_run(row.sequence, layer, head, std::max<int64_t>(0, begin - prefix), end - prefix);
-  kernels_.attention(task);
+  cache_kernels_.attention(task);
 }
 
 void CpuBackend::draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn) {

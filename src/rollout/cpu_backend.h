@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,10 +12,10 @@
 
 namespace grpo {
 
-/// The engine's back end on CPUs: fp32 panels, fp32 caches, one OpenMP region per step.
+/// The engine's back end on CPUs: packed panels, one OpenMP region per step.
 class CpuBackend final : public DecodeBackend {
  public:
-  CpuBackend(const kernels::DecodeKernels& table, int threads);
+  CpuBackend(const kernels::DecodeKernels& table, const EngineOptions& options);
 
   BackendTraits traits() const override { return {.slots = 128, .steps = 1}; }  // more samples at a time hardly raise the rate
   void refresh(const ModelView& view, int64_t version) override;
@@ -25,23 +26,33 @@ class CpuBackend final : public DecodeBackend {
   void release() override;
 
  private:
-  // Its cache has, for each layer, keys, then values: see kernels::CacheRun. `capacity` is a multiple of panel_columns.
+  // Its cache has, for each layer, keys, then values: see kernels::CacheRun. `capacity` is a multiple of key_block.
   struct Sequence {
-    float* cache = nullptr;
+    std::byte* cache = nullptr;
     int64_t capacity = 0;
     int32_t prefix = -1;
     int64_t prefix_length = 0;
   };
+  // A layer of a sequence's cache, at kv head 0; the heads' parts lie so many elements apart.
+  struct LayerCache {
+    std::byte *keys, *values;
+    int64_t key_stride, value_stride;
+  };
   // Activations [rows, features], features rounded up to whole panels.
   struct Activations {
-    FloatBuffer buffer;
+    Buffer<float> buffer;
     int64_t stride = 0;
     void resize(int64_t rows, int64_t features, int64_t panel_columns);
     float* row(int64_t r) { return buffer.data() + r * stride; }
-    kernels::RowBlock from(int64_t r) { return {row(r), stride}; }
+  };
+  // The rows that a linear layer is about to read, rounded to its type. Unused in fp32.
+  struct Rounded {
+    Buffer<uint32_t> words;
+    Buffer<kernels::RowScale> scales;
+    int64_t stride = 0;
   };
   struct ThreadScratch {
-    FloatBuffer attention;
+    Buffer<float> attention;
     SamplerScratch sampler;
   };
 
@@ -55,28 +66,36 @@ class CpuBackend final : public DecodeBackend {
     void end_part() const;
   };
 
-  int64_t layer_floats(int64_t capacity) const;
+  int64_t layer_elements(const ModelConfig& config, int64_t capacity) const;
   void embed(const Worker& worker, std::span<const DecodeRow> rows);
   void run_layer(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
   void normalise(const Worker& worker, int64_t rows, const std::vector<float>& weight);
   template <class Kernel>
   void for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel);
+  bool rounds() const { return linear_.per_word > 1; }
+  void round_row(Activations& x, int64_t r, int64_t dim);
+  void round_rows(const Worker& worker, Activations& x, int64_t rows, int64_t dim);
+  kernels::InputRows inputs(Activations& x, int64_t first);
   void apply(const Worker& worker, const PackedLinear& linear, Activations& x, Activations& y, int64_t rows, bool accumulate);
   void apply_swiglu(const Worker& worker, const PackedLinear& linear, int64_t rows);
   void store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
   void attend(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
   void attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, float* scratch);
   void draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn);
+  LayerCache layer_cache(const Sequence& sequence, int64_t layer) const;
   kernels::CacheRun cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const;
 
   const kernels::DecodeKernels& kernels_;
+  const kernels::LinearKernels& linear_;
+  const kernels::CacheKernels& cache_kernels_;
   int threads_;
   const ModelView* view_ = nullptr;
   int64_t version_ = -1;
   PackedModel model_;
-  FloatBuffer caches_;
+  Buffer<std::byte> caches_;
   std::vector<Sequence> sequences_;
   Activations hidden_, normed_, qkv_, attention_, inner_, logits_;
+  Rounded rounded_;
   std::vector<ThreadScratch> scratch_;
 };
 

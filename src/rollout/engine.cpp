@@ -13,8 +13,11 @@ namespace {
 
 constexpr std::string_view kWhere = "RolloutEngine::generate";
 
-std::unique_ptr<DecodeBackend> make_backend(ModelView::Device device, int threads) {
-  return device == ModelView::Device::kCuda ? make_cuda_backend() : make_cpu_backend(threads);
+std::unique_ptr<DecodeBackend> make_backend(ModelView::Device device, const EngineOptions& options) {
+  if (device == ModelView::Device::kCpu) return make_cpu_backend(options);
+  if (!options.exact())
+    fail_usage("RolloutEngine", "expected compute_dtype and kv_dtype float32 on CUDA, which computes in the weights' type");
+  return make_cuda_backend();
 }
 
 int64_t context_length(const ModelView& view, const EngineOptions& options) {
@@ -61,7 +64,7 @@ std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams
 }  // namespace
 
 RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options)
-    : view_(&view), version_(std::move(version)), options_(options), backend_(make_backend(view.device, options.threads)) {
+    : view_(&view), version_(std::move(version)), options_(options), backend_(make_backend(view.device, options)) {
   if (options.max_slots < 0 || options.max_sequence_length < 0 || options.kv_budget_bytes < 1 || options.prefill_tokens < 1 ||
       options.threads < 0) {
     fail_usage("RolloutEngine", "expected max_slots, max_sequence_length, threads >= 0 and kv_budget_bytes, prefill_tokens >= 1");

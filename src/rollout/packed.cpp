@@ -1,6 +1,6 @@
 #include "packed.h"
 
-#include <string>
+#include <algorithm>
 #include <vector>
 
 namespace grpo {
@@ -36,36 +36,50 @@ int64_t output_of(PackedLinear::Layout layout, int64_t panel, int64_t column, in
 
 }  // namespace
 
-void PackedLinear::pack(const LinearView& view, Layout layout, int64_t panel_columns, int threads, std::string_view what) {
-  columns_ = panel_columns;
-  depth_ = view.in;
+// What one thread reuses while it packs.
+struct PackedLinear::Scratch {
+  std::vector<float> row, lora;
+  std::vector<uint32_t> words;
+};
+
+void PackedLinear::pack(const LinearView& view, Layout layout, const PackFormat& format, int threads, std::string_view what) {
+  columns_ = format.panel_columns;
+  words_ = (view.in + format.kernels->per_word - 1) / format.kernels->per_word;
   panels_ = (view.out + columns_ - 1) / columns_;
   if (layout == Layout::kHalves) panels_ = (view.out / 2 + columns_ / 2 - 1) / (columns_ / 2);
   has_bias_ = view.bias != nullptr;
-  weight_.resize(panels_ * columns_ * depth_, what);
+  weight_.resize(panels_ * columns_ * words_, what);
+  scale_.resize(panels_ * columns_, what);
   if (has_bias_) bias_.resize(panels_ * columns_, what);
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> row(static_cast<size_t>(2 * depth_));
+    const auto depth = static_cast<size_t>(view.in);
+    Scratch scratch{std::vector<float>(depth), std::vector<float>(depth), std::vector<uint32_t>(static_cast<size_t>(columns_ * words_))};
 #pragma omp for schedule(static)
-    for (int64_t p = 0; p < panels_; ++p) pack_panel(view, layout, p, row.data());
+    for (int64_t p = 0; p < panels_; ++p) pack_panel(view, layout, *format.kernels, p, scratch);
   }
 }
 
-void PackedLinear::pack_panel(const LinearView& view, Layout layout, int64_t p, float* row) {
-  float* panel = weight_.data() + p * depth_ * columns_;
+void PackedLinear::pack_panel(const LinearView& view, Layout layout, const kernels::LinearKernels& kernels, int64_t p, Scratch& scratch) {
   for (int64_t j = 0; j < columns_; ++j) {
     const int64_t output = output_of(layout, p, j, columns_, view.out);
     if (output >= 0) {
-      read_output(view, output, row, row + depth_);
+      read_output(view, output, scratch.row.data(), scratch.lora.data());
     } else {
-      for (int64_t i = 0; i < depth_; ++i) row[i] = 0.0F;
+      std::fill(scratch.row.begin(), scratch.row.end(), 0.0F);
     }
-    for (int64_t i = 0; i < depth_; ++i) panel[i * columns_ + j] = row[i];
+    kernels::RowScale scale{1.0F, 0};
+    kernels.round_row(scratch.row.data(), view.in, scratch.words.data() + j * words_, &scale);
+    scale_.data()[p * columns_ + j] = scale.scale;
     if (!has_bias_) continue;
     float* bias = bias_.data() + p * columns_ + j;
     *bias = 0.0F;
     if (output >= 0) convert_to_float(row_of(view.bias, view.dtype, output, 1), view.dtype, bias, 1);
+  }
+  uint32_t* panel = weight_.data() + p * words_ * columns_;
+  for (int64_t w = 0; w < words_; ++w) {
+    for (int64_t j = 0; j < columns_; ++j)
+      panel[w * columns_ + j] = scratch.words[static_cast<size_t>(j * words_ + w)] ^ kernels.weight_flip;
   }
 }
 

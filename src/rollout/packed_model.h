@@ -20,7 +20,7 @@ struct PackedModel {
   std::vector<float> final_norm;
   PackedLinear head;
 
-  void pack(const ModelView& view, int64_t panel_columns, int threads);
+  void pack(const ModelView& view, const PackFormat& format, int threads);
   int64_t bytes() const;
 };
 

@@ -115,7 +115,13 @@ void describe(ConfigVisitor& v, Config& c) {
     describe(s, c.rollout.sampling);
     s.field("max_slots", c.rollout.max_slots, "Samples decoded at a time; 0 = by memory.", kNonNegative);
     s.field("kv_cache_gib", c.rollout.kv_cache_gib, "Memory for keys and values.", kPositive);
-    s.field("allow_off_policy_sampling", c.rollout.allow_off_policy_sampling, "Allow top-k, top-p, min-p and penalties in training.");
+    s.enumeration("compute_dtype", c.rollout.compute_dtype, {"float32", "bfloat16", "int8"},
+                  "What linear layers multiply while sampling: float32 samples from the trained distribution; the others are faster, and "
+                  "importance sampling corrects for their rounding.");
+    s.enumeration("kv_dtype", c.rollout.kv_dtype, {"float32", "bfloat16"},
+                  "What keys and values are kept in: bfloat16 takes half the memory, and is corrected for in the same way.");
+    s.field("allow_off_policy_sampling", c.rollout.allow_off_policy_sampling,
+            "Allow top-k, top-p, min-p and penalties in training, and rounded sampling without importance_sampling_correction.");
   });
   v.section("algorithm", "Advantages and loss.", [&c](ConfigVisitor& s) { describe_algorithm(s, c.algorithm); });
   v.section("optim", "AdamW and its schedule.", [&c](ConfigVisitor& s) { describe(s, c.optim); });

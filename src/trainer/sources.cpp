@@ -28,7 +28,10 @@ RewardSet make_rewards(const std::vector<RewardFunction>& functions, const Regis
 }
 
 EngineOptions engine_options(const RolloutSection& rollout) {
-  return {.max_slots = rollout.max_slots, .kv_budget_bytes = static_cast<int64_t>(rollout.kv_cache_gib * (int64_t{1} << 30))};
+  return {.max_slots = rollout.max_slots,
+          .kv_budget_bytes = static_cast<int64_t>(rollout.kv_cache_gib * (int64_t{1} << 30)),
+          .compute_dtype = rollout.compute_dtype,
+          .kv_dtype = rollout.kv_dtype};
 }
 
 }  // namespace grpo

@@ -75,6 +75,10 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(!s.reshapes() || c.rollout.allow_off_policy_sampling,
               "rollout: top_k, top_p, min_p and repetition_penalty sample from another distribution than the one that is trained; "
               "set rollout.allow_off_policy_sampling if that is meant");
+  const bool rounded = c.rollout.compute_dtype != ComputeDType::kFloat32 || c.rollout.kv_dtype != KvDType::kFloat32;
+  faults.need(!rounded || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
+              "rollout: compute_dtype and kv_dtype other than float32 sample from another distribution than the one that is trained; keep "
+              "algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that is meant");
   faults.run([&] { validate(a.loss); });
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <limits>
+#include <tuple>
 
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
@@ -137,6 +138,36 @@ TEST(PolicyTrainer, FirstUpdateHasRatioOneAndCountsItsTokens) {
   EXPECT_EQ(m.at("completions/max_length"), 8.0);
 }
 
+/// {updates per rollout, compute_dtype, kv_dtype}
+class RoundedSampling : public ::testing::TestWithParam<std::tuple<int64_t, ComputeDType, KvDType>> {};
+
+// The clip region is narrower than the sampler's rounding, wider than the trainer's: were the ratio taken to the sampler's log-probs, most
+// tokens would lie outside.
+TEST_P(RoundedSampling, IsCorrectedAgainstTheTrainersOwnLogprobs) {
+  Config c = tiny_config("rounded");
+  std::tie(c.algorithm.num_iterations, c.rollout.compute_dtype, c.rollout.kv_dtype) = GetParam();
+  c.algorithm.loss.epsilon = 2e-6;
+  PolicyTrainer trainer(c, {}, registry());
+  for (const auto* arena : trainer.model().parameters()) at::Tensor(arena->flat()).mul_(3.0);  // new weights are too small to round visibly
+  trainer.model().bump_version();
+  const auto report = trainer.step();
+  ASSERT_TRUE(report);
+  const auto& m = report->metrics;
+  EXPECT_GT(m.at("sampling/sampling_logp_difference/mean"), 2e-5);
+  EXPECT_LT(m.at("sampling/sampling_logp_difference/mean"), 0.3);
+  EXPECT_EQ(m.at("clip_ratio/region_mean"), 0.0);
+  EXPECT_NE(m.at("sampling/importance_sampling_ratio/mean"), 1.0);
+  EXPECT_NEAR(m.at("sampling/importance_sampling_ratio/mean"), 1.0, 0.3);
+  EXPECT_LE(m.at("sampling/importance_sampling_ratio/max"), 2.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, RoundedSampling,
+                         ::testing::Values(std::tuple{1, ComputeDType::kBFloat16, KvDType::kFloat32},
+                                           std::tuple{1, ComputeDType::kInt8, KvDType::kFloat32},
+                                           std::tuple{1, ComputeDType::kFloat32, KvDType::kBFloat16},
+                                           std::tuple{2, ComputeDType::kBFloat16, KvDType::kBFloat16},
+                                           std::tuple{2, ComputeDType::kInt8, KvDType::kBFloat16}));
+
 TEST(PolicyTrainer, RaisesARewardThatItCanEarn) {
   Config c = tiny_config("learns");
   c.optim.learning_rate = 2e-2;
@@ -204,6 +235,20 @@ TEST(Validate, NamesEveryContradiction) {
     for (const char* part : {"num_generations", "top_p", "reward", "data.train"}) {
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << part << " in " << error.what();
     }
+  }
+}
+
+TEST(Validate, RefusesRoundedSamplingWithoutCorrectionUnlessAllowed) {
+  Config c = tiny_config("uncorrected");
+  c.algorithm.loss.importance_sampling_correction = false;
+  EXPECT_NO_THROW(validate(c, Command::kTrain));
+  for (const bool compute : {true, false}) {
+    Config rounded = c;
+    if (compute) rounded.rollout.compute_dtype = ComputeDType::kInt8;
+    if (!compute) rounded.rollout.kv_dtype = KvDType::kBFloat16;
+    EXPECT_THROW(validate(rounded, Command::kTrain), Error);
+    rounded.rollout.allow_off_policy_sampling = true;
+    EXPECT_NO_THROW(validate(rounded, Command::kTrain));
   }
 }
 

@@ -15,12 +15,29 @@ class Tokenizer;
 class Transformer;
 struct ModelView;
 
+/// What linear layers multiply while sampling; sums are fp32. kFloat32 samples from the trainer's own distribution, up to rounding. The
+/// others round each input row, and weights once per update, and sample from a distribution of their own, which the recorded log-probs
+/// are of.
+enum class ComputeDType : uint8_t {
+  kFloat32,
+  kBFloat16,  // both to nearest even
+  kInt8,      // symmetric; a scale for each output of a layer and one for each input row
+};
+
+/// What keys and values are kept in.
+enum class KvDType : uint8_t { kFloat32, kBFloat16 };
+
 struct EngineOptions {
   int64_t max_slots = 0;                       // samples decoded at a time; 0 = as many as the KV budget holds, at most 128 (CUDA: 256)
   int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
   int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
   int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
   int threads = 0;                             // OpenMP threads; 0 = OpenMP's default
+  ComputeDType compute_dtype = ComputeDType::kFloat32;
+  KvDType kv_dtype = KvDType::kFloat32;
+
+  /// Whether sampling rounds as training in fp32 does.
+  bool exact() const { return compute_dtype == ComputeDType::kFloat32 && kv_dtype == KvDType::kFloat32; }
 };
 
 /// One group's prompt.

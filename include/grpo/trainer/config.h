@@ -11,6 +11,7 @@
 #include "grpo/io/json_config.h"
 #include "grpo/optim/config.h"
 #include "grpo/reward/registry.h"
+#include "grpo/rollout/engine.h"
 #include "grpo/rollout/sampling.h"
 
 namespace grpo {
@@ -66,6 +67,8 @@ struct RolloutSection {
   SamplingParams sampling;
   int64_t max_slots = 0;
   double kv_cache_gib = 2.0;
+  ComputeDType compute_dtype = ComputeDType::kFloat32;
+  KvDType kv_dtype = KvDType::kFloat32;
   /// Sampling with top-k, top-p, min-p or a penalty trains on another distribution than the one sampled: an error unless allowed.
   bool allow_off_policy_sampling = false;
 };

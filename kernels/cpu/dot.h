@@ -1,0 +1,180 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/vector.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+// Register tiles of a product of activations and weights, one for every type of number: a `Dot` says how a 32-bit word of a row's
+// activations meets a vector of weights. Every output is one chain over ascending depth, whatever the tile it falls into.
+namespace grpo::kernels::GRPO_ISA {
+
+typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(int32_t))));
+typedef uint32_t WordVector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+
+inline WordVector load_words(const uint32_t* p) {
+  WordVector v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline Vector as_floats(const WordVector& v) { return std::bit_cast<Vector>(v); }
+inline WordVector all(uint32_t word) { return word - WordVector{}; }
+
+inline float widen(uint16_t bfloat) {
+  const uint32_t bits = uint32_t{bfloat} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/// To nearest even; NaN stays NaN.
+inline uint16_t to_bfloat16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  return static_cast<uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? (bits >> 16) | 0x40U : rounded);
+}
+
+/// fp32 activations and weights.
+struct FloatDot {
+  using Input = float;
+  using Weight = float;
+  using Weights = Vector;
+  using Sum = Vector;
+  static Weights load_weights(const Weight* p) { return load(p); }
+  static float spread(float x) { return x; }
+  static void add(Sum& sum, float x, const Weights& w) { sum += x * w; }
+};
+
+/// fp32 activations, bf16 weights: keys and values of a bf16 cache.
+struct WideningDot {
+  using Input = float;
+  using Weight = uint16_t;
+  using Weights = Vector;
+  using Sum = Vector;
+  static Weights load_weights(const Weight* p) {
+    typedef uint16_t Halves __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+    Halves halves;
+    std::memcpy(&halves, p, sizeof halves);
+    return as_floats(__builtin_convertvector(halves, WordVector) << 16);
+  }
+  static float spread(float x) { return x; }
+  static void add(Sum& sum, float x, const Weights& w) { sum += x * w; }
+};
+
+/// Words of two bf16.
+struct Bfloat16Dot {
+  using Input = uint32_t;
+  using Weight = uint32_t;
+  using Sum = Vector;
+#if defined(__AVX512BF16__)
+  using Weights = WordVector;
+  static Weights load_weights(const Weight* p) { return load_words(p); }
+  static WordVector spread(uint32_t x) { return all(x); }
+  static void add(Sum& sum, const WordVector& x, const Weights& w) {
+    sum = std::bit_cast<Vector>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(x), std::bit_cast<__m512bh>(w)));
+  }
+#else
+  struct Weights {
+    Vector low, high;
+  };
+  static Weights split(const WordVector& words) { return {as_floats(words << 16), as_floats(words & 0xFFFF0000U)}; }
+  static Weights load_weights(const Weight* p) { return split(load_words(p)); }
+  static Weights spread(uint32_t x) { return split(all(x)); }
+  static void add(Sum& sum, const Weights& x, const Weights& w) {
+    sum += x.low * w.low;
+    sum += x.high * w.high;
+  }
+#endif
+};
+
+/// Words of four bytes: signed activations, weights with zero point 128. Sums are exact.
+struct Int8Dot {
+  using Input = uint32_t;
+  using Weight = uint32_t;
+  using Sum = IntVector;
+#if defined(__AVX512VNNI__)
+  using Weights = WordVector;
+  static Weights load_weights(const Weight* p) { return load_words(p); }
+  static WordVector spread(uint32_t x) { return all(x); }
+  static void add(Sum& sum, const WordVector& x, const Weights& w) {
+    sum = std::bit_cast<IntVector>(_mm512_dpbusd_epi32(std::bit_cast<__m512i>(sum), std::bit_cast<__m512i>(w), std::bit_cast<__m512i>(x)));
+  }
+#elif defined(__AVX2__)
+  typedef int16_t Shorts __attribute__((vector_size(kLanes * sizeof(int32_t))));
+  struct Weights {
+    Shorts even, odd;
+  };
+  static Weights load_weights(const Weight* p) {
+    const WordVector words = load_words(p);
+    return {std::bit_cast<Shorts>(words & 0x00FF00FFU), std::bit_cast<Shorts>((words >> 8) & 0x00FF00FFU)};
+  }
+  static Weights spread(uint32_t x) {
+    const auto both = std::bit_cast<Shorts>(all(x));
+    return {(both << 8) >> 8, both >> 8};
+  }
+  static IntVector pairs(const Shorts& a, const Shorts& b) {
+#if defined(__AVX512BW__)
+    return std::bit_cast<IntVector>(_mm512_madd_epi16(std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+#else
+    return std::bit_cast<IntVector>(_mm256_madd_epi16(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
+#endif
+  }
+  static void add(Sum& sum, const Weights& x, const Weights& w) { sum += pairs(x.even, w.even) + pairs(x.odd, w.odd); }
+#else
+  struct Weights {
+    IntVector byte[4];
+  };
+  static Weights load_weights(const Weight* p) {
+    const WordVector words = load_words(p);
+    Weights weights;
+    for (int i = 0; i < 4; ++i) weights.byte[i] = std::bit_cast<IntVector>((words >> (8 * i)) & 0xFFU);
+    return weights;
+  }
+  static Weights spread(uint32_t x) {
+    Weights activations;
+    for (int i = 0; i < 4; ++i) activations.byte[i] = std::bit_cast<IntVector>(all(x) << (24 - 8 * i)) >> 24;
+    return activations;
+  }
+  static void add(Sum& sum, const Weights& x, const Weights& w) {
+    for (int i = 0; i < 4; ++i) sum += x.byte[i] * w.byte[i];
+  }
+#endif
+};
+
+/// Where the tile's loop asks for the memory that is read later: `bytes` further on at every step.
+struct Prefetch {
+  const char* from;
+  int64_t bytes;
+};
+
+/// sum[i][j] += x[i * stride …] · weights[… , j]; weights [depth, ldw], kVectors vectors wide.
+template <class Dot, int kRows, int kVectors>
+inline void dot_tile(const typename Dot::Input* x, int64_t stride, const typename Dot::Weight* w, int64_t ldw, int64_t depth,
+                     Prefetch prefetch, typename Dot::Sum (&sum)[kRows][kVectors]) {
+  for (int64_t k = 0; k < depth; ++k) {
+    __builtin_prefetch(prefetch.from + k * prefetch.bytes, 0, 2);
+    typename Dot::Weights weights[kVectors];
+    for (int j = 0; j < kVectors; ++j) weights[j] = Dot::load_weights(w + k * ldw + j * kLanes);
+    for (int i = 0; i < kRows; ++i) {
+      const auto left = Dot::spread(x[i * stride + k]);
+      for (int j = 0; j < kVectors; ++j) Dot::add(sum[i][j], left, weights[j]);
+    }
+  }
+}
+
+/// Calls tile.template operator()<n>(first row) for rows 0 … rows-1 in tiles of n = kRows rows and one smaller one.
+template <int kRows, class Tile>
+inline void for_row_tiles(int64_t rows, const Tile& tile, int64_t first = 0) {
+  for (; first + kRows <= rows; first += kRows) tile.template operator()<kRows>(first);
+  if constexpr (kRows > 1) {
+    if (first < rows) for_row_tiles<kRows - 1>(rows, tile, first);
+  }
+}
+
+}  // namespace grpo::kernels::GRPO_ISA
