@@ -14,6 +14,9 @@ GRPO_DECLARE_TABLES(avx2)
 #ifdef GRPO_HAVE_avx512
 GRPO_DECLARE_TABLES(avx512)
 #endif
+#ifdef GRPO_HAVE_avx512bf16
+GRPO_DECLARE_TABLES(avx512bf16)
+#endif
 
 const std::vector<CpuKernels>& available_cpu_kernels() {
   static const std::vector<CpuKernels> tables = [] {
@@ -21,6 +24,11 @@ const std::vector<CpuKernels>& available_cpu_kernels() {
 #ifdef GRPO_HAVE_avx512
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")) {
+#ifdef GRPO_HAVE_avx512bf16
+      if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) {
+        found.push_back({"avx512bf16", &avx512bf16::kTrain, &avx512bf16::kDecode});
+      }
+#endif
       found.push_back({"avx512", &avx512::kTrain, &avx512::kDecode});
     }
 #endif

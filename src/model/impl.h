@@ -23,9 +23,12 @@ struct Transformer::Impl {
   LayerSlots slots;     // alike in every layer
   at::Tensor cos, sin;  // [max_position_embeddings, head_dim/2]
 
+  kernels::Precision precision = kernels::Precision::kFloat32;  // of the products
+
   BatchInputs inputs(const PackedTokens& batch, const ModelConfig& config) const;
   /// One decoder layer; x [N, D].
-  at::Tensor layer(const ModelConfig& config, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const;
+  at::Tensor layer(const ModelConfig& config, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
+                   const ops::ProductOptions& options) const;
   const at::Tensor& head_weight(const ModelConfig& config) const;
 };
 

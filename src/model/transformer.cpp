@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 
@@ -104,6 +103,14 @@ std::vector<NamedParameter> Transformer::named_parameters() {
   return all;
 }
 
+void Transformer::set_compute_dtype(at::ScalarType dtype) {
+  GRPO_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "set_compute_dtype",
+             std::string("expected float32 or bfloat16; got ") + c10::toString(dtype));
+  impl_->precision = dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16;
+}
+
+at::ScalarType Transformer::compute_dtype() const { return impl_->precision == kernels::Precision::kFloat32 ? at::kFloat : at::kBFloat16; }
+
 void Transformer::set_vocab_limit(int64_t limit) {
   GRPO_CHECK(limit > 0 && limit <= config_.vocab_size, "set_vocab_limit",
              "expected 1 … " + std::to_string(config_.vocab_size) + "; got " + std::to_string(limit));
@@ -128,18 +135,21 @@ BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConf
           ids_tensor(batch.targets, device)};
 }
 
-at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const {
+at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
+                                    const ops::ProductOptions& options) const {
   const ParameterArena& a = *layers[index];
   const auto leaf = [&a](int slot) { return slot < 0 ? at::Tensor() : a.leaf(static_cast<size_t>(slot)); };
-  const auto linear = [&](const at::Tensor& input, int weight, int bias) { return at::linear(input, leaf(weight), leaf(bias)); };
+  const auto linear = [&](const at::Tensor& input, int weight, int bias, const at::Tensor& residual = {}) {
+    return ops::linear(input, leaf(weight), leaf(bias), options, residual);
+  };
   const ops::HeadLayout heads{c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.window(static_cast<int64_t>(index))};
 
   const at::Tensor qkv = linear(ops::rms_norm(x, leaf(slots.input_norm), c.rms_norm_eps), slots.qkv, slots.qkv_bias);
   const at::Tensor rotated = ops::qk_norm_rope(qkv, leaf(slots.q_norm), leaf(slots.k_norm), cos, sin, layout, heads, c.rms_norm_eps);
-  const at::Tensor middle = x + linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias);
+  const at::Tensor middle = linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias, x);
   const at::Tensor gate_up =
       linear(ops::rms_norm(middle, leaf(slots.post_attention_norm), c.rms_norm_eps), slots.gate_up, slots.gate_up_bias);
-  return middle + linear(ops::swiglu(gate_up), slots.down, slots.down_bias);
+  return linear(ops::swiglu(gate_up), slots.down, slots.down_bias, middle);
 }
 
 const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) const {
@@ -149,7 +159,7 @@ const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) cons
 at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
   const BatchInputs in = impl_->inputs(batch, config_);
   at::Tensor x = at::embedding(impl_->embedding->leaf(0), in.tokens);
-  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout);
+  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout, {.precision = impl_->precision});
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
 }
 
@@ -158,8 +168,8 @@ at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
   const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
-  const auto out =
-      ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit, options.entropy);
+  const auto out = ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit,
+                                       options.entropy, {.precision = impl_->precision});
   return {out.logprobs, out.entropy};
 }
 

@@ -64,6 +64,11 @@ class Transformer {
   /// To be called after every write to the arenas.
   void bump_version() { ++version_; }
 
+  /// How operands of the linear layers and the head are rounded: at::kFloat, or at::kBFloat16 with float32 weights, activations between
+  /// layers, sums and gradients. Throws on anything else.
+  void set_compute_dtype(at::ScalarType dtype);
+  at::ScalarType compute_dtype() const;
+
   /// Vocabulary rows from `limit` on (padding beyond the tokenizer) are masked in sampler and trainer alike.
   void set_vocab_limit(int64_t limit);
   int64_t vocab_limit() const { return view_.vocab_limit; }
