@@ -31,7 +31,7 @@ struct Workload {
   int64_t max_tokens = 8192;  // rows of a micro-batch: whole groups
   int64_t repetitions = 5;
   BackwardOptions backward;
-  at::ScalarType compute = at::kFloat;
+  ComputeOptions compute;
 };
 
 ModelConfig llama(int64_t hidden, int64_t intermediate, int64_t layers, int64_t heads, int64_t kv_heads, int64_t vocab) {
@@ -92,13 +92,15 @@ Workload parse(int argc, char** argv) {
     } else if (name == "--threads") {
       at::set_num_threads(static_cast<int>(value));
     } else if (name == "--bf16") {
-      w.compute = at::kBFloat16;
+      w.compute.dtype = at::kBFloat16;
+    } else if (name == "--exact") {
+      w.compute.exact = true;
     } else if (name == "--recompute") {
       w.backward.recompute = Recompute::kAll;
     } else {
       fail_usage("benchmark_train_step",
                  "expected --shape=NAME (first) or --groups, --samples, --prompt, --completion, --layers, --repetitions, --threads =N, "
-                 "--recompute, --bf16; got " +
+                 "--recompute, --bf16, --exact; got " +
                      flag);
     }
   }
@@ -178,7 +180,7 @@ int64_t peak_bytes() {
 void run(const Workload& w) {
   Transformer model(w.model, at::kFloat, at::kCPU);
   init_weights(model, 1);
-  model.set_compute_dtype(w.compute);
+  model.set_compute(w.compute);
   AdamW optimizer(model.parameters(), {.learning_rate = 1e-4}, [&model] { model.bump_version(); });
   const std::vector<PackedTokens> batches = micro_batches(w);
   const auto gradients = [&] {
@@ -198,7 +200,8 @@ void run(const Workload& w) {
   const double flops = step_flops(w), seconds = backward + update;
   std::printf("%s\n", nlohmann::ordered_json{{"work", "train_step"},
                                              {"shape", w.name},
-                                             {"compute", c10::toString(w.compute)},
+                                             {"compute", c10::toString(w.compute.dtype)},
+                                             {"exact", w.compute.exact},
                                              {"isa", kernels::cpu_kernels().isa},
                                              {"threads", at::get_num_threads()},
                                              {"parameters", w.model.num_parameters()},

@@ -42,6 +42,7 @@ struct LogprobHead {
   int64_t rows, dim, limit;
   float inverse_temperature;
   Precision precision;
+  bool exact = false;  // sums in the order of DecodeKernels::softmax_sums, at the price of a second pass over the weights
 };
 
 struct LogprobGradient {

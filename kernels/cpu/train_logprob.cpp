@@ -23,46 +23,41 @@ int64_t slice_columns(int64_t limit, int64_t threads) {
   return std::clamp(product::round_up((limit + threads - 1) / threads, product::kPanel), product::kPanel, kMaxSlice);
 }
 
-/// What a slice knows of a row, x being logits over the temperature: max x, sum of e^(x - max), sum of e^(x - max) (x - max).
+/// What a slice knows of a row's logits x over the temperature T: a shift, sum of e^((x - shift)/T), sum of that times (x - shift)/T.
 struct SliceSums {
-  float max, sum, moment;
+  float shift, sum, moment;
 };
 
-SliceSums sums_of(const float* logits, int64_t n, float inverse_temperature, bool with_moment) {
-  const float max = row_max(logits, n) * inverse_temperature;
+/// `padded` logits, a multiple of kLanes, those beyond the slice being -infinity. The sum runs in the order of exp_and_sum.
+SliceSums sums_of(const float* logits, int64_t padded, float shift, float inverse_temperature) {
+  const Vector lowest = -std::numeric_limits<float>::max() - Vector{};
   Vector sum{}, moment{};
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-    const Vector shifted = load(logits + j) * inverse_temperature - max, e = exp_lanes(shifted);
+  for (int64_t j = 0; j < padded; j += kLanes) {
+    const Vector shifted = (load(logits + j) - shift) * inverse_temperature, e = exp_lanes(shifted);
     sum += e;
-    if (with_moment) moment += e * shifted;
+    moment += e * (shifted < lowest ? lowest : shifted);  // 0 where the exponential is
   }
-  SliceSums found{max, sum_lanes(sum), sum_lanes(moment)};
-  for (; j < n; ++j) {
-    const float shifted = logits[j] * inverse_temperature - max, e = exp_approx(shifted);
-    found.sum += e;
-    found.moment += e * shifted;
-  }
-  return found;
+  return {shift, sum_lanes(sum), sum_lanes(moment)};
 }
 
-/// Log-sum-exp and entropy of a row from its slices, `stride` apart.
+/// Of a row's slices, `stride` apart: the largest shift, and logarithm of the sum and entropy beyond it.
 struct RowSums {
-  double lse, entropy;
+  float shift;
+  double log_sum, entropy;
 };
 
-RowSums merge(const SliceSums* slices, int64_t count, int64_t stride) {
-  float max = -std::numeric_limits<float>::infinity();
-  for (int64_t s = 0; s < count; ++s) max = std::max(max, slices[s * stride].max);
+RowSums merge(const SliceSums* slices, int64_t count, int64_t stride, float inverse_temperature) {
+  float top = -std::numeric_limits<float>::infinity();
+  for (int64_t s = 0; s < count; ++s) top = std::max(top, slices[s * stride].shift);
   double sum = 0.0, moment = 0.0;
   for (int64_t s = 0; s < count; ++s) {
     const SliceSums& part = slices[s * stride];
-    const double shift = static_cast<double>(part.max) - max, scale = std::exp(shift);
+    const double shift = (static_cast<double>(part.shift) - top) * inverse_temperature, scale = std::exp(shift);
     sum += scale * part.sum;
     moment += scale * (part.moment + shift * part.sum);
   }
   const double log_sum = std::log(sum);
-  return {max + log_sum, log_sum - moment / sum};
+  return {top, log_sum, log_sum - moment / sum};
 }
 
 /// What a thread keeps between blocks.
@@ -73,37 +68,61 @@ struct Scratch {
   std::vector<float> logits;
 };
 
-template <class P>
-void forward(const LogprobHead& head, float* logprobs, float* lse, float* entropy) {
-  const int64_t threads = omp_get_max_threads(), width = slice_columns(head.limit, threads), slices = (head.limit + width - 1) / width;
-  std::vector<SliceSums> sums(static_cast<size_t>(slices * head.rows));
-#pragma omp parallel
-  {
-    static thread_local Scratch<P> scratch;
-    scratch.logits.resize(static_cast<size_t>(kTile * width));
-    float* logits = scratch.logits.data();
+/// Calls work(slice, row, logits, columns, padded) for every slice and row; beyond `columns` logits are -infinity up to `padded`.
+/// Within a parallel region.
+template <class P, class Work>
+void for_each_slice(const LogprobHead& head, int64_t width, const Work& work) {
+  static thread_local Scratch<P> scratch;
+  const int64_t slices = (head.limit + width - 1) / width;
+  scratch.logits.resize(static_cast<size_t>(kTile * width));
 #pragma omp for schedule(dynamic)
-    for (int64_t s = 0; s < slices; ++s) {
-      const int64_t first = s * width, columns = std::min(width, head.limit - first);
-      scratch.head.pack({head.weight, head.dim, true}, first, columns, 0, head.dim);
-      for (int64_t row = 0; row < head.rows; row += kTile) {
-        const int64_t rows = std::min(kTile, head.rows - row);
-        product::multiply({head.hidden, head.dim, true}, row, rows, 0, scratch.head, logits, width, false, scratch.staged);
-        for (int64_t r = 0; r < rows; ++r) {
-          sums[static_cast<size_t>(s * head.rows + row + r)] =
-              sums_of(logits + r * width, columns, head.inverse_temperature, entropy != nullptr);
-          const int64_t target = head.targets[row + r] - first;
-          if (target >= 0 && target < columns) logprobs[row + r] = logits[r * width + target];
-        }
+  for (int64_t s = 0; s < slices; ++s) {
+    const int64_t first = s * width, columns = std::min(width, head.limit - first), padded = product::round_up(columns, kLanes);
+    scratch.head.pack({head.weight, head.dim, true}, first, columns, 0, head.dim);
+    for (int64_t row = 0; row < head.rows; row += kTile) {
+      const int64_t rows = std::min(kTile, head.rows - row);
+      product::multiply({head.hidden, head.dim, true}, row, rows, 0, scratch.head, scratch.logits.data(), width, false, scratch.staged);
+      for (int64_t r = 0; r < rows; ++r) {
+        float* logits = scratch.logits.data() + r * width;
+        std::fill(logits + columns, logits + padded, -std::numeric_limits<float>::infinity());
+        work(s, row + r, logits, columns, padded);
       }
     }
+  }
+}
+
+/// In exact order one pass finds every row's maximum and one sums, in blocks as softmax_sums does; else slices sum beyond their own.
+template <class P>
+void forward(const LogprobHead& head, float* logprobs, float* lse, float* entropy) {
+  const int64_t width = head.exact ? kSoftmaxBlock : slice_columns(head.limit, omp_get_max_threads());
+  const int64_t slices = (head.limit + width - 1) / width;
+  std::vector<SliceSums> sums(static_cast<size_t>(slices * head.rows));
+  const auto at = [&](int64_t slice, int64_t row) -> SliceSums& { return sums[static_cast<size_t>(slice * head.rows + row)]; };
+#pragma omp parallel
+  {
+    if (head.exact) {
+      for_each_slice<P>(head, width, [&](int64_t s, int64_t row, const float* logits, int64_t, int64_t padded) {
+        at(s, row).shift = row_max(logits, padded);
+      });
+#pragma omp for schedule(static)
+      for (int64_t row = 0; row < head.rows; ++row) {
+        for (int64_t s = 1; s < slices; ++s) at(0, row).shift = std::max(at(0, row).shift, at(s, row).shift);
+        for (int64_t s = 1; s < slices; ++s) at(s, row).shift = at(0, row).shift;
+      }
+    }
+    for_each_slice<P>(head, width, [&](int64_t s, int64_t row, const float* logits, int64_t columns, int64_t padded) {
+      const float shift = head.exact ? at(s, row).shift : row_max(logits, padded);
+      at(s, row) = sums_of(logits, padded, shift, head.inverse_temperature);
+      const int64_t target = head.targets[row] - s * width;
+      if (target >= 0 && target < columns) logprobs[row] = logits[target];
+    });
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < head.rows; ++row) {
-      const RowSums found = merge(sums.data() + row, slices, head.rows);
+      const RowSums found = merge(&at(0, row), slices, head.rows, head.inverse_temperature);
+      const double scaled = (static_cast<double>(logprobs[row]) - found.shift) * head.inverse_temperature;
       const bool masked = head.targets[row] >= head.limit;
-      logprobs[row] = masked ? -std::numeric_limits<float>::infinity()
-                             : static_cast<float>(static_cast<double>(logprobs[row] * head.inverse_temperature) - found.lse);
-      lse[row] = static_cast<float>(found.lse);
+      logprobs[row] = masked ? -std::numeric_limits<float>::infinity() : static_cast<float>(scaled - found.log_sum);
+      lse[row] = static_cast<float>(static_cast<double>(found.shift) * head.inverse_temperature + found.log_sum);
       if (entropy != nullptr) entropy[row] = static_cast<float>(found.entropy);
     }
   }

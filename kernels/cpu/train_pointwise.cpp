@@ -1,42 +1,54 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
-#include "cpu/train_kernels.h"
+#include "cpu/decode_kernels.h"
 
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-inline float sigmoid(float x) { return 1.0F / (1.0F + exp_approx(-x)); }
+/// The first `count` ≤ kLanes of a row's elements; the others are 0 and are not stored.
+Vector load_some(const float* p, int64_t count) {
+  if (count == kLanes) return load(p);
+  float lanes[kLanes] = {};
+  std::copy(p, p + count, lanes);
+  return load(lanes);
+}
+void store_some(float* p, const Vector& v, int64_t count) {
+  if (count == kLanes) return store(p, v);
+  float lanes[kLanes];
+  store(lanes, v);
+  std::copy(lanes, lanes + count, p);
+}
+
+/// Calls work(row, first column, count) for a row's vectors, the last one shorter.
+template <class Work>
+void for_each_vector(int64_t rows, int64_t dim, const Work& work) {
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t j = 0; j < dim; j += kLanes) work(row, j, std::min<int64_t>(kLanes, dim - j));
+  }
+}
 
 }  // namespace
 
 void swiglu(const float* gate_up, float* y, int64_t rows, int64_t dim) {
-#pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* gate = gate_up + row * 2 * dim;
-    const float* up = gate + dim;
-    float* out = y + row * dim;
-    for (int64_t j = 0; j < dim; ++j) out[j] = gate[j] * sigmoid(gate[j]) * up[j];
-  }
+  for_each_vector(rows, dim, [=](int64_t row, int64_t j, int64_t count) {
+    const float* from = gate_up + row * 2 * dim + j;
+    const Vector gate = load_some(from, count), up = load_some(from + dim, count);
+    store_some(y + row * dim + j, gate / (1.0F + exp_lanes(-gate)) * up, count);  // in the order of decode_linear_swiglu
+  });
 }
 
 void swiglu_backward(const float* dy, const float* gate_up, float* dgate_up, int64_t rows, int64_t dim) {
-#pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* gate = gate_up + row * 2 * dim;
-    const float* up = gate + dim;
-    const float* grad = dy + row * dim;
-    float* dgate = dgate_up + row * 2 * dim;
-    float* dup = dgate + dim;
-    for (int64_t j = 0; j < dim; ++j) {
-      const float s = sigmoid(gate[j]);
-      const float silu = gate[j] * s;
-      dup[j] = grad[j] * silu;
-      dgate[j] = grad[j] * up[j] * (s + silu * (1.0F - s));
-    }
-  }
+  for_each_vector(rows, dim, [=](int64_t row, int64_t j, int64_t count) {
+    const int64_t at = row * 2 * dim + j;
+    const Vector gate = load_some(gate_up + at, count), up = load_some(gate_up + at + dim, count),
+                 grad = load_some(dy + row * dim + j, count);
+    const Vector sigmoid = 1.0F / (1.0F + exp_lanes(-gate)), silu = gate * sigmoid;
+    store_some(dgate_up + at, grad * up * (sigmoid + silu * (1.0F - sigmoid)), count);
+    store_some(dgate_up + at + dim, grad * silu, count);
+  });
 }
 
 void adamw(float* weights, const float* gradients, float* exp_avg, float* exp_avg_sq, int64_t begin, int64_t end, const AdamWStep& step) {

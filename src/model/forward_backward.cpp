@@ -39,7 +39,8 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   const Impl& m = *impl_;
   const size_t count = m.layers.size(), head_arena = count + 1;
   const BatchInputs in = m.inputs(batch, config_);
-  const ops::ProductOptions products{.precision = m.precision, .into_grad = true};
+  ops::ProductOptions products = product_options(compute_);
+  products.into_grad = true;
   const bool recompute = recompute_layers(config_, batch.num_tokens(), options);
 
   // Forward, layer by layer; arenas are numbered embedding 0, layers 1 …, head last.

@@ -17,13 +17,13 @@ struct BatchInputs {
   at::Tensor targets;  // [M] int32
 };
 
+ops::ProductOptions product_options(const ComputeOptions& compute);
+
 struct Transformer::Impl {
   std::unique_ptr<ParameterArena> embedding, head;
   std::vector<std::unique_ptr<ParameterArena>> layers;
   LayerSlots slots;     // alike in every layer
   at::Tensor cos, sin;  // [max_position_embeddings, head_dim/2]
-
-  kernels::Precision precision = kernels::Precision::kFloat32;  // of the products
 
   BatchInputs inputs(const PackedTokens& batch, const ModelConfig& config) const;
   /// One decoder layer; x [N, D].

@@ -103,13 +103,12 @@ std::vector<NamedParameter> Transformer::named_parameters() {
   return all;
 }
 
-void Transformer::set_compute_dtype(at::ScalarType dtype) {
-  GRPO_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "set_compute_dtype",
-             std::string("expected float32 or bfloat16; got ") + c10::toString(dtype));
-  impl_->precision = dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16;
+void Transformer::set_compute(const ComputeOptions& options) {
+  GRPO_CHECK(options.dtype == at::kFloat || options.dtype == at::kBFloat16, "set_compute",
+             std::string("expected float32 or bfloat16; got ") + c10::toString(options.dtype));
+  GRPO_CHECK(!options.exact || options.dtype == at::kFloat, "set_compute", "expected float32 for exact log-probs; got bfloat16");
+  compute_ = options;
 }
-
-at::ScalarType Transformer::compute_dtype() const { return impl_->precision == kernels::Precision::kFloat32 ? at::kFloat : at::kBFloat16; }
 
 void Transformer::set_vocab_limit(int64_t limit) {
   GRPO_CHECK(limit > 0 && limit <= config_.vocab_size, "set_vocab_limit",
@@ -156,10 +155,14 @@ const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) cons
   return config.tie_word_embeddings ? embedding->leaf(0) : head->leaf(1);
 }
 
+ops::ProductOptions product_options(const ComputeOptions& compute) {
+  return {.precision = compute.dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16, .exact = compute.exact};
+}
+
 at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
   const BatchInputs in = impl_->inputs(batch, config_);
   at::Tensor x = at::embedding(impl_->embedding->leaf(0), in.tokens);
-  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout, {.precision = impl_->precision});
+  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout, product_options(compute_));
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
 }
 
@@ -169,7 +172,7 @@ TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptio
   const BatchInputs in = impl_->inputs(batch, config_);
   const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
   const auto out = ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit,
-                                       options.entropy, {.precision = impl_->precision});
+                                       options.entropy, product_options(compute_));
   return {out.logprobs, out.entropy};
 }
 

@@ -17,7 +17,7 @@ using torch::autograd::variable_list;
 float* optional_out(at::Tensor& t) { return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<float>() : nullptr; }
 
 kernels::LogprobHead head_of(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature,
-                             int64_t limit, bool bf16) {
+                             int64_t limit, bool bf16, bool exact) {
   return {.hidden = in(hidden, "linear_logprob"),
           .weight = in(weight, "linear_logprob"),
           .targets = targets.const_data_ptr<int32_t>(),
@@ -25,7 +25,8 @@ kernels::LogprobHead head_of(const at::Tensor& hidden, const at::Tensor& weight,
           .dim = hidden.size(1),
           .limit = limit,
           .inverse_temperature = static_cast<float>(1.0 / temperature),
-          .precision = bf16 ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32};
+          .precision = bf16 ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32,
+          .exact = exact};
 }
 
 struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
@@ -40,7 +41,7 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
     at::Tensor logprobs = at::empty({rows}, hidden.options()), lse = at::empty_like(logprobs);
     at::Tensor entropy = at::empty({with_entropy ? rows : 0}, hidden.options());  // autograd functions give no undefined tensors
     const bool bf16 = options.precision == kernels::Precision::kBfloat16;
-    train_kernels().linear_logprob(head_of(hidden, weight, targets, temperature, limit, bf16), out(logprobs), out(lse),
+    train_kernels().linear_logprob(head_of(hidden, weight, targets, temperature, limit, bf16, options.exact), out(logprobs), out(lse),
                                    optional_out(entropy));
     ctx->save_for_backward({hidden, weight, targets, lse, entropy});
     ctx->saved_data["temperature"] = temperature;
@@ -59,7 +60,7 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
     const bool into_grad = ctx->saved_data["into_grad"].toBool();
     at::Tensor dhidden = at::empty_like(hidden), dweight = into_grad ? weight.grad() : at::zeros_like(weight);
     const auto head = head_of(hidden, weight, targets, ctx->saved_data["temperature"].toDouble(), ctx->saved_data["limit"].toInt(),
-                              ctx->saved_data["bf16"].toBool());
+                              ctx->saved_data["bf16"].toBool(), false);
     train_kernels().linear_logprob_backward(head, {.lse = in(lse, "linear_logprob"),
                                                    .entropy = dentropy.defined() ? in(entropy, "linear_logprob") : nullptr,
                                                    .dlogprobs = in(dlogprobs, "linear_logprob"),

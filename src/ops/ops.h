@@ -27,6 +27,7 @@ struct HeadLayout {
 /// How a product is computed, and where its weight's gradient goes.
 struct ProductOptions {
   kernels::Precision precision = kernels::Precision::kFloat32;  // of the operands, in the backward too
+  bool exact = false;      // the head's log-probs run in the decode engine's order; everything else does anyway in float32
   bool into_grad = false;  // the backward adds the weight's gradient to weight.grad() itself and hands none to autograd
 };
 

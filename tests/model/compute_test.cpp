@@ -29,7 +29,7 @@ ModelConfig config() {
 std::unique_ptr<Transformer> model_of(at::ScalarType compute) {
   auto model = std::make_unique<Transformer>(config(), at::kFloat, at::kCPU);
   init_weights(*model, 11);
-  model->set_compute_dtype(compute);
+  model->set_compute({.dtype = compute});
   return model;
 }
 
@@ -84,7 +84,11 @@ TEST(Compute, Bfloat16LearnsAsFloat32Does) {
   EXPECT_NEAR(rounded, exact, 0.05 * start);
 }
 
-TEST(Compute, RefusesOtherTypes) { EXPECT_THROW(model_of(at::kFloat)->set_compute_dtype(at::kHalf), Error); }
+TEST(Compute, RefusesWhatItCannotDo) {
+  const auto model = model_of(at::kFloat);
+  EXPECT_THROW(model->set_compute({.dtype = at::kHalf}), Error);
+  EXPECT_THROW(model->set_compute({.dtype = at::kBFloat16, .exact = true}), Error);
+}
 
 }  // namespace
 }  // namespace grpo
