@@ -15,9 +15,7 @@ GRPO_DECLARE_TABLES(avx2)
 GRPO_DECLARE_TABLES(avx512)
 #endif
 #ifdef GRPO_HAVE_avx512bf16
-namespace avx512bf16 {
-extern const DecodeKernels kDecode;
-}
+GRPO_DECLARE_TABLES(avx512bf16)
 #endif
 
 const std::vector<CpuKernels>& available_cpu_kernels() {
@@ -28,7 +26,7 @@ const std::vector<CpuKernels>& available_cpu_kernels() {
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")) {
 #ifdef GRPO_HAVE_avx512bf16
       if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) {
-        found.push_back({"avx512bf16", &avx512::kTrain, &avx512bf16::kDecode});
+        found.push_back({"avx512bf16", &avx512bf16::kTrain, &avx512bf16::kDecode});
       }
 #endif
       found.push_back({"avx512", &avx512::kTrain, &avx512::kDecode});

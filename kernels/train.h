@@ -18,6 +18,40 @@ struct AttentionShape {
   int64_t row_stride() const { return (heads + 2 * kv_heads) * head_dim; }
 };
 
+/// How the operands of a product are rounded; sums are always in float32.
+enum class Precision { kFloat32, kBfloat16 };
+
+/// An operand of a matrix product. Element (outer o, depth k) is data[o * stride + k] where `depth_contiguous`, else data[k * stride + o];
+/// outer counts rows of A and columns of B.
+struct MatrixView {
+  const float* data;
+  int64_t stride;
+  bool depth_contiguous;
+};
+
+struct ProductShape {
+  int64_t rows, columns, depth;
+};
+
+/// Log-probabilities of targets under softmax(hidden weight^T * inverse_temperature), over the first `limit` rows of weight. Logits exist
+/// a tile at a time.
+struct LogprobHead {
+  const float* hidden;     // [rows, dim]
+  const float* weight;     // [vocab, dim]
+  const int32_t* targets;  // [rows]; from `limit` on the log-probability is -infinity
+  int64_t rows, dim, limit;
+  float inverse_temperature;
+  Precision precision;
+  bool exact = false;  // sums in the order of DecodeKernels::softmax_sums, at the price of a second pass over the weights
+};
+
+struct LogprobGradient {
+  const float *lse, *entropy;         // [rows], of the forward; entropy may be null with dentropy
+  const float *dlogprobs, *dentropy;  // [rows]
+  float* dhidden;                     // [rows, dim], written
+  float* dweight;                     // [vocab, dim], added to
+};
+
 struct AdamWStep {
   float learning_rate, beta1, beta2, epsilon, weight_decay;
   float bias_correction1, bias_correction2;  // 1 - beta^t
@@ -25,6 +59,11 @@ struct AdamWStep {
 };
 
 struct TrainKernels {
+  /// C [rows, columns] (+)= A · B, C row major with leading dimension ldc. Every output is one chain of multiply-adds over ascending
+  /// depth, independent of the thread count; with kBfloat16 both operands are rounded to bf16 first.
+  void (*product)(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const ProductShape& shape, bool accumulate,
+                  Precision precision);
+
   /// y = x * rsqrt(mean(x^2) + eps) * weight; rstd [rows] is kept for the backward. x and y [rows, dim].
   void (*rms_norm)(const float* x, const float* weight, float* y, float* rstd, int64_t rows, int64_t dim, float eps);
   /// dx is written, dweight [dim] is added to.
@@ -51,13 +90,9 @@ struct TrainKernels {
   void (*swiglu)(const float* gate_up, float* y, int64_t rows, int64_t dim);
   void (*swiglu_backward)(const float* dy, const float* gate_up, float* dgate_up, int64_t rows, int64_t dim);
 
-  /// Of logits [rows, vocab], scaled by inverse_temperature, over the first `limit` columns: logprobs[i] of targets[i], lse[i], and the
-  /// entropy in nats where `entropy` is not null.
-  void (*token_logprob)(const float* logits, const int32_t* targets, float* logprobs, float* lse, float* entropy, int64_t rows,
-                        int64_t vocab, int64_t limit, float inverse_temperature);
-  /// Overwrites logits with the gradient of sum(dlogprobs * logprobs + dentropy * entropy); dentropy and entropy may be null together.
-  void (*token_logprob_backward)(float* logits, const int32_t* targets, const float* lse, const float* entropy, const float* dlogprobs,
-                                 const float* dentropy, int64_t rows, int64_t vocab, int64_t limit, float inverse_temperature);
+  /// logprobs, lse (log-sum-exp of the scaled logits) and, where not null, entropy in nats, each [rows].
+  void (*linear_logprob)(const LogprobHead& head, float* logprobs, float* lse, float* entropy);
+  void (*linear_logprob_backward)(const LogprobHead& head, const LogprobGradient& gradient);
 
   /// One AdamW update of [begin, end) of flat buffers (Loshchilov and Hutter, "Decoupled weight decay regularization", Algorithm 2).
   void (*adamw)(float* weights, const float* gradients, float* exp_avg, float* exp_avg_sq, int64_t begin, int64_t end,

@@ -1,11 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
-#include "cpu/gemm.h"
-#include "cpu/train_kernels.h"
+#include "cpu/decode_kernels.h"
 
-// Exact attention in query tiles. Scores of a tile against all visible keys fit the cache, so softmax needs no running rescale.
+// Exact attention in query tiles. Scores of a tile against all visible keys fit the cache, so softmax needs no running rescale. Every sum
+// of the forward runs in the order of decode_attention, so that sampler and trainer agree to the last bit.
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
@@ -23,7 +24,8 @@ Keys keys_of(const AttentionSegment& s) { return {s.prefix_end - s.prefix_begin,
 
 struct Scratch {
   std::vector<float> keys_t, values_t;  // [d, keys]
-  std::vector<float> scores, grads;     // [kTile, keys]
+  std::vector<float> scores, grads;     // [kTile, keys and a vector more]
+  std::vector<float> queries;           // [kTile, d], scaled
 };
 
 /// Key head `head_offset` of all rows, transposed to [d, keys].
@@ -58,26 +60,37 @@ void add_to_heads(const float* a, int64_t lda, const float* b, int64_t ldb, floa
   gemm({a + keys.prefix, 1, lda}, b, ldb, dqkv + keys.begin * ld + head_offset, ld, visible - keys.prefix, shape.head_dim, rows, true);
 }
 
+/// Row r of x [rows, d] times factors[r].
+void scale_rows(float* x, int64_t ld, int64_t rows, int64_t d, const float* factors) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < d; ++j) x[r * ld + j] *= factors[r];
+  }
+}
+
 /// The first key that query `i` of the segment sees, and one past the last.
 int64_t first_key(const Keys& keys, int64_t i, const AttentionShape& shape) {
   return shape.window > 0 ? std::max<int64_t>(0, keys.prefix + i + 1 - shape.window) : 0;
 }
 int64_t end_key(const Keys& keys, int64_t i) { return keys.prefix + i + 1; }
 
-void softmax_tile(float* scores, int64_t ld, int64_t tile_begin, int64_t rows, int64_t visible, const Keys& keys,
-                  const AttentionShape& shape, float* lse, int64_t lse_stride) {
+/// Query rows of a head times the scale of the scores.
+const float* scaled_queries(const float* queries, int64_t ld, int64_t rows, const AttentionShape& shape, std::vector<float>& out) {
+  out.resize(static_cast<size_t>(kTile * shape.head_dim));
   for (int64_t r = 0; r < rows; ++r) {
-    float* s = scores + r * ld;
-    const int64_t low = first_key(keys, tile_begin + r, shape), high = end_key(keys, tile_begin + r);
-    const float max = row_max(s + low, high - low) * shape.scale;
-    for (int64_t j = low; j < high; ++j) s[j] = exp_approx(s[j] * shape.scale - max);
-    const float sum = row_sum(s + low, high - low);
-    const float inverse = 1.0F / sum;
-    for (int64_t j = low; j < high; ++j) s[j] *= inverse;
-    std::fill(s, s + low, 0.0F);
-    std::fill(s + high, s + visible, 0.0F);
-    lse[r * lse_stride] = max + std::log(sum);
+    for (int64_t j = 0; j < shape.head_dim; ++j) out[static_cast<size_t>(r * shape.head_dim + j)] = queries[r * ld + j] * shape.scale;
   }
+  return out.data();
+}
+
+/// Scores become exp(score - maximum), 0 where the query does not see; gives the inverse of their sum.
+float soften(float* scores, int64_t low, int64_t high, int64_t visible, float* lse) {
+  const int64_t padded = round_up(high - low, kLanes);
+  std::fill(scores + high, scores + low + padded, -std::numeric_limits<float>::infinity());
+  const float max = row_max(scores + low, padded), sum = exp_and_sum(scores + low, scores + low, padded, max, 1.0F);
+  std::fill(scores, scores + low, 0.0F);
+  if (visible > high) std::fill(scores + high, scores + visible, 0.0F);
+  *lse = max + std::log(sum);
+  return 1.0F / sum;
 }
 
 void segment_forward(const float* qkv, float* out, float* lse, const AttentionSegment& segment, int64_t kv_head,
@@ -86,35 +99,42 @@ void segment_forward(const float* qkv, float* out, float* lse, const AttentionSe
   const int64_t d = shape.head_dim, group = shape.heads / shape.kv_heads, total = keys.total(), ld = shape.row_stride();
   const int64_t key_offset = (shape.heads + kv_head) * d, value_offset = key_offset + shape.kv_heads * d;
   transpose_heads(qkv, key_offset, keys, shape, scratch.keys_t);
-  scratch.scores.resize(static_cast<size_t>(kTile * total));
+  const int64_t stride = total + kLanes;
+  scratch.scores.resize(static_cast<size_t>(kTile * stride));
+  float* scores = scratch.scores.data();
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     for (int64_t begin = 0; begin < keys.own; begin += kTile) {
       const int64_t rows = std::min(kTile, keys.own - begin), visible = end_key(keys, begin + rows - 1), row = segment.begin + begin;
-      gemm({qkv + row * ld + head * d, ld, 1}, scratch.keys_t.data(), total, scratch.scores.data(), total, rows, visible, d, false);
-      softmax_tile(scratch.scores.data(), total, begin, rows, visible, keys, shape, lse + row * shape.heads + head, shape.heads);
-      times_heads(scratch.scores.data(), total, qkv, value_offset, keys, visible, shape, out + row * shape.heads * d + head * d,
-                  shape.heads * d, rows);
+      const float* queries = scaled_queries(qkv + row * ld + head * d, ld, rows, shape, scratch.queries);
+      gemm({queries, d, 1}, scratch.keys_t.data(), total, scores, stride, rows, visible, d, false);
+      float inverse[kTile];
+      for (int64_t r = 0; r < rows; ++r) {
+        inverse[r] = soften(scores + r * stride, first_key(keys, begin + r, shape), end_key(keys, begin + r), visible,
+                            lse + (row + r) * shape.heads + head);
+      }
+      float* to = out + (row * shape.heads + head) * d;
+      times_heads(scores, stride, qkv, value_offset, keys, visible, shape, to, shape.heads * d, rows);
+      scale_rows(to, shape.heads * d, rows, d, inverse);
     }
   }
 }
 
-/// Scores become probabilities (from the kept log-sum-exp), `grads` (dP on entry) becomes dS.
-void softmax_tile_backward(float* scores, float* grads, int64_t ld, int64_t tile_begin, int64_t rows, int64_t visible, const Keys& keys,
-                           const AttentionShape& shape, const float* lse, const float* out, const float* dout, int64_t out_stride) {
-  for (int64_t r = 0; r < rows; ++r) {
-    float* s = scores + r * ld;
-    float* g = grads + r * ld;
-    const int64_t low = first_key(keys, tile_begin + r, shape), high = end_key(keys, tile_begin + r);
-    const float row_lse = lse[r * shape.heads];
-    const float delta = dot(out + r * out_stride, dout + r * out_stride, shape.head_dim);
-    for (int64_t j = low; j < high; ++j) {
-      s[j] = exp_approx(s[j] * shape.scale - row_lse);
-      g[j] = s[j] * (g[j] - delta) * shape.scale;
-    }
-    std::fill(s, s + low, 0.0F);
-    std::fill(s + high, s + visible, 0.0F);
-    std::fill(g, g + low, 0.0F);
-    std::fill(g + high, g + visible, 0.0F);
+/// Scores become probabilities (from the kept log-sum-exp), `grads` (dP on entry) becomes the gradient of the scores; both 0 where the
+/// query does not see.
+void soften_backward(float* scores, float* grads, int64_t low, int64_t high, int64_t visible, float lse, float delta) {
+  int64_t j = low;
+  for (; j + kLanes <= high; j += kLanes) {
+    const Vector p = exp_lanes(load(scores + j) - lse);
+    store(scores + j, p);
+    store(grads + j, p * (load(grads + j) - delta));
+  }
+  for (; j < high; ++j) {
+    scores[j] = exp_approx(scores[j] - lse);
+    grads[j] = scores[j] * (grads[j] - delta);
+  }
+  for (float* row : {scores, grads}) {
+    std::fill(row, row + low, 0.0F);
+    std::fill(row + high, row + visible, 0.0F);
   }
 }
 
@@ -130,18 +150,25 @@ void segment_backward(const float* dout, const float* qkv, const float* out, con
   scratch.grads.resize(static_cast<size_t>(kTile * total));
   float* scores = scratch.scores.data();
   float* grads = scratch.grads.data();
+  float scales[kTile];
+  std::fill(scales, scales + kTile, shape.scale);
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     for (int64_t begin = 0; begin < keys.own; begin += kTile) {
       const int64_t rows = std::min(kTile, keys.own - begin), visible = end_key(keys, begin + rows - 1), row = segment.begin + begin;
-      const float* query = qkv + row * ld + head * d;
+      const float* queries = scaled_queries(qkv + row * ld + head * d, ld, rows, shape, scratch.queries);
       const float* grad_out = dout + row * out_stride + head * d;
-      gemm({query, ld, 1}, scratch.keys_t.data(), total, scores, total, rows, visible, d, false);
+      gemm({queries, d, 1}, scratch.keys_t.data(), total, scores, total, rows, visible, d, false);
       gemm({grad_out, out_stride, 1}, scratch.values_t.data(), total, grads, total, rows, visible, d, false);
-      softmax_tile_backward(scores, grads, total, begin, rows, visible, keys, shape, lse + row * shape.heads + head,
-                            out + row * out_stride + head * d, grad_out, out_stride);
+      for (int64_t r = 0; r < rows; ++r) {
+        const float delta = dot(out + (row + r) * out_stride + head * d, grad_out + r * out_stride, d);
+        soften_backward(scores + r * total, grads + r * total, first_key(keys, begin + r, shape), end_key(keys, begin + r), visible,
+                        lse[(row + r) * shape.heads + head], delta);
+      }
       add_to_heads(scores, total, grad_out, out_stride, dqkv, value_offset, keys, visible, shape, rows);
-      add_to_heads(grads, total, query, ld, dqkv, key_offset, keys, visible, shape, rows);
-      times_heads(grads, total, qkv, key_offset, keys, visible, shape, dqkv + row * ld + head * d, ld, rows);
+      add_to_heads(grads, total, queries, d, dqkv, key_offset, keys, visible, shape, rows);
+      float* to = dqkv + row * ld + head * d;
+      times_heads(grads, total, qkv, key_offset, keys, visible, shape, to, ld, rows);
+      scale_rows(to, ld, rows, d, scales);
     }
   }
 }

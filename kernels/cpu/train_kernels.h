@@ -53,6 +53,8 @@ inline float row_max(const float* x, int64_t n) {
   return best;
 }
 
+void matrix_product(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const ProductShape& shape, bool accumulate,
+                    Precision precision);
 void rms_norm(const float* x, const float* weight, float* y, float* rstd, int64_t rows, int64_t dim, float eps);
 void rms_norm_backward(const float* dy, const float* x, const float* weight, const float* rstd, float* dx, float* dweight, int64_t rows,
                        int64_t dim);
@@ -67,10 +69,8 @@ void attention_backward(const float* dout, const float* qkv, const float* out, c
                         const AttentionSegment* segments, int64_t num_segments, const AttentionShape& shape);
 void swiglu(const float* gate_up, float* y, int64_t rows, int64_t dim);
 void swiglu_backward(const float* dy, const float* gate_up, float* dgate_up, int64_t rows, int64_t dim);
-void token_logprob(const float* logits, const int32_t* targets, float* logprobs, float* lse, float* entropy, int64_t rows, int64_t vocab,
-                   int64_t limit, float inverse_temperature);
-void token_logprob_backward(float* logits, const int32_t* targets, const float* lse, const float* entropy, const float* dlogprobs,
-                            const float* dentropy, int64_t rows, int64_t vocab, int64_t limit, float inverse_temperature);
+void linear_logprob(const LogprobHead& head, float* logprobs, float* lse, float* entropy);
+void linear_logprob_backward(const LogprobHead& head, const LogprobGradient& gradient);
 void adamw(float* weights, const float* gradients, float* exp_avg, float* exp_avg_sq, int64_t begin, int64_t end, const AdamWStep& step);
 double sum_of_squares(const float* x, int64_t count);
 

@@ -4,6 +4,7 @@ namespace grpo::kernels::GRPO_ISA {
 
 extern const TrainKernels kTrain;
 const TrainKernels kTrain = {
+    .product = matrix_product,
     .rms_norm = rms_norm,
     .rms_norm_backward = rms_norm_backward,
     .qk_norm_rope = qk_norm_rope,
@@ -12,8 +13,8 @@ const TrainKernels kTrain = {
     .attention_backward = attention_backward,
     .swiglu = swiglu,
     .swiglu_backward = swiglu_backward,
-    .token_logprob = token_logprob,
-    .token_logprob_backward = token_logprob_backward,
+    .linear_logprob = linear_logprob,
+    .linear_logprob_backward = linear_logprob_backward,
     .adamw = adamw,
     .sum_of_squares = sum_of_squares,
 };

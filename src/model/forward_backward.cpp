@@ -39,6 +39,8 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   const Impl& m = *impl_;
   const size_t count = m.layers.size(), head_arena = count + 1;
   const BatchInputs in = m.inputs(batch, config_);
+  ops::ProductOptions products = product_options(compute_);
+  products.into_grad = true;
   const bool recompute = recompute_layers(config_, batch.num_tokens(), options);
 
   // Forward, layer by layer; arenas are numbered embedding 0, layers 1 …, head last.
@@ -51,7 +53,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
     call(hooks.before_forward, i + 1);
     segments[i].input = detached_leaf(x);
     const c10::AutoGradMode graph(!recompute);
-    const at::Tensor y = m.layer(config_, i, segments[i].input, in.layout);
+    const at::Tensor y = m.layer(config_, i, segments[i].input, in.layout, products);
     if (!recompute) segments[i].output = y;
     x = y.detach();
     call(hooks.after_forward, i + 1);
@@ -65,7 +67,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   {
     const c10::AutoGradMode graph(true);
     const at::Tensor rows = ops::rms_norm(last, m.head->leaf(0), config_.rms_norm_eps).index_select(0, in.rows);
-    const auto out = ops::linear_logprob(rows, m.head_weight(config_), in.targets, options.temperature, view_.vocab_limit, true);
+    const auto out = ops::linear_logprob(rows, m.head_weight(config_), in.targets, options.temperature, view_.vocab_limit, true, products);
     const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy)};
     loss = loss_fn(leaves);
     GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
@@ -90,7 +92,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
     Segment& segment = segments[i];
     if (!segment.output.defined()) {
       const c10::AutoGradMode graph(true);
-      segment.output = m.layer(config_, i, segment.input, in.layout);
+      segment.output = m.layer(config_, i, segment.input, in.layout, products);
     }
     torch::autograd::backward({segment.output}, {gradient});
     gradient = segment.input.grad();

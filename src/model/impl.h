@@ -17,6 +17,8 @@ struct BatchInputs {
   at::Tensor targets;  // [M] int32
 };
 
+ops::ProductOptions product_options(const ComputeOptions& compute);
+
 struct Transformer::Impl {
   std::unique_ptr<ParameterArena> embedding, head;
   std::vector<std::unique_ptr<ParameterArena>> layers;
@@ -25,7 +27,8 @@ struct Transformer::Impl {
 
   BatchInputs inputs(const PackedTokens& batch, const ModelConfig& config) const;
   /// One decoder layer; x [N, D].
-  at::Tensor layer(const ModelConfig& config, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const;
+  at::Tensor layer(const ModelConfig& config, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
+                   const ops::ProductOptions& options) const;
   const at::Tensor& head_weight(const ModelConfig& config) const;
 };
 

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 
@@ -105,6 +104,13 @@ std::vector<NamedParameter> Transformer::named_parameters() {
   return all;
 }
 
+void Transformer::set_compute(const ComputeOptions& options) {
+  GRPO_CHECK(options.dtype == at::kFloat || options.dtype == at::kBFloat16, "set_compute",
+             std::string("expected float32 or bfloat16; got ") + c10::toString(options.dtype));
+  GRPO_CHECK(!options.exact || options.dtype == at::kFloat, "set_compute", "expected float32 for exact log-probs; got bfloat16");
+  compute_ = options;
+}
+
 void Transformer::set_vocab_limit(int64_t limit) {
   GRPO_CHECK(limit > 0 && limit <= config_.vocab_size, "set_vocab_limit",
              "expected 1 … " + std::to_string(config_.vocab_size) + "; got " + std::to_string(limit));
@@ -129,28 +135,35 @@ BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConf
           ids_tensor(batch.targets, device)};
 }
 
-at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout) const {
+at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
+                                    const ops::ProductOptions& options) const {
   const ParameterArena& a = *layers[index];
   const auto leaf = [&a](int slot) { return slot < 0 ? at::Tensor() : a.leaf(static_cast<size_t>(slot)); };
-  const auto linear = [&](const at::Tensor& input, int weight, int bias) { return at::linear(input, leaf(weight), leaf(bias)); };
+  const auto linear = [&](const at::Tensor& input, int weight, int bias, const at::Tensor& residual = {}) {
+    return ops::linear(input, leaf(weight), leaf(bias), options, residual);
+  };
   const ops::HeadLayout heads{c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.window(static_cast<int64_t>(index))};
 
   const at::Tensor qkv = linear(ops::rms_norm(x, leaf(slots.input_norm), c.rms_norm_eps), slots.qkv, slots.qkv_bias);
   const at::Tensor rotated = ops::qk_norm_rope(qkv, leaf(slots.q_norm), leaf(slots.k_norm), cos, sin, layout, heads, c.rms_norm_eps);
-  const at::Tensor middle = x + linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias);
+  const at::Tensor middle = linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias, x);
   const at::Tensor gate_up =
       linear(ops::rms_norm(middle, leaf(slots.post_attention_norm), c.rms_norm_eps), slots.gate_up, slots.gate_up_bias);
-  return middle + linear(ops::swiglu(gate_up), slots.down, slots.down_bias);
+  return linear(ops::swiglu(gate_up), slots.down, slots.down_bias, middle);
 }
 
 const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) const {
   return config.tie_word_embeddings ? embedding->leaf(0) : head->leaf(1);
 }
 
+ops::ProductOptions product_options(const ComputeOptions& compute) {
+  return {.precision = compute.dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16, .exact = compute.exact};
+}
+
 at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
   const BatchInputs in = impl_->inputs(batch, config_);
   at::Tensor x = at::embedding(impl_->embedding->leaf(0), in.tokens);
-  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout);
+  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout, product_options(compute_));
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
 }
 
@@ -159,8 +172,8 @@ at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
   const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
-  const auto out =
-      ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit, options.entropy);
+  const auto out = ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit,
+                                       options.entropy, product_options(compute_));
   return {out.logprobs, out.entropy};
 }
 

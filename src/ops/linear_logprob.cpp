@@ -1,6 +1,5 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -15,32 +14,24 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kChunkBytes = int64_t{16} << 20;  // of logits held at a time
+float* optional_out(at::Tensor& t) { return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<float>() : nullptr; }
 
-int64_t chunk_rows(int64_t rows, int64_t vocab) {
-  return std::clamp<int64_t>(kChunkBytes / (vocab * static_cast<int64_t>(sizeof(float))), 1, std::max<int64_t>(rows, 1));
+kernels::LogprobHead head_of(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature,
+                             int64_t limit, bool bf16, bool exact) {
+  return {.hidden = in(hidden, "linear_logprob"),
+          .weight = in(weight, "linear_logprob"),
+          .targets = targets.const_data_ptr<int32_t>(),
+          .rows = hidden.size(0),
+          .dim = hidden.size(1),
+          .limit = limit,
+          .inverse_temperature = static_cast<float>(1.0 / temperature),
+          .precision = bf16 ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32,
+          .exact = exact};
 }
-
-/// Calls `work(begin, logits)` for each chunk of rows, logits being hidden[begin:end] W^T in one reused buffer.
-template <class Work>
-void for_each_chunk(const at::Tensor& hidden, const at::Tensor& weight, const Work& work) {
-  const int64_t rows = hidden.size(0), vocab = weight.size(0), step = chunk_rows(rows, vocab);
-  const at::Tensor buffer = at::empty({step, vocab}, hidden.options()), transposed = weight.t();
-  for (int64_t begin = 0; begin < rows; begin += step) {
-    const int64_t count = std::min(step, rows - begin);
-    at::Tensor logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, hidden.narrow(0, begin, count), transposed);
-    work(begin, logits);
-  }
-}
-
-float* row_pointer(at::Tensor& t, int64_t row) { return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<float>() + row : nullptr; }
 
 struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                               double temperature, int64_t limit, bool with_entropy) {
-    checked(hidden, "linear_logprob");
-    checked(weight, "linear_logprob");
+                               double temperature, int64_t limit, bool with_entropy, const ProductOptions& options) {
     GRPO_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && targets.numel() == hidden.size(0),
                "linear_logprob", "expected hidden [M, D], weight [V, D] and M targets");
     const int64_t rows = hidden.size(0), vocab = weight.size(0);
@@ -49,47 +40,46 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
                "expected target ids below " + std::to_string(vocab));
     at::Tensor logprobs = at::empty({rows}, hidden.options()), lse = at::empty_like(logprobs);
     at::Tensor entropy = at::empty({with_entropy ? rows : 0}, hidden.options());  // autograd functions give no undefined tensors
-    const auto inverse = static_cast<float>(1.0 / temperature);
-    for_each_chunk(hidden, weight, [&](int64_t begin, at::Tensor& logits) {
-      train_kernels().token_logprob(in(logits, "linear_logprob"), ids + begin, row_pointer(logprobs, begin), row_pointer(lse, begin),
-                                    row_pointer(entropy, begin), logits.size(0), vocab, limit, inverse);
-    });
+    const bool bf16 = options.precision == kernels::Precision::kBfloat16;
+    train_kernels().linear_logprob(head_of(hidden, weight, targets, temperature, limit, bf16, options.exact), out(logprobs), out(lse),
+                                   optional_out(entropy));
     ctx->save_for_backward({hidden, weight, targets, lse, entropy});
     ctx->saved_data["temperature"] = temperature;
     ctx->saved_data["limit"] = limit;
+    ctx->saved_data["bf16"] = bf16;
+    ctx->saved_data["into_grad"] = options.into_grad;
     ctx->set_materialize_grads(false);
     return {logprobs, entropy};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &hidden = saved[0], &weight = saved[1], &targets = saved[2];
-    at::Tensor lse = saved[3], entropy = saved[4];
-    at::Tensor dlogprobs = grads[0].defined() ? grads[0].contiguous() : at::zeros_like(lse);
-    at::Tensor dentropy = grads[1].defined() ? grads[1].contiguous() : at::Tensor();
-    at::Tensor dhidden = at::empty_like(hidden), dweight = at::zeros_like(weight);
-    const auto inverse = static_cast<float>(1.0 / ctx->saved_data["temperature"].toDouble());
-    const int64_t limit = ctx->saved_data["limit"].toInt();
-    for_each_chunk(hidden, weight, [&](int64_t begin, at::Tensor& logits) {
-      train_kernels().token_logprob_backward(out(logits), targets.const_data_ptr<int32_t>() + begin, row_pointer(lse, begin),
-                                             dentropy.defined() ? row_pointer(entropy, begin) : nullptr, row_pointer(dlogprobs, begin),
-                                             row_pointer(dentropy, begin), logits.size(0), weight.size(0), limit, inverse);
-      at::Tensor part = dhidden.narrow(0, begin, logits.size(0));
-      at::mm_out(part, logits, weight);
-      dweight.addmm_(logits.t(), hidden.narrow(0, begin, logits.size(0)));
-    });
-    return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    const at::Tensor &hidden = saved[0], &weight = saved[1], &targets = saved[2], &lse = saved[3], &entropy = saved[4];
+    const at::Tensor dlogprobs = grads[0].defined() ? grads[0].contiguous() : at::zeros_like(lse);
+    const at::Tensor dentropy = grads[1].defined() ? grads[1].contiguous() : at::Tensor();
+    const bool into_grad = ctx->saved_data["into_grad"].toBool();
+    at::Tensor dhidden = at::empty_like(hidden), dweight = into_grad ? weight.grad() : at::zeros_like(weight);
+    const auto head = head_of(hidden, weight, targets, ctx->saved_data["temperature"].toDouble(), ctx->saved_data["limit"].toInt(),
+                              ctx->saved_data["bf16"].toBool(), false);
+    train_kernels().linear_logprob_backward(head, {.lse = in(lse, "linear_logprob"),
+                                                   .entropy = dentropy.defined() ? in(entropy, "linear_logprob") : nullptr,
+                                                   .dlogprobs = in(dlogprobs, "linear_logprob"),
+                                                   .dentropy = dentropy.defined() ? in(dentropy, "linear_logprob") : nullptr,
+                                                   .dhidden = out(dhidden),
+                                                   .dweight = out(dweight)});
+    if (into_grad) dweight = at::Tensor();
+    return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
 LinearLogprobOutput linear_logprob(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature,
-                                   int64_t limit, bool entropy) {
+                                   int64_t limit, bool entropy, const ProductOptions& options) {
   GRPO_CHECK(temperature > 0.0, "linear_logprob", "expected a temperature above 0; got " + std::to_string(temperature));
   GRPO_CHECK(limit > 0 && limit <= weight.size(0), "linear_logprob",
              "expected a vocabulary limit within the head's rows; got " + std::to_string(limit));
-  auto result = LinearLogprob::apply(hidden, weight, targets, temperature, limit, entropy);
+  auto result = LinearLogprob::apply(hidden, weight, targets, temperature, limit, entropy, options);
   return {result[0], entropy ? result[1] : at::Tensor()};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grpo/data/packed.h"
+#include "train.h"
 
 // The one place where tensors meet kernel pointers: shape checks, device dispatch and autograd. All tensors are float32 and contiguous.
 // N rows (tokens), M (row, target) pairs, D hidden, H query heads, K key/value heads, d head dimension, V vocabulary.
@@ -22,6 +23,17 @@ struct HeadLayout {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   int64_t window = 0;  // 0 = all positions
 };
+
+/// How a product is computed, and where its weight's gradient goes.
+struct ProductOptions {
+  kernels::Precision precision = kernels::Precision::kFloat32;  // of the operands, in the backward too
+  bool exact = false;      // the head's log-probs run in the decode engine's order; everything else does anyway in float32
+  bool into_grad = false;  // the backward adds the weight's gradient to weight.grad() itself and hands none to autograd
+};
+
+/// residual + x W^T + bias; x [N, in], weight [out, in], bias [out] and residual [N, out] may be undefined. Differentiable in all four.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ProductOptions& options = {},
+                  const at::Tensor& residual = {});
 
 /// x * rsqrt(mean(x²) + eps) * weight; x [N, D], weight [D]. Differentiable in both.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
@@ -42,10 +54,10 @@ struct LinearLogprobOutput {
   at::Tensor entropy;   // [M], undefined unless asked for
 };
 
-/// log softmax(hidden W^T / temperature)[target] and the entropy, without ever holding more than a chunk of the [M, V] logits: the backward
-/// computes each chunk again. hidden [M, D], weight [V, D], targets [M] int32; columns from `limit` on are masked. Differentiable in hidden
+/// log softmax(hidden W^T / temperature)[target] and the entropy, without ever holding more than tiles of the [M, V] logits: the backward
+/// computes each again. hidden [M, D], weight [V, D], targets [M] int32; columns from `limit` on are masked. Differentiable in hidden
 /// and weight.
 LinearLogprobOutput linear_logprob(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature,
-                                   int64_t limit, bool entropy);
+                                   int64_t limit, bool entropy, const ProductOptions& options = {});
 
 }  // namespace grpo::ops

@@ -35,6 +35,7 @@ std::unique_ptr<Transformer> frozen_copy(Transformer& policy) {
   const auto from = policy.parameters(), to = copy->parameters();
   for (size_t i = 0; i < from.size(); ++i) at::Tensor(to[i]->flat()).copy_(from[i]->flat());
   copy->set_vocab_limit(policy.vocab_limit());
+  copy->set_compute(policy.compute());
   copy->bump_version();
   return copy;
 }

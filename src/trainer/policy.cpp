@@ -65,15 +65,20 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
 }
 
 Policy load_policy(const ModelSection& section, uint64_t seed) {
+  const ComputeOptions compute{.dtype = section.compute_dtype == ModelSection::ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16,
+                               .exact = section.exact};
   if (section.path.empty()) {
     const auto tokenizer =
         section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
     auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), at::kFloat, at::kCPU);
     init_weights(*model, seed);
+    model->set_compute(compute);
     return make_policy(std::move(model), tokenizer);
   }
   const auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
-  return make_policy(load_model(section.path), tokenizer);
+  std::shared_ptr<Transformer> model = load_model(section.path);
+  model->set_compute(compute);
+  return make_policy(std::move(model), tokenizer);
 }
 
 void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {

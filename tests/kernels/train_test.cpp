@@ -1,38 +1,8 @@
 // Oracle: plain loops in double over random shapes and values drawn afresh, for every instruction set of this machine.
-#include "train.h"
-
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <random>
-#include <vector>
-
-#include "dispatch.h"
+#include "train_support.h"
 
 namespace grpo::kernels {
 namespace {
-
-using Floats = std::vector<float>;
-
-std::mt19937& generator() {
-  static std::mt19937 engine(std::random_device{}());
-  return engine;
-}
-
-int64_t between(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator()); }
-
-Floats randoms(int64_t count, float scale = 1.0F) {
-  std::normal_distribution<float> normal(0.0F, scale);
-  Floats values(static_cast<size_t>(count));
-  for (auto& v : values) v = normal(generator());
-  return values;
-}
-
-void expect_near(const Floats& got, const std::vector<double>& expected, double tolerance, const char* what) {
-  ASSERT_EQ(got.size(), expected.size()) << what;
-  for (size_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got[i], expected[i], tolerance * (1.0 + std::abs(expected[i]))) << what << " element " << i;
-}
 
 template <class F>
 std::vector<double> gradient(Floats& x, const F& loss) {  // central differences in double of a loss computed by the reference
@@ -49,11 +19,6 @@ std::vector<double> gradient(Floats& x, const F& loss) {  // central differences
   }
   return result;
 }
-
-class Train : public ::testing::TestWithParam<size_t> {
- protected:
-  const TrainKernels& kernels() const { return *available_cpu_kernels()[GetParam()].train; }
-};
 
 std::vector<double> reference_norm(const Floats& x, const Floats& w, int64_t rows, int64_t dim) {
   std::vector<double> y;
@@ -104,60 +69,6 @@ TEST_P(Train, SwigluAndBackward) {
   expect_near(y, reference(), 1e-6, "y");
   kernels().swiglu_backward(dy.data(), gate_up.data(), dgate_up.data(), rows, dim);
   expect_near(dgate_up, gradient(gate_up, [&] { return weighted(reference(), dy); }), 2e-3, "dgate_up");
-}
-
-struct TokenCase {
-  int64_t rows = between(1, 4), vocab = between(2, 600), limit = between(1, vocab);
-  float inverse_temperature = 0.8F;
-  Floats logits = randoms(rows * vocab, 2.0F);
-  std::vector<int32_t> targets;
-  TokenCase() {
-    for (int64_t r = 0; r < rows; ++r) targets.push_back(static_cast<int32_t>(between(0, limit - 1)));
-  }
-  std::vector<double> log_softmax(int64_t row) const {
-    std::vector<double> x;
-    double sum = 0.0;
-    for (int64_t j = 0; j < limit; ++j) {
-      x.push_back(static_cast<double>(logits[static_cast<size_t>(row * vocab + j)]) * inverse_temperature);
-      sum += std::exp(x.back());
-    }
-    for (auto& v : x) v -= std::log(sum);
-    return x;
-  }
-  double logprob(int64_t row) const { return log_softmax(row)[static_cast<size_t>(targets[static_cast<size_t>(row)])]; }
-  double entropy(int64_t row) const {
-    double h = 0.0;
-    for (const double lp : log_softmax(row)) h -= std::exp(lp) * lp;
-    return h;
-  }
-};
-
-TEST_P(Train, TokenLogprobAndEntropyWithBackward) {
-  for (int round = 0; round < 4; ++round) {
-    TokenCase c;
-    const auto rows = static_cast<size_t>(c.rows);
-    Floats logprobs(rows), lse(rows), entropy(rows), g = randoms(c.rows), h = randoms(c.rows);
-    kernels().token_logprob(c.logits.data(), c.targets.data(), logprobs.data(), lse.data(), entropy.data(), c.rows, c.vocab, c.limit,
-                            c.inverse_temperature);
-    std::vector<double> expected;
-    for (int64_t r = 0; r < c.rows; ++r) {
-      ASSERT_NEAR(logprobs[static_cast<size_t>(r)], c.logprob(r), 1e-5);
-      ASSERT_NEAR(entropy[static_cast<size_t>(r)], c.entropy(r), 1e-5);
-      const auto lp = c.log_softmax(r);
-      for (int64_t j = 0; j < c.vocab; ++j) {
-        if (j >= c.limit) {
-          expected.push_back(0.0);
-          continue;
-        }
-        const double p = std::exp(lp[static_cast<size_t>(j)]), one = j == c.targets[static_cast<size_t>(r)] ? 1.0 : 0.0;
-        expected.push_back(c.inverse_temperature * (g[static_cast<size_t>(r)] * (one - p) -
-                                                    h[static_cast<size_t>(r)] * p * (lp[static_cast<size_t>(j)] + c.entropy(r))));
-      }
-    }
-    kernels().token_logprob_backward(c.logits.data(), c.targets.data(), lse.data(), entropy.data(), g.data(), h.data(), c.rows, c.vocab,
-                                     c.limit, c.inverse_temperature);
-    expect_near(c.logits, expected, 1e-5, "dlogits");
-  }
 }
 
 /// A prompt with completions, and lone sequences, of random lengths; sometimes more than one tile.
@@ -318,8 +229,7 @@ TEST_P(Train, AdamWFollowsItsPublishedRule) {
   EXPECT_NEAR(kernels().sum_of_squares(g.data(), n), sum, 1e-9 * sum);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Train, ::testing::Range(size_t{0}, available_cpu_kernels().size()),
-                         [](const auto& param) { return std::string(available_cpu_kernels()[param.param].isa); });
+INSTANTIATE_TEST_SUITE_P(Isa, Train, ::testing::Range(size_t{0}, available_cpu_kernels().size()), isa_name);
 
 }  // namespace
 }  // namespace grpo::kernels

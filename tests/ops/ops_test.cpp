@@ -51,6 +51,24 @@ void compare(const std::vector<at::Tensor>& inputs, const Function& ours, const 
     expect_close(inputs[i].grad(), wide[i].grad(), tolerance, "gradient of input " + std::to_string(i));
 }
 
+TEST(Ops, Linear) {
+  const int64_t rows = draw(1, 70), in_width = draw(1, 300), out_width = draw(1, 90);
+  compare(
+      {leaf({rows, in_width}), leaf({out_width, in_width}), leaf({out_width}), leaf({rows, out_width})},
+      [](const auto& in) { return ops::linear(in[0], in[1], in[2], {}, in[3]); },
+      [](const auto& in) { return in[3] + at::matmul(in[0], in[1].t()) + in[2]; });
+  compare(
+      {leaf({rows, in_width}), leaf({out_width, in_width})}, [](const auto& in) { return ops::linear(in[0], in[1], {}); },
+      [](const auto& in) { return at::matmul(in[0], in[1].t()); });
+}
+
+TEST(Ops, LinearAddsIntoTheGradient) {
+  const at::Tensor x = leaf({5, 7}), weight = leaf({3, 7}), weights = at::randn({5, 3}), before = at::randn({3, 7});
+  weight.mutable_grad() = before.clone();
+  (ops::linear(x, weight, {}, {.into_grad = true}) * weights).sum().backward();
+  expect_close(weight.grad(), before.to(at::kDouble) + at::matmul(weights.t(), x.detach()).to(at::kDouble), 2e-5, "gradient");
+}
+
 TEST(Ops, RmsNorm) {
   const int64_t rows = draw(1, 40), width = draw(1, 200);
   compare(

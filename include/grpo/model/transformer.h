@@ -36,6 +36,12 @@ struct BackwardOptions {
   int64_t activation_budget = int64_t{2} << 30;  // bytes
 };
 
+/// How the training forward and backward compute.
+struct ComputeOptions {
+  at::ScalarType dtype = at::kFloat;  // of the operands of linear layers and head; weights, sums, gradients and the rest stay in float32
+  bool exact = false;                 // log-probs equal the float32 decode engine's to the last bit
+};
+
 /// Around each layer's use: where sharded weights are gathered and gradients reduced. Called with the arena's number.
 struct LayerHooks {
   std::function<void(size_t)> before_forward, after_forward, before_backward, after_backward;
@@ -64,6 +70,10 @@ class Transformer {
   /// To be called after every write to the arenas.
   void bump_version() { ++version_; }
 
+  /// Throws where the dtype is neither float32 nor bfloat16, or exact log-probs are wanted in bfloat16.
+  void set_compute(const ComputeOptions& options);
+  const ComputeOptions& compute() const { return compute_; }
+
   /// Vocabulary rows from `limit` on (padding beyond the tokenizer) are masked in sampler and trainer alike.
   void set_vocab_limit(int64_t limit);
   int64_t vocab_limit() const { return view_.vocab_limit; }
@@ -89,6 +99,7 @@ class Transformer {
   ModelConfig config_;
   RopeTable rope_;
   ModelView view_;
+  ComputeOptions compute_;
   int64_t version_ = 0;
   std::unique_ptr<Impl> impl_;
 };

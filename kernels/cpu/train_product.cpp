@@ -1,0 +1,66 @@
+#include <omp.h>
+
+#include "cpu/product.h"
+#include "cpu/train_kernels.h"
+
+namespace grpo::kernels::GRPO_ISA {
+namespace {
+
+using product::kTileRows;
+using product::round_up;
+
+constexpr int64_t kColumns = 512;  // packed at a time: with kDepthWords of depth they stay in the second-level cache
+
+/// A grid of blocks of C; each thread takes whole blocks.
+struct Grid {
+  int64_t rows, columns;  // of a block
+  int64_t row_blocks, column_blocks;
+};
+
+int64_t blocks_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+/// Wide blocks, since columns are packed once per block; rows are cut only as far as threads need work.
+Grid grid_of(const ProductShape& shape, int64_t threads) {
+  const int64_t column_blocks = blocks_of(shape.columns, kColumns);
+  const int64_t columns = round_up(blocks_of(shape.columns, column_blocks), product::kPanel);
+  const int64_t wanted = threads > 1 ? blocks_of(2 * threads, blocks_of(shape.columns, columns)) : 1;
+  const int64_t rows = round_up(blocks_of(shape.rows, wanted), kTileRows);
+  return {rows, columns, blocks_of(shape.rows, rows), blocks_of(shape.columns, columns)};
+}
+
+template <class P>
+struct Scratch {
+  product::Packed<P> packed;
+  std::vector<typename P::Word> staged;
+};
+
+template <class P>
+void run(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const ProductShape& shape, bool accumulate) {
+  const Grid grid = grid_of(shape, omp_get_max_threads());
+#pragma omp parallel
+  {
+    static thread_local Scratch<P> scratch;
+#pragma omp for schedule(dynamic)
+    for (int64_t block = 0; block < grid.row_blocks * grid.column_blocks; ++block) {
+      const int64_t row = block % grid.row_blocks * grid.rows, column = block / grid.row_blocks * grid.columns;
+      const int64_t rows = std::min(grid.rows, shape.rows - row), columns = std::min(grid.columns, shape.columns - column);
+      for (int64_t k = 0; k < shape.depth; k += product::Packed<P>::kDepth) {
+        scratch.packed.pack(b, column, columns, k, std::min(product::Packed<P>::kDepth, shape.depth - k));
+        product::multiply(a, row, rows, k, scratch.packed, c + row * ldc + column, ldc, accumulate || k > 0, scratch.staged);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void matrix_product(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const ProductShape& shape, bool accumulate,
+                    Precision precision) {
+  if (precision == Precision::kBfloat16) {
+    run<product::Bfloat16>(a, b, c, ldc, shape, accumulate);
+  } else {
+    run<product::Float32>(a, b, c, ldc, shape, accumulate);
+  }
+}
+
+}  // namespace grpo::kernels::GRPO_ISA
