@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <ostream>
 
 #include "grpo/core/error.h"
 
@@ -41,6 +42,8 @@ struct Good {
   std::string address;
   int port;
 };
+
+void PrintTo(const Good& good, std::ostream* out) { *out << good.name; }
 
 class Accepted : public ::testing::TestWithParam<Good> {};
 TEST_P(Accepted, PlaceAndMeeting) {
@@ -80,6 +83,8 @@ struct Bad {
   Variables variables;
   std::string message;
 };
+
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
 
 class Refused : public ::testing::TestWithParam<Bad> {};
 TEST_P(Refused, WithTheVariableNamed) {

@@ -3,12 +3,17 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cmath>
 #include <iostream>
 #include <thread>
 
 #include "grpo/core/error.h"
 #include "grpo/core/random.h"
 #include "grpo/dist/communicator.h"
+#include "grpo/model/transformer.h"
+#include "grpo/trainer/config.h"
+#include "grpo/trainer/data_parallel.h"
+#include "trainer/exchange.h"
 
 namespace grpo {
 namespace {
@@ -85,6 +90,76 @@ void check_barrier(Communicator& c) {
   GRPO_CHECK(left >= last_arrival[0], "barrier", "left before the last rank came");
 }
 
+/// Ranks begin with weights of their own.
+void check_weights(Communicator& c) {
+  ModelConfig config;
+  config.vocab_size = 11;
+  config.hidden_size = 8;
+  config.intermediate_size = 12;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 2;
+  config.num_key_value_heads = 1;
+  config.head_dim = 4;
+  Transformer mine(config, at::kFloat, at::kCPU), main(config, at::kFloat, at::kCPU);
+  init_weights(mine, static_cast<uint64_t>(c.rank()));
+  init_weights(main, 0);
+  const int64_t version = mine.version();
+  broadcast_weights(mine, c);
+  GRPO_CHECK(c.world_size() == 1 || mine.version() > version, "broadcast_weights", "expected a new version");
+  for (size_t i = 0; i < mine.parameters().size(); ++i) {
+    expect_equal(mine.parameters()[i]->flat(), main.parameters()[i]->flat(), "broadcast_weights");
+  }
+}
+
+/// Oracle: `sample` of all problems in one process, and verdicts that can be told from the completion.
+void check_samples(Communicator& c, uint64_t seed) {
+  const NewModelConfig model{
+      .hidden_size = 16, .intermediate_size = 32, .num_hidden_layers = 1, .num_attention_heads = 2, .extra_tokens = {}};
+  const Policy policy = load_policy({.path = {}, .tokenizer = {}, .new_model = model}, seed);
+  RolloutEngine engine(*policy.model);
+  std::vector<Problem> problems(3);
+  for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i), problems[i].question = std::string(i + 1, '?');
+  const std::vector<const Problem*> asked = {&problems[2], &problems[0], &problems[2], &problems[1]};  // one of them twice
+  SamplingParams sampling;
+  sampling.num_generations = 2;
+  sampling.max_completion_length = 9;
+  PromptOptions prompt;
+  prompt.prompt_template = "plain";
+  const SampledBatch expected = sample(policy, engine, asked, prompt, sampling, {seed, 4});
+
+  SampledBatch sampled = sample_share(policy, engine, asked, share_of(4, c), prompt, sampling, {seed, 4});
+  const auto verdict = [](const Completion& one) { return static_cast<double>(one.problem->index * 1000 + one.ids[0]); };
+  ScoredBatch scores{.per_function = {{}, {}}, .reasons = {{}, {}}, .rewards = {}};
+  RewardContext context;
+  for (const Completion& one : sampled.completions) {
+    scores.per_function[0].push_back(verdict(one));
+    scores.per_function[1].push_back(std::nan(""));
+    scores.reasons[0].push_back(one.text);
+    scores.reasons[1].emplace_back();
+    scores.rewards.push_back(verdict(one));
+    context.log_metric("seen", verdict(one));
+  }
+  gather(c, asked, sampled, scores, context);
+  GRPO_CHECK(sampled.rollouts.size() == 8 && sampled.completions.size() == 8, "gather", "expected the samples of all ranks");
+  double sum = 0.0;
+  for (size_t i = 0; i < 8; ++i) {
+    const Rollout &a = sampled.rollouts[i], &b = expected.rollouts[i];
+    GRPO_CHECK(a.problem == b.problem && a.group == b.group && a.sample == b.sample && a.prompt_ids == b.prompt_ids && a.ids == b.ids &&
+                   a.logprobs == b.logprobs && a.processed_logprobs == b.processed_logprobs && a.finish == b.finish &&
+                   a.policy_version == b.policy_version,
+               "gather", "expected the rollout of one process at " + std::to_string(i));
+    const Completion &x = sampled.completions[i], &y = expected.completions[i];
+    GRPO_CHECK(x.problem == y.problem && x.prompt == y.prompt && x.text == y.text && x.ids == y.ids && x.finish == y.finish &&
+                   x.sample == y.sample,
+               "gather", "expected the completion of one process at " + std::to_string(i));
+    GRPO_CHECK(scores.per_function[0][i] == verdict(y) && std::isnan(scores.per_function[1][i]) && scores.reasons[0][i] == y.text &&
+                   scores.reasons[1][i].empty() && scores.rewards[i] == verdict(y),
+               "gather", "expected the verdict of one process at " + std::to_string(i));
+    sum += verdict(y);
+  }
+  GRPO_CHECK(context.metrics["seen"] == std::pair(sum, int64_t{8}), "gather", "expected the metrics of all ranks");
+}
+
 void collectives(Communicator& c, uint64_t seed) {
   Random random(seed, 1000);
   for (const auto dtype : {at::kFloat, at::kDouble, at::kLong}) {
@@ -95,6 +170,8 @@ void collectives(Communicator& c, uint64_t seed) {
     check_copies(c, all);
   }
   check_host_values(c, random);
+  check_weights(c);
+  check_samples(c, seed);
   check_barrier(c);
 }
 
@@ -118,7 +195,7 @@ void lose(Communicator& c, int64_t lost, int signal) {
 }
 
 void run(const std::string& scenario, uint64_t seed, milliseconds timeout) {
-  const auto c = connect(read_launch_environment(), {.timeout = timeout, .roll_call = milliseconds(2000)});
+  const auto c = connect(read_launch_environment(), {.timeout = timeout, .roll_call = milliseconds(3000)});
   if (scenario == "collectives") return collectives(*c, seed);
   const auto lost = static_cast<int64_t>(seed);
   if (scenario == "kill") return lose(*c, lost, SIGKILL);
