@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# One node of a Slurm cluster: sbatch examples/slurm.sh CONFIG.json. Slurm's signal before the time limit makes a checkpoint; the job then
-# puts itself back into the queue and resumes.
+# A job of a Slurm cluster: sbatch [--ntasks=4] examples/slurm.sh CONFIG.json. Tasks train data parallel, on one node or several that share the
+# run folder; they meet on the first node (MASTER_ADDR and MASTER_PORT say otherwise). Slurm's signal before the time limit makes a checkpoint;
+# the job then puts itself back into the queue and resumes.
 #SBATCH --job-name=grpo
 #SBATCH --cpus-per-task=16
 #SBATCH --time=04:00:00

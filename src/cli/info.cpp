@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "dispatch.h"
+#include "grpo/dist/communicator.h"
 #include "grpo/trainer/config.h"
 
 namespace grpo::cli {
@@ -14,8 +15,13 @@ namespace {
 void print_info() {
   nlohmann::ordered_json isas = nlohmann::ordered_json::array();
   for (const auto& table : kernels::available_cpu_kernels()) isas.push_back(table.isa);
-  const nlohmann::ordered_json answer = {{"version", GRPO_VERSION},          {"torch", GRPO_TORCH_VERSION}, {"compiler", __VERSION__},
-                                         {"threads", omp_get_max_threads()}, {"cpu_kernels", isas},         {"devices", {"cpu"}}};
+  const nlohmann::ordered_json answer = {{"version", GRPO_VERSION},
+                                         {"torch", GRPO_TORCH_VERSION},
+                                         {"compiler", __VERSION__},
+                                         {"threads", omp_get_max_threads()},
+                                         {"cpu_kernels", isas},
+                                         {"devices", {"cpu"}},
+                                         {"communication", communication_backends()}};
   std::cout << answer.dump() << "\n";
 }
 

@@ -1,8 +1,11 @@
+#include <chrono>
 #include <iostream>
 #include <memory>
 
 #include "cli/commands.h"
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
+#include "grpo/dist/communicator.h"
 #include "grpo/trainer/policy_trainer.h"
 
 namespace grpo::cli {
@@ -31,11 +34,14 @@ Config read_configs(const TrainArguments& arguments, const std::vector<std::stri
 
 template <class TrainerType>
 void run(const Config& config, const TrainArguments& arguments, const Registry& registry) {
-  TrainerType trainer(config, {}, registry);
   if (arguments.dry_run) {
-    for (const auto& line : trainer.plan()) std::cout << line << "\n";
+    for (const auto& line : TrainerType(config, {}, registry).plan()) std::cout << line << "\n";
     return;
   }
+  TrainerParts parts;
+  parts.communicator = connect(read_launch_environment(), {.timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
+  if (!parts.communicator->is_main()) set_log_level(LogLevel::kError);  // the others would say the same
+  TrainerType trainer(config, std::move(parts), registry);
   if (arguments.resume) trainer.resume();
   if (!trainer.train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
 }
@@ -44,7 +50,8 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
   auto* sub = app.add_subcommand(name, about);
   auto arguments = std::make_shared<TrainArguments>();
   sub->add_option("config", arguments->configs, "JSON files, merged in order, and overrides such as optim.learning_rate=1e-6")->required();
-  sub->add_flag("--resume", arguments->resume, "Continue from the newest checkpoint of the run folder; from the start where there is none yet");
+  sub->add_flag("--resume", arguments->resume,
+                "Continue from the newest checkpoint of the run folder; from the start where there is none yet");
   sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory");
   sub->add_flag("--print-config", arguments->print_config, "Print the resolved config and stop");
   sub->allow_extras();  // --section.key=value

@@ -78,6 +78,7 @@ void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
   v.enumeration("save_dtype", c.save_dtype, {"float32", "bfloat16", "float16"}, "Of the final model folder.");
   v.field("shuffle_rewards", c.shuffle_rewards, "A control: rewards are permuted over the batch, so nothing can be learnt from them.");
   v.field("max_seconds", c.max_seconds, "Stop after so much training time, evaluation excluded; 0 = no limit.", kNonNegative);
+  v.field("ddp_timeout", c.ddp_timeout, "Seconds that ranks wait for each other before one counts as lost.", kPositive);
 }
 
 void describe_eval(ConfigVisitor& v, EvalSection& c) {
@@ -173,7 +174,8 @@ const ConfigAliases& config_aliases() {
     }
     flat("optim", {"learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm", "lr_scheduler_type",
                    "warmup_steps"});
-    flat("trainer", {"output_dir", "seed", "max_steps", "num_train_epochs", "logging_steps", "save_steps", "save_total_limit"});
+    flat("trainer",
+         {"output_dir", "seed", "max_steps", "num_train_epochs", "logging_steps", "save_steps", "save_total_limit", "ddp_timeout"});
     return map;
   }();
   return aliases;

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "grpo/core/error.h"
+#include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
+#include "trainer/exchange.h"
 
 namespace grpo {
 namespace {
@@ -44,12 +46,22 @@ double mean_defined(const std::vector<double>& values) {
 
 SampledBatch sample(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const PromptOptions& prompt,
                     const SamplingParams& params, const RolloutKey& key, const GenerateContext& context) {
+  return sample_share(policy, engine, problems, {0, static_cast<int64_t>(problems.size())}, prompt, params, key, context);
+}
+
+SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const Share& share,
+                          const PromptOptions& prompt, const SamplingParams& params, const RolloutKey& key,
+                          const GenerateContext& context) {
+  if (share.size() == 0) return {};
   std::vector<Prompt> prompts;
   std::vector<std::string> texts;
   std::map<int64_t, int64_t> seen;  // a problem that comes twice in one call gets randomness of its own
-  for (const Problem* problem : problems) {
-    auto encoded = policy.encode_prompt(*problem, prompt);
-    prompts.push_back({problem->index + (seen[problem->index]++ << 40), std::move(encoded.ids)});
+  for (int64_t i = 0; i < share.end; ++i) {
+    const Problem& problem = *problems[static_cast<size_t>(i)];
+    const int64_t twin = seen[problem.index]++;
+    if (i < share.begin) continue;
+    auto encoded = policy.encode_prompt(problem, prompt);
+    prompts.push_back({problem.index + (twin << 40), std::move(encoded.ids)});
     texts.push_back(std::move(encoded.text));
   }
   GenerateContext with_tokenizer = context;
@@ -58,10 +70,11 @@ SampledBatch sample(const Policy& policy, RolloutEngine& engine, const std::vect
   with_end.stop_ids.push_back(policy.end_id());
   SampledBatch batch;
   batch.rollouts = engine.generate(prompts, with_end, key, with_tokenizer);
-  for (const Rollout& rollout : batch.rollouts) {
-    const auto group = static_cast<size_t>(rollout.group);
-    batch.completions.push_back({.problem = problems[group],
-                                 .prompt = texts[group],
+  for (Rollout& rollout : batch.rollouts) {
+    const auto number = static_cast<size_t>(rollout.group);
+    rollout.group += share.begin;
+    batch.completions.push_back({.problem = problems[static_cast<size_t>(rollout.group)],
+                                 .prompt = texts[number],
                                  .text = policy.tokenizer->decode(rollout.ids, true),
                                  .ids = rollout.ids,
                                  .finish = rollout.finish,
@@ -84,10 +97,13 @@ std::map<std::string, double> evaluate(const Policy& policy, RolloutEngine& engi
   GRPO_CHECK(!rewards.names.empty(), "evaluate", "expected at least one reward function");
   std::vector<const Problem*> pointers;
   for (const auto& problem : problems) pointers.push_back(&problem);
-  const SampledBatch batch = sample(policy, engine, pointers, options.prompt, options.sampling, {options.seed, 0}, options.context);
+  const auto communicator = options.communicator ? options.communicator : single_process();
+  SampledBatch batch = sample_share(policy, engine, pointers, share_of(static_cast<int64_t>(problems.size()), *communicator),
+                                    options.prompt, options.sampling, {options.seed, 0}, options.context);
   RewardContext context;
   context.max_completion_length = options.sampling.max_completion_length;
-  const ScoredBatch scores = score_all(rewards, batch.completions, context);
+  ScoredBatch scores = score_all(rewards, batch.completions, context);
+  gather(*communicator, pointers, batch, scores, context);
 
   std::map<std::string, double> result;
   for (size_t f = 0; f < rewards.names.size(); ++f) result[rewards.names[f]] = mean_defined(scores.per_function[f]);

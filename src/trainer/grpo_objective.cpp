@@ -1,5 +1,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/masked_select.h>
+#include <ATen/ops/ones_like.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
@@ -7,6 +9,8 @@
 
 #include "grpo/algorithm/adaptive_entropy.h"
 #include "grpo/algorithm/advantages.h"
+#include "grpo/trainer/data_parallel.h"
+#include "trainer/exchange.h"
 #include "trainer/objective.h"
 
 namespace grpo {
@@ -42,8 +46,12 @@ std::unique_ptr<Transformer> frozen_copy(Transformer& policy) {
 
 class GrpoObjective final : public Objective {
  public:
-  GrpoObjective(Transformer& policy, const Config& config, int64_t updates_per_rollout)
-      : policy_(policy), config_(config), needs_old_(updates_per_rollout > 1), adaptive_entropy_(config.algorithm.loss) {
+  GrpoObjective(Transformer& policy, const Config& config, int64_t updates_per_rollout, Communicator& communicator)
+      : policy_(policy),
+        config_(config),
+        communicator_(communicator),
+        needs_old_(updates_per_rollout > 1),
+        adaptive_entropy_(config.algorithm.loss) {
     if (config_.algorithm.advantage.reward_weights.empty()) {
       for (const auto& reward : config_.reward) config_.algorithm.advantage.reward_weights.push_back(reward.weight);
     }
@@ -62,21 +70,22 @@ class GrpoObjective final : public Objective {
       metrics["rewards/" + config_.reward[f].name + "/mean"] = stats.function_mean[f];
       metrics["rewards/" + config_.reward[f].name + "/std"] = stats.function_std[f];
     }
-    Batch batch = make_batch(sampled.rollouts, advantages, {.mask_truncated_completions = config_.algorithm.mask_truncated_completions});
-    const double temperature = config_.rollout.sampling.temperature;
-    const int64_t max_tokens = config_.trainer.max_tokens;
-    if (needs_old_) batch.old_logprobs = frozen_logprobs(policy_, batch, temperature, max_tokens);
-    if (reference_) batch.ref_logprobs = frozen_logprobs(*reference_, batch, temperature, max_tokens);
-    return batch;
+    return make_batch(sampled.rollouts, advantages, {.mask_truncated_completions = config_.algorithm.mask_truncated_completions});
   }
 
-  LossNormalizer normalizer(const Batch& step) override {
+  void note_logprobs(Batch& part) override {
+    const double temperature = config_.rollout.sampling.temperature;
+    const int64_t max_tokens = config_.trainer.max_tokens;
+    if (needs_old_) part.old_logprobs = frozen_logprobs(policy_, part, temperature, max_tokens);
+    if (reference_) part.ref_logprobs = frozen_logprobs(*reference_, part, temperature, max_tokens);
+  }
+
+  LossNormalizer normalizer(const Batch& share, int64_t micro_batches) override {
     const LossConfig& loss = config_.algorithm.loss;
-    LossNormalizer result = loss_normalizer(step, config_.rollout.sampling.max_completion_length);
+    LossNormalizer result = loss_normalizer(share, config_.rollout.sampling.max_completion_length, communicator_, micro_batches);
     if (loss.top_entropy_quantile < 1.0) {
-      const auto now =
-          frozen_outputs(policy_, step, {.temperature = config_.rollout.sampling.temperature, .entropy = true}, config_.trainer.max_tokens);
-      set_entropy_threshold(result, now.entropy, step.mask, loss.top_entropy_quantile);
+      const at::Tensor all = gather(communicator_, entropies_in_loss(share));
+      set_entropy_threshold(result, all, at::ones_like(all), loss.top_entropy_quantile);
     }
     return result;
   }
@@ -104,8 +113,15 @@ class GrpoObjective final : public Objective {
   }
 
  private:
+  at::Tensor entropies_in_loss(const Batch& share) {
+    if (share.num_samples() == 0) return at::empty({0}, at::kFloat);
+    const LogprobOptions options{.temperature = config_.rollout.sampling.temperature, .entropy = true};
+    return frozen_outputs(policy_, share, options, config_.trainer.max_tokens).entropy.masked_select(share.mask > 0);
+  }
+
   Transformer& policy_;
   Config config_;
+  Communicator& communicator_;
   bool needs_old_;
   AdaptiveEntropy adaptive_entropy_;
   std::unique_ptr<Transformer> reference_;
@@ -128,8 +144,9 @@ at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temper
   return frozen_outputs(model, batch, {.temperature = temperature}, max_tokens).logprobs;
 }
 
-std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout) {
-  return std::make_unique<GrpoObjective>(policy, config, updates_per_rollout);
+std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout,
+                                               Communicator& communicator) {
+  return std::make_unique<GrpoObjective>(policy, config, updates_per_rollout, communicator);
 }
 
 }  // namespace grpo

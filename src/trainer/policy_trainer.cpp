@@ -11,6 +11,7 @@
 #include "grpo/core/random.h"
 #include "grpo/core/threads.h"
 #include "grpo/optim/adamw.h"
+#include "trainer/exchange.h"
 #include "trainer/objective.h"
 #include "trainer/sources.h"
 
@@ -58,22 +59,23 @@ double count_tokens(const std::vector<Rollout>& rollouts) {
 }  // namespace
 
 struct PolicyTrainer::Impl {
-  Impl(const Config& config, const Registry& registry, Transformer& model)
+  Impl(const Config& config, const Registry& registry, Transformer& model, Communicator& communicator)
       : rewards(make_rewards(config.reward, registry)),
         engine(model, engine_options(config.rollout)),
         updates_per_rollout(config.algorithm.steps_per_generation * config.algorithm.num_iterations),
-        objective(make_grpo_objective(model, config, updates_per_rollout)) {}
+        objective(make_grpo_objective(model, config, updates_per_rollout, communicator)) {}
 
   RewardSet rewards;
   RolloutEngine engine;
   int64_t updates_per_rollout;
   std::unique_ptr<Objective> objective;
   ThreadPool pool;
-  std::deque<Batch> updates;  // mini-batches of the present rollout that are still to be trained on
+  std::deque<Batch> updates;  // this rank's shares of the mini-batches that are still to be trained on
 };
 
 PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry)
-    : Trainer(config, std::move(parts), registry, Command::kTrain), impl_(std::make_unique<Impl>(config_, registry_, *policy_->model)) {
+    : Trainer(config, std::move(parts), registry, Command::kTrain),
+      impl_(std::make_unique<Impl>(config_, registry_, *policy_->model, *communicator_)) {
   const int64_t prompts = config_.algorithm.generation_batch_size / config_.rollout.sampling.num_generations;
   const double rollouts = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(prompts));
   total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(rollouts) * impl_->updates_per_rollout;
@@ -102,12 +104,13 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
     for (const int64_t item : next_items(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size))) {
       problems.push_back(&problems_[static_cast<size_t>(item)]);
     }
-    SampledBatch sampled = sample(*policy_, impl_->engine, problems, config_.data.prompt, config_.rollout.sampling,
-                                  {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)});
-    generated += count_tokens(sampled.rollouts);
+    SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share_of(static_cast<int64_t>(problems.size()), *communicator_),
+                                        config_.data.prompt, config_.rollout.sampling,
+                                        {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)});
     sample_seconds += watch.lap();
-    ScoredBatch scores = score(sampled.completions, metrics);
-    reward_seconds += watch.lap();
+    ScoredBatch scores = score(problems, sampled, metrics);
+    generated += count_tokens(sampled.rollouts);
+    reward_seconds += watch.lap();  // waiting for the slowest rank included
     for (size_t begin = 0; begin < sampled.rollouts.size(); begin += group_size) {
       if (a.dynamic_sampling && !has_variance(scores, begin, group_size)) continue;
       const auto group = static_cast<int64_t>(kept.rollouts.size() / group_size);
@@ -130,15 +133,17 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
   return {std::move(kept), std::move(verdicts)};
 }
 
-ScoredBatch PolicyTrainer::score(const std::vector<Completion>& completions, MetricMap& metrics) {
+/// Scores this rank's samples; `sampled` and the answer are then those of all ranks, in the order of problems.
+ScoredBatch PolicyTrainer::score(const std::vector<const Problem*>& problems, SampledBatch& sampled, MetricMap& metrics) {
   RewardContext context;
   context.step = steps_done_;
   context.max_completion_length = config_.rollout.sampling.max_completion_length;
-  ScoredBatch scores = score_all(impl_->rewards, completions, context, &impl_->pool);
+  ScoredBatch scores = score_all(impl_->rewards, sampled.completions, context, &impl_->pool);
+  gather(*communicator_, problems, sampled, scores, context);
   for (const auto& [name, entry] : context.metrics) metrics[name] = entry.first / static_cast<double>(entry.second);
   if (config_.trainer.shuffle_rewards) {
     Random random(static_cast<uint64_t>(config_.trainer.seed), (uint64_t{1} << 40) + static_cast<uint64_t>(rollouts_done_));
-    for (size_t i = completions.size() - 1; i > 0; --i) {
+    for (size_t i = scores.rewards.size() - 1; i > 0; --i) {
       const auto j = static_cast<size_t>(random.uniform_int(0, static_cast<int64_t>(i)));
       std::swap(scores.rewards[i], scores.rewards[j]);
       for (auto& values : scores.per_function) std::swap(values[i], values[j]);
@@ -156,7 +161,7 @@ bool PolicyTrainer::has_variance(const ScoredBatch& scores, size_t begin, size_t
   });
 }
 
-/// Samples, scores and packs one rollout and cuts it into the mini-batches of the coming updates.
+/// Samples, scores and packs one rollout and cuts it into this rank's shares of the coming updates.
 void PolicyTrainer::collect_updates(MetricMap& metrics) {
   const auto [sampled, scores] = collect(metrics);
   if (sampled.rollouts.empty()) return;
@@ -164,16 +169,26 @@ void PolicyTrainer::collect_updates(MetricMap& metrics) {
   log_samples(sampled, scores);
   const Batch batch = impl_->objective->prepare(sampled, scores, metrics);
   const int64_t samples = batch.num_samples(), cuts = std::min(config_.algorithm.steps_per_generation, samples);
-  for (int64_t pass = 0; pass < config_.algorithm.num_iterations; ++pass) {
-    for (int64_t cut = 0; cut < cuts; ++cut) {
-      std::vector<int64_t> chosen(static_cast<size_t>(samples * (cut + 1) / cuts - samples * cut / cuts));
-      std::iota(chosen.begin(), chosen.end(), samples * cut / cuts);
-      impl_->updates.push_back(cuts == 1 ? batch : batch.select(chosen));
+  for (int64_t cut = 0; cut < cuts; ++cut) {
+    const int64_t begin = samples * cut / cuts, end = samples * (cut + 1) / cuts;
+    const Share share = share_of(end - begin, *communicator_);
+    Batch part;  // a rank's share may be empty
+    if (share.size() > 0) {
+      std::vector<int64_t> chosen(static_cast<size_t>(share.size()));
+      std::iota(chosen.begin(), chosen.end(), begin + share.begin);
+      part = share.size() == samples ? batch : batch.select(chosen);
+      impl_->objective->note_logprobs(part);
     }
+    impl_->updates.push_back(std::move(part));
+  }
+  const std::vector<Batch> once(impl_->updates.begin(), impl_->updates.end());
+  for (int64_t pass = 1; pass < config_.algorithm.num_iterations; ++pass) {
+    impl_->updates.insert(impl_->updates.end(), once.begin(), once.end());
   }
 }
 
 void PolicyTrainer::log_samples(const SampledBatch& sampled, const ScoredBatch& scores) {
+  if (!communicator_->is_main()) return;
   const auto count = std::min(static_cast<size_t>(config_.trainer.log_completions), sampled.completions.size());
   for (size_t i = 0; i < count; ++i) {
     const size_t at = i * sampled.completions.size() / count;  // spread over the groups
@@ -196,7 +211,8 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   Stopwatch watch;
   const Batch step = std::move(impl_->updates.front());
   impl_->updates.pop_front();
-  const LossNormalizer normalizer = impl_->objective->normalizer(step);
+  const auto micro_batches = step.num_samples() > 0 ? step.split({.max_tokens = config_.trainer.max_tokens}) : std::vector<Batch>();
+  const LossNormalizer normalizer = impl_->objective->normalizer(step, static_cast<int64_t>(micro_batches.size()));
   if (normalizer.tokens == 0) return metrics;  // every completion was masked
   optimizer_->zero_grad();
   const BackwardOptions backward{.temperature = config_.rollout.sampling.temperature,
@@ -204,7 +220,7 @@ MetricMap PolicyTrainer::update(double learning_rate) {
                                  .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
   double loss = 0.0;
   Tallies tallies;
-  for (const auto& micro : step.split({.max_tokens = config_.trainer.max_tokens})) {
+  for (const auto& micro : micro_batches) {
     loss += policy_->model
                 ->forward_backward(
                     micro,
@@ -216,7 +232,8 @@ MetricMap PolicyTrainer::update(double learning_rate) {
                     backward)
                 .item<double>();
   }
-  metrics["loss"] = loss;
+  metrics["loss"] = finish_backward(loss);
+  gather(*communicator_, tallies);
   for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
   metrics["tokens/trained"] = normalizer.tokens;
   apply_update(learning_rate, metrics);

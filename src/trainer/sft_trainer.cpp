@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "grpo/core/error.h"
+#include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
 #include "grpo/trainer/policy.h"
@@ -89,7 +91,7 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
 SftTrainer::~SftTrainer() = default;
 
 std::map<std::string, double> SftTrainer::update(double learning_rate) {
-  std::vector<const Example*> examples;
+  std::vector<const Example*> examples;  // of all ranks
   double targets = 0.0;
   for (const int64_t item : next_items(config_.trainer.batch_size)) {
     examples.push_back(&impl_->examples[static_cast<size_t>(item)]);
@@ -100,7 +102,9 @@ std::map<std::string, double> SftTrainer::update(double learning_rate) {
   const BackwardOptions backward{.recompute = static_cast<Recompute>(config_.trainer.recompute),
                                  .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
   double loss = 0.0, entropy = 0.0;
-  for (const auto& part : cut(examples, config_.trainer.max_tokens)) {
+  const Share share = share_of(static_cast<int64_t>(examples.size()), *communicator_);
+  const std::vector<const Example*> mine(examples.begin() + share.begin, examples.begin() + share.end);
+  for (const auto& part : cut(mine, config_.trainer.max_tokens)) {
     loss += policy_->model
                 ->forward_backward(
                     pack(part),
@@ -111,7 +115,8 @@ std::map<std::string, double> SftTrainer::update(double learning_rate) {
                     backward)
                 .item<double>();
   }
-  std::map<std::string, double> metrics = {{"loss", loss}, {"entropy", entropy}};
+  communicator_->all_reduce(std::span(&entropy, 1));
+  std::map<std::string, double> metrics = {{"loss", finish_backward(loss)}, {"entropy", entropy}};
   apply_update(learning_rate, metrics);
   return metrics;
 }

@@ -3,14 +3,18 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
+#include <span>
 
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
 #include "grpo/core/progress.h"
 #include "grpo/core/random.h"
+#include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "grpo/trainer/data_parallel.h"
 #include "grpo/trainer/evaluation.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_folder.h"
@@ -41,7 +45,7 @@ std::string key_figures(const TrainReport& report) {
 }  // namespace
 
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
-    : config_(config), registry_(registry) {
+    : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
   validate(config_, command);
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {
@@ -55,6 +59,7 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
   optimizer_ =
       std::make_unique<AdamW>(policy_->model->parameters(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
+  broadcast_weights(*policy_->model, *communicator_);
   dataset_size_ = static_cast<int64_t>(problems_.size());
 }
 
@@ -81,6 +86,12 @@ std::vector<int64_t> Trainer::next_items(int64_t count) {
   return items;
 }
 
+double Trainer::finish_backward(double loss) {
+  sum_gradients(*policy_->model, *communicator_);
+  communicator_->all_reduce(std::span(&loss, 1));
+  return loss;
+}
+
 void Trainer::apply_update(double learning_rate, std::map<std::string, double>& metrics) {
   const auto loss = metrics.find("loss");
   if (loss != metrics.end() && !std::isfinite(loss->second)) {
@@ -98,9 +109,15 @@ void Trainer::apply_update(double learning_rate, std::map<std::string, double>& 
 
 void Trainer::log_completion(std::string json_line) { pending_completions_.push_back(std::move(json_line)); }
 
+bool Trainer::any_rank(bool mine) {
+  double said = mine ? 1.0 : 0.0;
+  communicator_->all_reduce(std::span(&said, 1), Reduction::kMax);
+  return said > 0.0;
+}
+
 std::optional<TrainReport> Trainer::step() {
   const double limit = config_.trainer.max_seconds;
-  if (steps_done_ >= total_steps_ || (limit > 0.0 && train_seconds_ >= limit)) return std::nullopt;
+  if (steps_done_ >= total_steps_ || (limit > 0.0 && any_rank(train_seconds_ >= limit))) return std::nullopt;
   const double begin = now_seconds();
   TrainReport report;
   report.metrics = update(scheduled_learning_rate(config_.optim, steps_done_, total_steps_));
@@ -116,19 +133,21 @@ std::optional<TrainReport> Trainer::step() {
 
 bool Trainer::train() {
   const InterruptGuard guard;
-  if (!folder_) folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), nullptr);
+  if (!folder_ && communicator_->is_main())
+    folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), nullptr);
   if (config_.eval.at_start && steps_done_ == 0) record_evaluation();
   {
     ProgressOptions options;
     options.initial = steps_done_;
-    Progress progress("train", total_steps_, options);
+    std::optional<Progress> progress;
+    if (communicator_->is_main()) progress.emplace("train", total_steps_, options);
     while (const auto report = step()) {
       record(*report);
-      progress.update(report->step, key_figures(*report));
+      if (progress) progress->update(report->step, key_figures(*report));
       save_due_ = save_due_ || due(config_.trainer.save_steps);
       if (due(config_.eval.eval_steps) && steps_done_ < total_steps_) record_evaluation();
       if (save_due_ && at_boundary()) save_checkpoint();
-      if (interrupt_requested() && at_boundary()) {
+      if (at_boundary() && any_rank(interrupt_requested())) {
         save_checkpoint();
         log_warn("interrupted after step " + std::to_string(steps_done_) + "; continue with --resume");
         return false;
@@ -137,11 +156,13 @@ bool Trainer::train() {
   }
   if (config_.eval.at_end) record_evaluation();
   save_checkpoint();
-  save_final();
+  if (communicator_->is_main()) save_final();
+  communicator_->barrier();
   return true;
 }
 
 void Trainer::record(const TrainReport& report) {
+  if (!communicator_->is_main()) return;
   for (const auto& [name, value] : report.metrics) {
     auto& [sum, count] = pending_metrics_[name];
     sum += value;
@@ -166,7 +187,8 @@ std::map<std::string, double> Trainer::evaluate() {
                             .prompt = config_.data.prompt,
                             .seed = static_cast<uint64_t>(config_.eval.seed),
                             .on_sample = {},
-                            .context = {}};
+                            .context = {},
+                            .communicator = communicator_};
   options.context.interrupted = interrupt_requested;
   options.sampling.num_generations = config_.eval.num_generations_eval;
   options.sampling.temperature = config_.eval.temperature;
@@ -185,6 +207,7 @@ void Trainer::record_evaluation() {
   std::map<std::string, double> prefixed;
   for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
   prefixed["eval_seconds"] = now_seconds() - begin;
+  if (!communicator_->is_main()) return;
   folder_->metrics(steps_done_, prefixed);
   std::string text;
   for (const auto& [name, value] : prefixed) {
@@ -196,6 +219,12 @@ void Trainer::record_evaluation() {
 }
 
 void Trainer::save_checkpoint() {
+  if (communicator_->is_main()) write_state();
+  communicator_->barrier();
+  save_due_ = false;
+}
+
+void Trainer::write_state() {
   const TrainerState state{.steps_done = steps_done_,
                            .total_steps = total_steps_,
                            .rollouts_done = rollouts_done_,
@@ -210,7 +239,6 @@ void Trainer::save_checkpoint() {
     save_trainer_state(folder, state, *optimizer_);
   });
   prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit);
-  save_due_ = false;
 }
 
 void Trainer::save_final() {
@@ -221,6 +249,7 @@ void Trainer::save_final() {
 }
 
 bool Trainer::resume() {
+  LogSizes logs;
   for (const auto& checkpoint : list_checkpoints(config_.trainer.output_dir)) {
     const TrainerState state = load_checkpoint(checkpoint, *policy_->model, *optimizer_);
     if (state.total_steps != total_steps_) {
@@ -233,14 +262,16 @@ bool Trainer::resume() {
     train_seconds_ = state.train_seconds;
     tokens_seen_ = state.tokens_seen;
     restore_objective(state.objective);
-    folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &state.logs);
     log_info("resumed from " + checkpoint.string());
-    return true;
+    logs = state.logs;
+    break;
   }
-  const LogSizes nothing;
-  folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &nothing);
-  log_info("no checkpoint in " + config_.trainer.output_dir + " yet: begins with the first step");
-  return false;
+  if (steps_done_ == 0) log_info("no checkpoint in " + config_.trainer.output_dir + " yet: begins with the first step");
+  double steps[] = {static_cast<double>(steps_done_), -static_cast<double>(steps_done_)};
+  communicator_->all_reduce(steps, Reduction::kMax);
+  GRPO_CHECK(steps[0] == -steps[1], "resume", "expected all ranks to see the checkpoints in " + config_.trainer.output_dir);
+  if (communicator_->is_main()) folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), &logs);
+  return steps_done_ > 0;
 }
 
 std::vector<std::string> Trainer::plan() const {

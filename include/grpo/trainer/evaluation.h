@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "grpo/trainer/policy.h"
 
 namespace grpo {
+
+class Communicator;
 
 /// Rollouts of several problems with what rewards need of them: completions[i] belongs to rollouts[i].
 struct SampledBatch {
@@ -33,6 +36,8 @@ struct EvaluationOptions {
   /// One JSON line per sample, for whoever wants to look.
   std::function<void(const std::string&)> on_sample;
   GenerateContext context;
+  /// Where several ranks evaluate together, each on a share of the problems; all get the figures of all.
+  std::shared_ptr<Communicator> communicator = nullptr;
 };
 
 /// Means over all samples of each reward function under its name; with a function called accuracy (or else for the first function),

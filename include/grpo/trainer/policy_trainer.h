@@ -24,7 +24,7 @@ class PolicyTrainer final : public Trainer {
   std::vector<std::string> plan_lines() const override;
 
   std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);
-  ScoredBatch score(const std::vector<Completion>& completions, std::map<std::string, double>& metrics);
+  ScoredBatch score(const std::vector<const Problem*>& problems, SampledBatch& sampled, std::map<std::string, double>& metrics);
   bool has_variance(const ScoredBatch& scores, size_t begin, size_t count) const;
   void collect_updates(std::map<std::string, double>& metrics);
   void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);

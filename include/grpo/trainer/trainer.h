@@ -14,6 +14,7 @@
 namespace grpo {
 
 class AdamW;
+class Communicator;
 class RunFolder;
 class Tokenizer;
 class Transformer;
@@ -25,6 +26,7 @@ struct TrainerParts {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<Problem> dataset;
   std::vector<Problem> eval_dataset;
+  std::shared_ptr<Communicator> communicator;  // of several processes that train together; none: this one alone
 };
 
 /// One optimiser step's figures, under TRL's names.
@@ -37,6 +39,10 @@ struct TrainReport {
 ///
 /// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
 /// Face folder with the optimiser beside it) and, at the end, `model`.
+///
+/// Several ranks train data parallel: each holds the whole model, samples a share of the problems and trains on a share of each step's
+/// sequences; gradients are summed over ranks. Samples, metrics and decisions are the same on all ranks, and rank 0 alone writes the run
+/// folder, which all of them can read. Every rank makes the same calls.
 class Trainer {
  public:
   virtual ~Trainer();
@@ -82,11 +88,14 @@ class Trainer {
 
   /// The next `count` items of the endlessly repeated, per epoch shuffled training data, as indices.
   std::vector<int64_t> next_items(int64_t count);
+  /// After the last backward of a step: gradients become their sum over ranks; gives that of `loss`.
+  double finish_backward(double loss);
   /// Clips, updates, and throws where the gradient was not finite. Adds grad_norm and learning_rate to `metrics`.
   void apply_update(double learning_rate, std::map<std::string, double>& metrics);
   /// Sample completions of this step, written with the next metrics line.
   void log_completion(std::string json_line);
 
+  std::shared_ptr<Communicator> communicator_;
   Config config_;
   Registry registry_;
   std::unique_ptr<Policy> policy_;
@@ -102,7 +111,10 @@ class Trainer {
   void record(const TrainReport& report);
   void record_evaluation();
   void save_checkpoint();
+  void write_state();
   void save_final();
+  /// Whether any rank says so: for decisions that clocks and signals make.
+  bool any_rank(bool mine);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
   std::unique_ptr<RunFolder> folder_;

@@ -1,0 +1,215 @@
+// The program's own training in several processes. Oracles: the run of one process; hand counts.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
+#include "support/processes.h"
+
+namespace grpo {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::Process;
+
+constexpr auto kPatience = std::chrono::seconds(120);
+
+class Training : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(::testing::TempDir()) / ("training-" + std::to_string(seed_));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::cout << "seed " << seed_ << "\n";
+    std::vector<std::string> capitals;  // a new model samples one in ten tokens: lengths differ
+    for (char letter = 'A'; letter <= 'Z'; ++letter) capitals.emplace_back(1, letter);
+    config_ = {{"model",
+                {{"new",
+                  {{"hidden_size", 16},
+                   {"intermediate_size", 32},
+                   {"num_hidden_layers", 2},
+                   {"num_attention_heads", 2},
+                   {"max_position_embeddings", 64}}}}},
+               {"data",
+                {{"train", {{"task", "chained_arithmetic"}, {"options", {{"terms", 2}}}, {"count", 4}, {"seed", seed_ % 1000}}},
+                 {"prompt_template", "plain"}}},
+               {"reward", {{{"name", "soft_overlong"}, {"options", {{"max_length", 24}, {"cache", 24}}}}}},  // the shorter the better
+               {"rollout", {{"num_generations", 3}, {"max_completion_length", 24}, {"stop", std::move(capitals)}}},
+               {"algorithm", {{"generation_batch_size", 15}}},
+               {"optim", {{"learning_rate", 1e-3}, {"adam_epsilon", 1e-3}}},
+               {"trainer", {{"seed", seed_ % 1000}, {"max_steps", 2}, {"max_tokens", 64}, {"log_completions", 15}}}};
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// The ranks of a run into folder_/name.
+  std::vector<std::unique_ptr<Process>> start(int world_size, const std::string& name, const std::string& command = "train",
+                                              const std::vector<std::string>& more = {}) {
+    json config = config_;
+    config["trainer"]["output_dir"] = (folder_ / name).string();
+    const fs::path file = folder_ / (name + ".json");
+    std::ofstream(file) << config.dump();
+    std::vector<std::string> words = {GRPO_BINARY_DIR "/bin/grpo", command, file.string()};
+    words.insert(words.end(), more.begin(), more.end());
+    const int port = testing::free_port();
+    std::vector<std::unique_ptr<Process>> ranks;
+    for (int rank = 0; rank < world_size; ++rank) {
+      ranks.push_back(std::make_unique<Process>(words, testing::rank_variables(rank, world_size, port)));
+    }
+    return ranks;
+  }
+  void run(int world_size, const std::string& name, const std::string& command = "train", const std::vector<std::string>& more = {}) {
+    for (auto& rank : start(world_size, name, command, more)) {
+      ASSERT_TRUE(rank->wait_for(kPatience)) << rank->output();
+      ASSERT_EQ(rank->status(), 0) << rank->output();
+    }
+  }
+  std::vector<json> lines(const std::string& name, const std::string& file = "metrics.jsonl") const {
+    std::vector<json> all;
+    std::ifstream in(folder_ / name / file);
+    for (std::string text; std::getline(in, text);) all.push_back(json::parse(text));
+    return all;
+  }
+
+  /// Figures of the samples are equal; those of float sums, in another order, nearly so.
+  void expect_same_metrics(const std::string& a, const std::string& b) const {
+    const auto one = lines(a), other = lines(b);
+    ASSERT_EQ(one.size(), other.size());
+    ASSERT_FALSE(one.empty());
+    EXPECT_GT(one.back().at("grad_norm").get<double>(), 1e-3);
+    for (size_t i = 0; i < one.size(); ++i) {
+      ASSERT_EQ(one[i].size(), other[i].size()) << one[i] << "\n" << other[i];
+      for (const auto& [key, value] : one[i].items()) {
+        if (key.rfind("time/", 0) == 0 || key == "step_time" || key == "eval_seconds" || value.is_null()) continue;
+        ASSERT_TRUE(other[i].contains(key)) << key;
+        const double expected = value.get<double>();
+        EXPECT_NEAR(other[i][key].get<double>(), expected, 1e-5 + 1e-4 * std::abs(expected)) << b << " " << key << " at line " << i;
+      }
+    }
+  }
+  /// Weights after training. The large epsilon keeps AdamW from making a whole step of a gradient that is but rounding.
+  void expect_same_weights(const std::string& a, const std::string& b) const {
+    const auto one = load_model(folder_ / a / "model"), other = load_model(folder_ / b / "model");
+    for (size_t i = 0; i < one->parameters().size(); ++i) {
+      const at::Tensor difference = (one->parameters()[i]->flat() - other->parameters()[i]->flat()).abs();
+      EXPECT_LT(difference.max().item<double>(), 2e-6) << b << ", arena " << i;
+    }
+  }
+
+  const uint64_t seed_ = std::random_device()();
+  fs::path folder_;
+  json config_;
+};
+
+TEST_F(Training, IsThatOfOneProcessForAnyNumberOfRanks) {
+  run(1, "one");
+  const auto samples = lines("one", "completions.jsonl");
+  ASSERT_EQ(samples.size(), 30U);
+  for (const int world_size : {2, 3}) {  // five problems a step, drawn from four: unequal shares, and a problem twice in a step
+    const std::string name = "of" + std::to_string(world_size);
+    run(world_size, name);
+    const auto here = lines(name, "completions.jsonl");
+    ASSERT_EQ(here.size(), samples.size());
+    for (size_t i = 0; i < 15; ++i) EXPECT_EQ(here[i], samples[i]) << "sample " << i;  // of equal weights
+    expect_same_metrics("one", name);
+    expect_same_weights("one", name);
+  }
+}
+
+TEST_F(Training, IsTheSameWithEveryFigureThatRanksMustAgreeOn) {
+  config_["algorithm"].update({{"steps_per_generation", 3},
+                               {"num_iterations", 2},
+                               {"beta", 0.1},
+                               {"loss_type", "grpo"},
+                               {"top_entropy_quantile", 0.4},
+                               {"entropy_coef", 0.01},
+                               {"dynamic_sampling", true},
+                               {"mask_truncated_completions", true}});
+  config_["trainer"]["shuffle_rewards"] = true;
+  config_["trainer"]["max_steps"] = 6;
+  config_["eval"] = {{"data", {{"task", "chained_arithmetic"}, {"split", "test"}, {"options", {{"terms", 2}}}, {"count", 5}}},
+                     {"at_start", true},
+                     {"num_generations_eval", 2}};
+  run(1, "one");
+  run(3, "of3");
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
+}
+
+TEST_F(Training, GoesOnWhereARankHasNothingToTrainOn) {
+  config_["rollout"]["num_generations"] = 6;
+  config_["algorithm"]["generation_batch_size"] = 6;
+  config_["algorithm"]["steps_per_generation"] = 6;
+  config_["trainer"]["max_steps"] = 6;
+  run(1, "one");
+  run(2, "of2");
+  expect_same_metrics("one", "of2");
+  expect_same_weights("one", "of2");
+}
+
+TEST_F(Training, SupervisedIsThatOfOneProcess) {
+  config_["data"]["demonstrations"] = true;
+  config_["data"]["train"]["count"] = 20;
+  config_["data"]["train"]["options"] = {{"terms", 2}};
+  config_["trainer"]["batch_size"] = 7;
+  config_["model"]["new"]["max_position_embeddings"] = 256;
+  config_.erase("reward");
+  config_.erase("algorithm");
+  run(1, "one", "sft");
+  run(3, "of3", "sft");
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
+}
+
+TEST_F(Training, OutlivesAKilledRankByResumingWithOtherRanks) {
+  config_["trainer"].update({{"max_steps", 100000}, {"save_steps", 2}});
+  auto ranks = start(3, "run");
+  const auto saved = [&] {
+    for (const auto& entry : fs::directory_iterator(folder_ / "run")) {
+      if (entry.path().filename().string().rfind("checkpoint-", 0) == 0) return true;
+    }
+    return false;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!(fs::exists(folder_ / "run") && saved())) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ranks[1]->kill(SIGKILL);
+  for (const size_t rank : {0, 2}) {
+    ASSERT_TRUE(ranks[rank]->wait_for(kPatience)) << "rank " << rank << " hangs";
+    EXPECT_EQ(ranks[rank]->status(), 1);
+    EXPECT_NE(ranks[rank]->output().find("got no sign of rank 1"), std::string::npos) << ranks[rank]->output();
+  }
+  const auto step = static_cast<int64_t>(lines("run").back()["step"]);
+  config_["trainer"]["max_steps"] = step + 2;
+  run(2, "run", "train", {"--resume"});
+  const auto all = lines("run");
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]["step"], i + 1) << "each step once, in order";
+  EXPECT_EQ(all.size(), static_cast<size_t>(step) + 2);
+}
+
+TEST_F(Training, StopsOnAllRanksWhereOneIsInterrupted) {
+  config_["trainer"]["max_steps"] = 100000;
+  auto ranks = start(2, "run");
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (lines("run").size() < 2) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ranks[1]->kill(SIGTERM);
+  for (auto& rank : ranks) {
+    ASSERT_TRUE(rank->wait_for(kPatience));
+    EXPECT_EQ(rank->status(), 1);
+    EXPECT_NE(rank->output().find("interrupted; a checkpoint was written"), std::string::npos) << rank->output();
+  }
+  EXPECT_TRUE(fs::exists(folder_ / "run" / ("checkpoint-" + lines("run").back()["step"].dump())));
+}
+
+}  // namespace
+}  // namespace grpo
