@@ -1,5 +1,5 @@
 """The comparison behind compare_peers.sh: makes the models, runs each workload's two sides in turn, checks that their work was equal, and
-writes one JSON file of ratios with their spread."""
+writes a JSON file of ratios with their spread; workloads that are not run keep their entries."""
 import argparse
 import datetime
 import json
@@ -224,15 +224,16 @@ def main():
         if name not in WORKLOADS:
             ap.error("expected workloads of %s; got %s" % (", ".join(WORKLOADS), name))
     bench = Bench(args)
-    command = "benchmarks/compare_peers.sh --rounds %d --threads %d --workloads %s" % (args.rounds, args.threads, args.workloads)
-    report = {**runs.provenance(command), "date": datetime.date.today().isoformat(), "workloads": {}}
     out = pathlib.Path(args.out)
+    report = json.loads(out.read_text()) if out.exists() else {}
     for name in names:
+        command = "benchmarks/compare_peers.sh --rounds %d --threads %d --workloads %s" % (args.rounds, args.threads, name)
         try:
-            report["workloads"][name] = measure(bench, name)
+            result = measure(bench, name)
         except Unequal as fault:
             raise SystemExit("%s: the work was not equal: %s" % (name, fault))
-        print(describe(name, report["workloads"][name]), flush=True)
+        report[name] = {**runs.provenance(command), "date": datetime.date.today().isoformat(), **result}
+        print(describe(name, result), flush=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         runs.write_json(out, report)
 

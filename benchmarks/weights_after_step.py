@@ -2,7 +2,7 @@
 """One optimiser step of TRL's GRPOTrainer, then ours on the very rollouts that TRL sampled; compares prompt ids, rewards and the weights.
 
 Prints one JSON object; "equal" says whether all agree: prompt ids exactly, rewards to 1e-6, weights as the parity tests ask (every one to
-1e-4, all but a thousandth to 1e-6).
+1e-4, all but a thousandth to 1e-6). TRL samples without the padding id: transformers' embedding gives that id no gradient as an input.
 """
 import argparse
 import json
@@ -56,12 +56,13 @@ def trl_step(folder):
     """The weights after TRL's step, by name."""
     with open(args.prompts) as f:
         data = [json.loads(line) for line in f if line.strip()]
+    padding = json.loads((pathlib.Path(args.model) / "config.json").read_text())["pad_token_id"]
     batch = args.prompts_per_step * args.num_generations
     config = GRPOConfig(output_dir=folder, use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
                         max_steps=1, shuffle_dataset=False, per_device_train_batch_size=batch, num_generations=args.num_generations,
                         max_completion_length=args.max_completion_length, beta=0.0, learning_rate=args.lr, lr_scheduler_type="constant",
                         loss_type="dapo", temperature=1.0, bf16=False, gradient_checkpointing=False,
-                        generation_kwargs={"min_new_tokens": args.max_completion_length}, model_init_kwargs={"dtype": "float32"})
+                        generation_kwargs={"min_new_tokens": args.max_completion_length, "suppress_tokens": [padding]}, model_init_kwargs={"dtype": "float32"})
     trainer = Recorder(model=args.model, reward_funcs=digit_fraction, args=config, train_dataset=Dataset.from_list(data[: args.prompts_per_step]))
     trainer.train()
     return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
