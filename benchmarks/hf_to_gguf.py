@@ -45,7 +45,7 @@ def write(folder, out):
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(sorted(vocab, key=vocab.get))
     writer.add_token_types([gguf.TokenType.NORMAL] * len(vocab))
-    writer.add_token_merges([])
+    writer.add_token_merges(["a b"])  # llama.cpp refuses a list of none
     for shard in sorted(folder.glob("*.safetensors")):
         for name, weight in load_file(shard).items():
             weight = weight.astype(numpy.float32)
