@@ -67,7 +67,7 @@ SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std
   GenerateContext with_tokenizer = context;
   with_tokenizer.tokenizer = policy.tokenizer.get();
   SamplingParams with_end = params;
-  with_end.stop_ids.push_back(policy.end_id());
+  if (!params.ignore_eos) with_end.stop_ids.push_back(policy.end_id());
   SampledBatch batch;
   batch.rollouts = engine.generate(prompts, with_end, key, with_tokenizer);
   for (Rollout& rollout : batch.rollouts) {

@@ -168,6 +168,17 @@ INSTANTIATE_TEST_SUITE_P(Types, RoundedSampling,
                                            std::tuple{2, ComputeDType::kBFloat16, KvDType::kBFloat16},
                                            std::tuple{2, ComputeDType::kInt8, KvDType::kBFloat16}));
 
+TEST(PolicyTrainer, IgnoredEndIdsEndNoCompletion) {
+  Config c = tiny_config("ignore_eos");
+  c.rollout.sampling.max_completion_length = 32;
+  c.algorithm.generation_batch_size = 128;  // 4096 tokens: an end id of probability 1/261 is among them
+  PolicyTrainer ending(c, {}, registry());
+  EXPECT_LT(ending.step()->metrics.at("tokens/generated"), 128.0 * 32.0);
+  c.rollout.sampling.ignore_eos = true;
+  PolicyTrainer endless(c, {}, registry());
+  EXPECT_EQ(endless.step()->metrics.at("tokens/generated"), 128.0 * 32.0);
+}
+
 TEST(PolicyTrainer, RaisesARewardThatItCanEarn) {
   Config c = tiny_config("learns");
   c.optim.learning_rate = 2e-2;

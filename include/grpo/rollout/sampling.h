@@ -23,7 +23,7 @@ struct SamplingParams {
   double repetition_penalty = 1.0;      // of tokens in prompt and completion: positive logits are divided by it, others multiplied
   std::vector<std::string> stop;        // a completion whose text contains one of these ends; its tokens are kept
   std::vector<int32_t> stop_ids;        // ids that end a completion, beside the model's own; not part of config files
-  bool ignore_eos = false;              // the model's end-of-sequence ids end nothing; not part of config files
+  bool ignore_eos = false;              // end-of-sequence ids of model and tokenizer end nothing; not part of config files
 
   bool greedy() const { return temperature < kGreedyTemperature; }
   /// Whether some tokens are ruled out.
