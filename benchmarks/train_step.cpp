@@ -1,5 +1,6 @@
 // Seconds of one optimiser step (forward, backward, AdamW) on a packed batch of groups, for models of given shapes with new weights;
-// one line of JSON. The floor is the step's multiply-adds over the rate of a large matrix product that is measured in the same run.
+// one line of JSON. The floor is the step's multiply-adds over the faster rate of torch and the kernels at a large matrix product, measured
+// in the same run.
 #include <ATen/Parallel.h>
 #include <ATen/ops/dot.h>
 #include <ATen/ops/empty.h>
@@ -11,14 +12,17 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "dispatch.h"
 #include "grpo/core/error.h"
+#include "grpo/core/memory.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "train.h"
 
 namespace {
 
@@ -163,12 +167,23 @@ double best_seconds(int64_t repetitions, const Work& work) {
   return best;
 }
 
-/// Multiply-adds per second, counted as two, of a float32 matrix product too large for overheads to show.
-double matmul_rate() {
+/// Multiply-adds per second, counted as two, of matrix products too large for overheads to show.
+struct MatmulRates {
+  double torch, kernels;  // torch's in float32; the kernels' in the workload's precision
+};
+
+MatmulRates matmul_rates(at::ScalarType dtype) {
   constexpr int64_t kSize = 1536;
+  constexpr double kFlops = 2.0 * kSize * kSize * kSize;
+  const auto precision = dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16;
   const at::Tensor a = at::randn({kSize, kSize}), b = at::randn({kSize, kSize});
   at::Tensor c = at::empty({kSize, kSize});
-  return 2.0 * kSize * kSize * kSize / best_seconds(6, [&] { at::mm_out(c, a, b); });
+  const double torch = best_seconds(4, [&] { at::mm_out(c, a, b); });
+  const double own = best_seconds(4, [&] {
+    kernels::cpu_kernels().train->product({a.const_data_ptr<float>(), kSize, true}, {b.const_data_ptr<float>(), kSize, false},
+                                          c.mutable_data_ptr<float>(), kSize, {kSize, kSize, kSize}, false, precision);
+  });
+  return {kFlops / torch, kFlops / own};
 }
 
 int64_t peak_bytes() {
@@ -178,6 +193,7 @@ int64_t peak_bytes() {
 }
 
 void run(const Workload& w) {
+  keep_freed_memory();  // as the trainers do
   Transformer model(w.model, at::kFloat, at::kCPU);
   init_weights(model, 1);
   model.set_compute(w.compute);
@@ -193,7 +209,11 @@ void run(const Workload& w) {
   };
   gradients();
   const int64_t before = peak_bytes();
-  const double rate = matmul_rate(), backward = best_seconds(w.repetitions, gradients),
+  const std::clock_t start = std::clock();
+  gradients();
+  const double cpu_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const MatmulRates rates = matmul_rates(w.compute.dtype);
+  const double rate = std::max(rates.torch, rates.kernels), backward = best_seconds(w.repetitions, gradients),
                update = best_seconds(w.repetitions, [&] { optimizer.step(1e-4); });
   int64_t rows = 0;
   for (const PackedTokens& batch : batches) rows += batch.num_tokens();
@@ -208,10 +228,12 @@ void run(const Workload& w) {
                                              {"rows", rows},
                                              {"seconds", seconds},
                                              {"forward_backward_seconds", backward},
+                                             {"forward_backward_cpu_seconds", cpu_seconds},
                                              {"optimizer_seconds", update},
                                              {"rows_per_second", static_cast<double>(rows) / seconds},
                                              {"gflop_per_second", flops / seconds * 1e-9},
-                                             {"matmul_gflop_per_second", rate * 1e-9},
+                                             {"matmul_gflop_per_second", rates.kernels * 1e-9},
+                                             {"torch_matmul_gflop_per_second", rates.torch * 1e-9},
                                              {"floor_share", flops / rate / seconds},
                                              {"peak_mib", static_cast<double>(before) / (1 << 20)}}
                           .dump()

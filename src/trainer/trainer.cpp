@@ -9,6 +9,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
+#include "grpo/core/memory.h"
 #include "grpo/core/progress.h"
 #include "grpo/core/random.h"
 #include "grpo/dist/communicator.h"
@@ -47,6 +48,7 @@ std::string key_figures(const TrainReport& report) {
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
   validate(config_, command);
+  keep_freed_memory();
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {
     eval_problems_ = std::move(parts.eval_dataset);
