@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "backend.h"
@@ -32,7 +32,9 @@ class CudaBackend final : public DecodeBackend {
   /// How many of everything a step has. In a graph they are buckets: what a call has less of is idle.
   struct Shape {
     int64_t rows, draws, shared_tasks;
-    friend auto operator<=>(const Shape&, const Shape&) = default;
+    friend bool operator<(const Shape& a, const Shape& b) {
+      return std::tie(a.rows, a.draws, a.shared_tasks) < std::tie(b.rows, b.draws, b.shared_tasks);
+    }
   };
   /// A device array and what goes into it.
   template <class T>

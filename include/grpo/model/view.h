@@ -44,7 +44,7 @@ struct ModelView {
   LinearView head;                   // [vocab, hidden]; the embedding where tied
   std::vector<LayerView> layers;
   Device device = Device::kCpu;  // where all pointers point but `config` and `rope`
-  int64_t vocab_limit = 0;  // rows from here on are padding of the vocabulary: never sampled, masked in training
+  int64_t vocab_limit = 0;       // rows from here on are padding of the vocabulary: never sampled, masked in training
 };
 
 }  // namespace grpo

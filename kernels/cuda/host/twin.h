@@ -21,6 +21,8 @@ struct dim3 {
 };
 inline dim3 threadIdx, blockIdx, blockDim, gridDim;  // set at every switch of fibers
 
+// NOLINTBEGIN(bugprone-reserved-identifier,bugprone-macro-parentheses): CUDA's names, and types as macro arguments
+
 #define __global__ static
 #define __device__
 #define __host__
@@ -112,6 +114,8 @@ T atomicMax(T* address, T value) {
   if (value > before) *address = value;
   return before;
 }
+
+// NOLINTEND(bugprone-reserved-identifier,bugprone-macro-parentheses)
 
 namespace grpo::kernels {
 

@@ -123,7 +123,7 @@ TEST_P(CudaEngineSchedules, SamplesDoNotDependOnTheSchedule) {
   ModelConfig config = toy_config();
   config.sliding_window = {0, 21};
   ToyModel model(config, 3);
-  SamplingParams params = short_params(5, 30);
+  SamplingParams params = short_params(3, 24);
   params.stop_ids = {1, 2};
   const auto expected = sample(model, ModelView::Device::kCpu, params);
   const auto found = sample(model, ModelView::Device::kCuda, params, GetParam());
@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Schedules, CudaEngineSchedules,
 
 TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
   ToyModel model(toy_config(), 6, 0.2F);
-  SamplingParams params = short_params(3, 16);
+  SamplingParams params = short_params(2, 10);
   params.top_k = 9;
   expect_agreement(model, params);
   params.top_p = 0.7;
@@ -167,8 +167,8 @@ TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
   model.view.device = ModelView::Device::kCuda;
   RolloutEngine engine(model.view, [] { return int64_t{7}; }, {.max_slots = 4});
   const auto prompts = some_prompts(37);
-  const SamplingParams plain = short_params(2, 18);
-  SamplingParams other = short_params(3, 18);
+  const SamplingParams plain = short_params(1, 12);
+  SamplingParams other = short_params(2, 12);
   other.repetition_penalty = 1.2;
   other.stop_ids = {4};
   const auto first = engine.generate(prompts, plain, {});
@@ -247,7 +247,7 @@ TEST(CudaEngine, Bfloat16LogprobsAreNearTheReference) {
   RolloutEngine engine(rounded.view, [] { return int64_t{7}; }, {.max_slots = 5});
   double total = 0.0;
   int64_t tokens = 0;
-  for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(3, 12), {.seed = 2})) {
+  for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(2, 8), {.seed = 2})) {
     std::vector<int32_t> ids = rollout.prompt_ids;
     ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
     const auto logits = testing::reference_logits(model.view, ids);
