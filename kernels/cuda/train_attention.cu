@@ -65,8 +65,8 @@ __global__ void attention(PackedAttention args) {
   if (place.first >= keys.own) return;
   const int64_t head = blockIdx.y, dim = args.head_dim;
   const Heads at(args, head / (args.heads / args.kv_heads));
-  GRPO_DYNAMIC_SHARED(float, queries);
-  float *key_tile = queries + tile_floats(dim), *value_tile = key_tile + tile_floats(dim), *all_weights = value_tile + tile_floats(dim);
+  GRPO_DYNAMIC_SHARED(float, all_weights);
+  float *queries = all_weights + kWeightFloats, *key_tile = queries + tile_floats(dim), *value_tile = key_tile + tile_floats(dim);
   const int row = static_cast<int>(threadIdx.x) / kParts, part = static_cast<int>(threadIdx.x) % kParts;
   const int64_t query = place.first + row, count = min_of<int64_t>(keys.own - place.first, kTile);
   const T* qkv = static_cast<const T*>(args.qkv);
@@ -124,9 +124,9 @@ __global__ void query_gradient(PackedAttention args, PackedAttentionGradient gra
   if (place.first >= keys.own) return;
   const int64_t head = blockIdx.y, dim = args.head_dim;
   const Heads at(args, head / (args.heads / args.kv_heads));
-  GRPO_DYNAMIC_SHARED(float, queries);
-  float *douts = queries + tile_floats(dim), *key_tile = douts + tile_floats(dim), *value_tile = key_tile + tile_floats(dim),
-        *all_weights = value_tile + tile_floats(dim);
+  GRPO_DYNAMIC_SHARED(float, all_weights);
+  float *queries = all_weights + kWeightFloats, *douts = queries + tile_floats(dim), *value_tile = douts + tile_floats(dim),
+        *key_tile = value_tile + tile_floats(dim);
   const int row = static_cast<int>(threadIdx.x) / kParts, part = static_cast<int>(threadIdx.x) % kParts;
   const int64_t query = place.first + row, count = min_of<int64_t>(keys.own - place.first, kTile), to = keys.begin + query;
   const T* qkv = static_cast<const T*>(args.qkv);
@@ -159,19 +159,17 @@ __global__ void query_gradient(PackedAttention args, PackedAttentionGradient gra
   if (row < count) store_row(static_cast<T*>(gradient.dqkv) + to * at.row + head * dim, sums, 1.0F, dim, part);
 }
 
-/// The rows of a segment that see some of a tile of keys, [begin, end), and the number of the tile's row 0 among the segment's keys.
+/// The rows of a segment that see some of a tile of keys, [begin, end), and the number of the tile's row 0 among the segment's keys: its
+/// rows from 0 to `last` are keys of the segment where their number is not negative.
 struct Readers {
-  int64_t begin = 0, end = 0, key = 0;
-  int64_t first = 0, last = 0;  // of the tile's rows, those that are the segment's keys
+  int64_t begin = 0, end = 0, key, last;
 
   __device__ Readers(const AttentionSegment& s, bool own, int64_t tile_row, int64_t count, int64_t window) {
     const SegmentKeys keys(s);
-    const int64_t from = own ? s.begin : s.prefix_begin, to = own ? s.end : s.prefix_end;
-    key = tile_row - from + (own ? keys.prefix : 0);
-    first = max_of<int64_t>(from - tile_row, 0);
-    last = min_of(to - tile_row, count);
-    if (first >= last) return;
-    begin = max_of<int64_t>(key + first - keys.prefix, 0);
+    key = own ? keys.prefix + tile_row - s.begin : tile_row - s.prefix_begin;
+    last = min_of((own ? s.end : s.prefix_end) - tile_row, count);
+    if (last <= 0 || key + last <= 0) return;
+    begin = max_of<int64_t>(key - keys.prefix, 0);
     end = window > 0 ? min_of(keys.own, key + last - 1 + window - keys.prefix) : keys.own;
   }
 };
@@ -185,10 +183,11 @@ __global__ void key_gradient(PackedAttention args, PackedAttentionGradient gradi
   if (place.first >= own.end - own.begin) return;
   const int64_t kv_head = blockIdx.y, dim = args.head_dim, group = args.heads / args.kv_heads;
   const Heads at(args, kv_head);
-  GRPO_DYNAMIC_SHARED(float, key_tile);
-  float *value_tile = key_tile + tile_floats(dim), *queries = value_tile + tile_floats(dim), *douts = queries + tile_floats(dim);
+  GRPO_DYNAMIC_SHARED(float, all_weights);
+  float *key_tile = all_weights + 2 * kWeightFloats, *value_tile = key_tile + tile_floats(dim), *queries = value_tile + tile_floats(dim),
+        *douts = queries + tile_floats(dim);
   const int row = static_cast<int>(threadIdx.x) / kParts, part = static_cast<int>(threadIdx.x) % kParts;
-  float *weights = douts + tile_floats(dim) + row * kWeightStride, *dscores = weights + kWeightFloats;
+  float *weights = all_weights + row * kWeightStride, *dscores = weights + kWeightFloats;
   const int64_t tile_row = own.begin + place.first, count = min_of<int64_t>(own.end - tile_row, kTile);
   const T *qkv = static_cast<const T*>(args.qkv), *dout = static_cast<const T*>(gradient.dout);
   const auto own_row = [&](int64_t r) { return tile_row + r; };
@@ -200,8 +199,7 @@ __global__ void key_gradient(PackedAttention args, PackedAttentionGradient gradi
     const AttentionSegment segment = args.segments[s];
     const Readers readers(segment, s == place.segment, tile_row, count, args.window);
     const SegmentKeys keys(segment);
-    const int64_t key = row >= readers.first && row < readers.last ? readers.key + row : -1,
-                  tiles = div_up<int64_t>(readers.end - readers.begin, kTile);
+    const int64_t key = row < readers.last ? readers.key + row : -1, tiles = div_up<int64_t>(readers.end - readers.begin, kTile);
     for (int64_t step = 0; step < tiles * group; ++step) {
       const int64_t head = kv_head * group + step / tiles, begin = readers.begin + step % tiles * kTile;
       const auto row_of = [&](int64_t r) { return segment.begin + begin + r; };

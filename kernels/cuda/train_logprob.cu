@@ -14,7 +14,7 @@ struct Softmax {
 
   __device__ void rescale(float to) {
     const float shift = max - to, factor = expf(shift);
-    moment = factor > 0.0F ? factor * (moment + sum * shift) : 0.0F;
+    moment = factor * (moment + sum * shift);
     sum *= factor;
     max = to;
   }

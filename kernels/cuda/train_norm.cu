@@ -87,6 +87,16 @@ __device__ Head<T> head_of(const QkNormRope& args, int64_t index) {
   return found;
 }
 
+/// Element i of the head after its rotation, forwards (1) or backwards (-1); at(i) gives the elements before it.
+template <class T, class At>
+__device__ float rotated(const Head<T>& head, int64_t i, float direction, const At& at) {
+  if (i >= 2 * head.pairs) return at(i);
+  const bool low = i < head.pairs;
+  const int64_t pair = low ? i : i - head.pairs;
+  const float sin = direction * head.sin[pair];
+  return at(i) * head.cos[pair] + (low ? -at(i + head.pairs) : at(pair)) * sin;
+}
+
 template <class T>
 __global__ void qk_norm_rope(QkNormRope args, T* out, float eps) {
   const int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp, dim = args.head_dim;
@@ -105,24 +115,7 @@ __global__ void qk_norm_rope(QkNormRope args, T* out, float eps) {
   const auto normed = [&](int64_t i) {
     return head.weight == nullptr ? to_float(x[i]) : to_float(x[i]) * factor * to_float(head.weight[i]);
   };
-  for (int64_t i = lane; i < head.pairs; i += kWarp) {
-    const float a = normed(i), b = normed(i + head.pairs);
-    y[i] = from_float<T>(a * head.cos[i] - b * head.sin[i]);
-    y[i + head.pairs] = from_float<T>(b * head.cos[i] + a * head.sin[i]);
-  }
-  for (int64_t i = 2 * head.pairs + lane; i < dim; i += kWarp) y[i] = from_float<T>(normed(i));
-}
-
-/// Calls work(i, gradient before the rotation) for the elements that this lane owns, the same in every head with as many pairs.
-template <class T, class Work>
-__device__ void for_each_unrotated(const Head<T>& head, const T* gradient, int64_t dim, const Work& work) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int64_t i = lane; i < head.pairs; i += kWarp) {
-    const float a = to_float(gradient[i]), b = to_float(gradient[i + head.pairs]);
-    work(i, a * head.cos[i] + b * head.sin[i]);
-    work(i + head.pairs, b * head.cos[i] - a * head.sin[i]);
-  }
-  for (int64_t i = 2 * head.pairs + lane; i < dim; i += kWarp) work(i, to_float(gradient[i]));
+  for (int64_t i = lane; i < dim; i += kWarp) y[i] = from_float<T>(rotated(head, i, 1.0F, normed));
 }
 
 /// One head's dqkv; the gradient of its norm's weight is added to dweight.
@@ -133,19 +126,21 @@ __device__ void head_backward(const QkNormRope& args, const QkNormRopeGradient& 
   const T* x = static_cast<const T*>(args.qkv) + index * dim;
   const T* dout = static_cast<const T*>(gradient.dout) + index * dim;
   T* dx = static_cast<T*>(gradient.dqkv) + index * dim;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const auto at = [&](int64_t i) { return to_float(dout[i]); };
   if (head.weight == nullptr) {
-    for_each_unrotated(head, dout, dim, [&](int64_t i, float g) { dx[i] = from_float<T>(g); });
+    for (int64_t i = lane; i < dim; i += kWarp) dx[i] = from_float<T>(rotated(head, i, -1.0F, at));
     return;
   }
   float projection = 0.0F;
-  for_each_unrotated(head, dout, dim, [&](int64_t i, float g) { projection += g * to_float(head.weight[i]) * to_float(x[i]); });
+  for (int64_t i = lane; i < dim; i += kWarp) projection += rotated(head, i, -1.0F, at) * to_float(head.weight[i]) * to_float(x[i]);
   const float r = args.rstd[head.rstd], factor = warp_reduce(projection, Sum()) * r * r * r / static_cast<float>(dim);
   if (!head.query) dweight += dim;
-  for_each_unrotated(head, dout, dim, [&](int64_t i, float g) {
-    const float value = to_float(x[i]);
+  for (int64_t i = lane; i < dim; i += kWarp) {
+    const float g = rotated(head, i, -1.0F, at), value = to_float(x[i]);
     dweight[i] += g * value * r;
     dx[i] = from_float<T>(r * to_float(head.weight[i]) * g - factor * value);
-  });
+  }
 }
 
 template <class T>
@@ -153,8 +148,7 @@ __global__ void qk_norm_rope_backward(QkNormRope args, QkNormRopeGradient gradie
   GRPO_DYNAMIC_SHARED(float, sums);  // [kWarps, 2 d]: of each warp's heads, dq_norm and dk_norm
   const int64_t warp = threadIdx.x / kWarp, columns = 2 * args.head_dim;
   float* mine = sums + warp * columns;
-  for (int64_t i = threadIdx.x % kWarp; i < columns; i += kWarp) mine[i] = 0.0F;
-  __syncwarp();
+  for (int64_t i = threadIdx.x % kWarp; i < args.head_dim; i += kWarp) mine[i] = mine[args.head_dim + i] = 0.0F;
   const int64_t heads = args.rows * (args.heads + 2 * args.kv_heads);
   for (int64_t index = int64_t{blockIdx.x} * kWarps + warp; index < heads; index += int64_t{gridDim.x} * kWarps) {
     head_backward<T>(args, gradient, index, mine);
