@@ -45,13 +45,13 @@ class Bench:
         self.work.mkdir(parents=True, exist_ok=True)
 
     def run(self, command, timed=True):
-        """The JSON lines that a command prints; timed ones run under --wrap."""
+        """The JSON lines that a command prints (TRL also prints Python ones); timed ones run under --wrap."""
         words = (shlex.split(self.args.wrap) if timed else []) + [str(w) for w in command]
         print("  $", shlex.join(words), file=sys.stderr, flush=True)
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit("%s failed:\n%s" % (shlex.join(words), done.stderr[-2000:] or done.stdout[-2000:]))
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
 
     def ours(self, program, *flags):
         return self.run([self.build / "benchmarks" / ("benchmark_" + program), *flags])
@@ -96,8 +96,8 @@ def compare_steps(bench, w):
     folder, prompts = bench.model(w["shape"], w["prompt"])
     flags = ["--model", folder, "--prompts", prompts, "--prompts-per-step", w["prompts"], "--num-generations", w["generations"],
              "--max-completion-length", w["completion"], "--threads", bench.args.threads]
-    weights = bench.run([bench.args.python, ROOT / "benchmarks" / "weights_after_step.py", *flags, "--given-rollouts",
-                         bench.build / "benchmarks" / "benchmark_given_rollouts"])[-1]
+    weights = bench.run([bench.args.python, ROOT / "benchmarks" / "weights_after_step.py", *flags, "--update",
+                         bench.build / "benchmarks" / "benchmark_update"])[-1]
     if not weights["equal"]:
         raise Unequal("one update on the same rollouts: %s" % json.dumps(weights))
     rounds, flags = [], flags + ["--steps", w["steps"]]

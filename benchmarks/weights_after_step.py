@@ -14,7 +14,7 @@ import tempfile
 ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 ap.add_argument("--model", required=True)
 ap.add_argument("--prompts", required=True)
-ap.add_argument("--given-rollouts", required=True, help="the benchmark_given_rollouts program")
+ap.add_argument("--update", required=True, help="the benchmark_update program")
 ap.add_argument("--prompts-per-step", type=int, default=16)
 ap.add_argument("--num-generations", type=int, default=8)
 ap.add_argument("--max-completion-length", type=int, default=64)
@@ -72,7 +72,7 @@ def our_step(folder):
     """What our program says, and the weights after its step."""
     rollouts, saved = folder / "rollouts.json", folder / "ours"
     rollouts.write_text(json.dumps(captured))
-    done = subprocess.run([args.given_rollouts, "--model", args.model, "--rollouts", str(rollouts), "--save", str(saved), "--lr", str(args.lr),
+    done = subprocess.run([args.update, "--model", args.model, "--rollouts", str(rollouts), "--save", str(saved), "--lr", str(args.lr),
                            "--threads", str(args.threads)], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr)

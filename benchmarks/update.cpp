@@ -1,5 +1,5 @@
-// One optimiser step (forward, backward, clip, AdamW) on the rollouts of a file, scored here; the weights are saved, to compare with what
-// another trainer made of them. One line of JSON.
+// One optimiser step (score, advantages, forward, backward, clip, AdamW) on the rollouts of a file, with the weights saved: to compare with
+// what another trainer made of the same rollouts. One line of JSON.
 #include <ATen/Tensor.h>
 #include <ATen/ops/tensor.h>
 #include <CLI/CLI.hpp>
@@ -30,42 +30,22 @@ std::vector<int64_t> groups_of(const std::vector<grpo::Rollout>& rollouts) {
   return groups;
 }
 
-/// The trainer's update, phase by phase.
-class Step {
- public:
-  Step(grpo::Transformer& model, const Arguments& a) : model_(model), max_tokens_(a.max_tokens) {
-    grpo::OptimConfig optim;
-    optim.learning_rate = a.learning_rate;
-    optimizer_.emplace(model.parameters(), optim, [&model] { model.bump_version(); });
+/// The trainer's update.
+Json update(grpo::Transformer& model, const grpo::Batch& batch, int64_t max_completion_length, const Arguments& a) {
+  grpo::OptimConfig optim;
+  optim.learning_rate = a.learning_rate;
+  grpo::AdamW optimizer(model.parameters(), optim, [&model] { model.bump_version(); });
+  const auto normalizer = grpo::loss_normalizer(batch, max_completion_length);
+  optimizer.zero_grad();
+  double loss = 0;
+  for (const auto& micro : batch.split({.max_tokens = a.max_tokens})) {
+    const auto loss_of = [&](const grpo::TokenOutputs& out) {
+      return grpo::policy_loss(out.logprobs, out.entropy, micro, normalizer).loss;
+    };
+    loss += model.forward_backward(micro, loss_of).item<double>();
   }
-
-  Json operator()(const grpo::Batch& batch, int64_t max_completion_length) {
-    const auto normalizer = grpo::loss_normalizer(batch, max_completion_length);
-    const grpo::bench::Stopwatch whole;
-    optimizer_->zero_grad();
-    double loss = 0;
-    for (const auto& micro : batch.split({.max_tokens = max_tokens_})) {
-      const auto loss_of = [&](const grpo::TokenOutputs& out) {
-        return grpo::policy_loss(out.logprobs, out.entropy, micro, normalizer).loss;
-      };
-      loss += model_.forward_backward(micro, loss_of).item<double>();
-    }
-    const double gradients = whole.wall();
-    const double norm = optimizer_->step().grad_norm;
-    return {{"step_s", whole.wall()},
-            {"forward_backward_s", gradients},
-            {"optimizer_s", whole.wall() - gradients},
-            {"cpu_per_wall", whole.cpu() / whole.wall()},
-            {"trained_tokens", normalizer.tokens},
-            {"loss", loss},
-            {"grad_norm", norm}};
-  }
-
- private:
-  grpo::Transformer& model_;
-  int64_t max_tokens_;
-  std::optional<grpo::AdamW> optimizer_;
-};
+  return {{"trained_tokens", normalizer.tokens}, {"loss", loss}, {"grad_norm", optimizer.step().grad_norm}};
+}
 
 std::vector<grpo::Rollout> read_rollouts(const Json& file) {
   std::vector<grpo::Rollout> rollouts;
@@ -95,17 +75,16 @@ std::vector<double> score(const grpo::Policy& policy, const std::vector<grpo::Ro
   return rewards;
 }
 
-void run_rollouts(const Arguments& a) {
+void run(const Arguments& a) {
   std::ifstream in(a.rollouts);
   GRPO_CHECK(in.good(), a.rollouts, "cannot be read");
   const Json file = Json::parse(in);
   const grpo::Policy policy = grpo::load_policy({.path = a.model, .tokenizer = {}, .new_model = {}}, 0);
   const auto rollouts = read_rollouts(file);
-  Json line = {{"work", "given_rollouts"}, {"rollouts", a.rollouts}};
+  Json line = {{"work", "update"}, {"rollouts", a.rollouts}};
   const auto rewards = score(policy, rollouts, file, line);
   const auto batch = grpo::make_batch(rollouts, grpo::group_advantages(at::tensor(rewards, at::kDouble), groups_of(rollouts)));
-  Step step(*policy.model, a);
-  line.update(step(batch, static_cast<int64_t>(rollouts.front().ids.size())));
+  line.update(update(*policy.model, batch, static_cast<int64_t>(rollouts.front().ids.size()), a));
   if (!a.save.empty()) grpo::save_policy(policy, a.save, "float32");
   grpo::bench::print(line);
 }
@@ -114,16 +93,16 @@ void run_rollouts(const Arguments& a) {
 
 int main(int argc, char** argv) {
   Arguments a;
-  CLI::App app("One optimiser step on given rollouts");
+  CLI::App app("Does one optimiser step on given rollouts");
+  app.add_option("--model", a.model, "Model folder with its tokenizer")->required();
+  app.add_option("--rollouts", a.rollouts, "JSON file of num_generations, prompts, prompt_ids, completion_ids, rewards")->required();
+  app.add_option("--save", a.save, "Where the model goes after the step");
   app.add_option("--max-tokens", a.max_tokens, "Rows of a micro-batch");
   app.add_option("--lr", a.learning_rate, "Learning rate");
   app.add_option("--threads", a.threads, "OpenMP threads; 0 = OpenMP's default");
-  app.add_option("--model", a.model, "The model folder")->required();
-  app.add_option("--rollouts", a.rollouts, "JSON file of num_generations, prompts, prompt_ids, completion_ids, rewards")->required();
-  app.add_option("--save", a.save, "Where the model goes after the step");
   CLI11_PARSE(app, argc, argv);
   return grpo::bench::run_program([&a] {
     grpo::bench::set_threads(a.threads);
-    run_rollouts(a);
+    run(a);
   });
 }
