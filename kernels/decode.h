@@ -45,7 +45,8 @@ struct LinearKernels {
   /// the row's largest magnitude at 127. A row with NaN or infinity keeps them, or (int8) gets a scale of NaN. Rows whose magnitudes
   /// are all below 1e-30 are 0 in int8. `scale` is written by int8 alone.
   void (*round_row)(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
-  /// y [rows, panel_columns] = x · weight + bias, added to y where `accumulate`. Depth ascends; of int8 at most 66,000.
+  /// y [rows, panel_columns] = x · weight + bias, added to y where `accumulate`: chains of fp32 multiply-adds begin
+  /// with y, int8 sums are added to it. Depth ascends; of int8 at most 66,000.
   void (*linear)(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows, bool accumulate);
   /// y [rows, panel_columns / 2] = silu(gate) * up, for a panel whose first half of columns is gate and whose second half is up.
   void (*linear_swiglu)(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows);
