@@ -10,4 +10,6 @@
 set -uo pipefail
 config=${1:?expected a config file}
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
-srun build/cpu/bin/grpo train "$config" --resume || scontrol requeue "$SLURM_JOB_ID"
+srun build/cpu/bin/grpo train "$config" --resume
+status=$?
+[ $status -eq 0 ] || [ $status -eq 2 ] || scontrol requeue "$SLURM_JOB_ID"  # 2: a config that would fail again
