@@ -151,18 +151,25 @@ double arithmetic_rate(const Shape& shape) {
   });
   const double own = 2.0 * static_cast<double>(kCalls * kRows * table.panel_columns * kWords * kernels.per_word) / tile.cpu;
   if (int8) return own;
+  at::set_num_threads(1);
   const at::ScalarType type = bfloat16 ? at::kBFloat16 : at::kFloat;
   const at::Tensor a = at::randn({1024, 1024}).to(type), b = at::randn({1024, 1024}).to(type);
-  return std::max(own, 2.0 * 1024 * 1024 * 1024 / best_of(5, [&] { at::mm(a, b); }).cpu);
+  const Time product = best_of(5, [&] { at::mm(a, b); });
+  at::set_num_threads(shape.engine.threads);
+  return std::max(own, 2.0 * 1024 * 1024 * 1024 / product.cpu);
 }
+
+// Long enough for the clock of processor time, which counts other threads by the scheduler's ticks.
+constexpr int kReads = 16;
+constexpr double kReadBytes = kReads * 4.0 * (int64_t{64} << 20);
 
 /// Of reading kReadBytes from memory.
 Time read_time() {
   const at::Tensor block = at::zeros({int64_t{64} << 20});
-  return best_of(5, [&] { block.sum(); });
+  return best_of(3, [&] {
+    for (int i = 0; i < kReads; ++i) block.sum();
+  });
 }
-constexpr double kReadBytes = 4.0 * (int64_t{64} << 20);
-
 /// Weights that every token multiplies.
 double weights(const grpo::ModelConfig& m) {
   const int64_t layer = m.hidden_size * (m.qkv_size() + m.q_size() + 3 * m.intermediate_size);

@@ -148,7 +148,10 @@ TEST_P(DecodeTest, RowsAreRoundedToNearest) {
   SCOPED_TRACE(seed_);
   for (int round = 0; round < 40; ++round) {
     const int64_t dim = pick(1, 130);
-    const Floats x = normals(dim, round % 2 == 0 ? 1.0F : 1e-3F);
+    Floats x = normals(dim, round % 2 == 0 ? 1.0F : 1e-3F);
+    for (float& value : x) {
+      if (pick(0, 3) == 0) value = 1.0F + static_cast<float>(2 * pick(0, 127) + 1) / 256.0F;  // halfway between two bf16
+    }
     const RoundedRows exact(table().float32, x, 1, dim), bf16(table().bfloat16, x, 1, dim), int8(table().int8, x, 1, dim);
     double largest = 0.0, sum = 0.0;
     for (const float value : x) largest = std::max(largest, std::abs(static_cast<double>(value)));
@@ -166,12 +169,14 @@ TEST_P(DecodeTest, RowsAreRoundedToNearest) {
 TEST_P(DecodeTest, RoundingKeepsWhatIsNotFiniteAndNothing) {
   const auto nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   for (const int64_t dim : {3, 50}) {
-    for (const float bad : {nan, infinity, -infinity}) {
-      Floats x(static_cast<size_t>(dim), 0.5F);
-      x[static_cast<size_t>(dim - 2)] = bad;
-      const double kept = RoundedRows(table().bfloat16, x, 1, dim).values[0][static_cast<size_t>(dim - 2)];
-      EXPECT_TRUE(std::isnan(bad) ? std::isnan(kept) : kept == bad);
-      EXPECT_TRUE(std::isnan(RoundedRows(table().int8, x, 1, dim).scales[0].scale));
+    for (const int64_t at : {int64_t{0}, dim - 2}) {
+      for (const float bad : {nan, infinity, -infinity}) {
+        Floats x(static_cast<size_t>(dim), 0.5F);
+        x[static_cast<size_t>(at)] = bad;
+        const double kept = RoundedRows(table().bfloat16, x, 1, dim).values[0][static_cast<size_t>(at)];
+        EXPECT_TRUE(std::isnan(bad) ? std::isnan(kept) : kept == bad);
+        EXPECT_TRUE(std::isnan(RoundedRows(table().int8, x, 1, dim).scales[0].scale));
+      }
     }
     for (const float little : {0.0F, -0.0F, 1e-38F, -1e-31F}) {
       const RoundedRows int8(table().int8, Floats(static_cast<size_t>(dim), little), 1, dim);
@@ -179,7 +184,7 @@ TEST_P(DecodeTest, RoundingKeepsWhatIsNotFiniteAndNothing) {
       EXPECT_EQ(int8.scales[0].offset, 0);
     }
   }
-  EXPECT_TRUE(std::isnan(std::bit_cast<float>(0x7F800001U)));  // a NaN whose upper half alone is an infinity
+  // A NaN whose upper half alone is an infinity.
   EXPECT_TRUE(std::isnan(RoundedRows(table().bfloat16, {std::bit_cast<float>(0x7F800001U)}, 1, 1).values[0][0]));
 }
 

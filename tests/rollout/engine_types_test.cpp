@@ -82,5 +82,28 @@ TEST(EngineTypes, CachesInBfloat16TakeHalfTheBudget) {
   EXPECT_NEAR(static_cast<double>(least(KvDType::kBFloat16)) / static_cast<double>(least(KvDType::kFloat32)), 0.5, 0.02);
 }
 
+// Weights of more than 64 MiB in every type are split over threads by outputs. Property: neither threads nor slots leave a trace. Oracle
+// for fp32: the double-precision forward.
+TEST(EngineTypes, LargeModelsDoNotDependOnThreadsEither) {
+  ModelConfig config = toy_config();
+  config.vocab_size = 70016;
+  config.hidden_size = 960;
+  config.tie_word_embeddings = true;
+  ToyModel model(config, 6, 0.05F);
+  std::vector<Prompt> prompts = {{.problem = 1, .ids = {5, 60000, 7, 9}}, {.problem = 2, .ids = {12}}};
+  for (const ComputeDType compute : {ComputeDType::kFloat32, ComputeDType::kBFloat16, ComputeDType::kInt8}) {
+    SCOPED_TRACE(::testing::Message() << "compute " << static_cast<int>(compute));
+    const SamplingParams params = short_params(3, 4);
+    auto one = engine_of(model, {.max_slots = 1, .threads = 1, .compute_dtype = compute});
+    const auto expected = one.generate(prompts, params, {.seed = 3});
+    one.release();
+    auto many = engine_of(model, {.max_slots = 5, .prefill_tokens = 2, .threads = 3, .compute_dtype = compute});
+    for (uint64_t repeat = 0; repeat < 3; ++repeat) expect_equal(many.generate(prompts, params, {.seed = 3}), expected);
+    if (compute == ComputeDType::kFloat32) {
+      EXPECT_LE(mean_difference(model, {expected[0], expected[5]}), 1e-4);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace grpo

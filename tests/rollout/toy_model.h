@@ -21,8 +21,13 @@ class ToyModel {
     view.rope = &rope;
     view.embedding = matrix(config.vocab_size * hidden, 1.0F);
     view.final_norm = norm(hidden);
-    view.head = linear(config.vocab_size, hidden, false);
-    if (config.tie_word_embeddings) view.head.weight = view.embedding;
+    if (config.tie_word_embeddings) {
+      view.head.weight = view.embedding;
+      view.head.out = config.vocab_size;
+      view.head.in = hidden;
+    } else {
+      view.head = linear(config.vocab_size, hidden, false);
+    }
     view.vocab_limit = config.vocab_size;
     for (int64_t l = 0; l < config.num_hidden_layers; ++l) {
       LayerView& layer = view.layers.emplace_back();
