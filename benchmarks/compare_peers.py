@@ -15,11 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Whole GRPO steps against TRL's: target = least ratio of step times.
 STEPS = {
-    "step_tiny_1m": dict(shape="tiny-1m", prompt=16, prompts=16, generations=8, completion=64, steps=4, target=2.5),
-    "step_tiny_6m": dict(shape="tiny-6m", prompt=16, prompts=16, generations=8, completion=64, steps=3, target=2.0),
-    "step_smollm2_135m": dict(shape="smollm2-135m", prompt=64, prompts=4, generations=8, completion=64, steps=2, target=2.5,
-                              target_floor=0.5, target_memory=2.0),
+    "step_tiny_1m": dict(shape="tiny-1m", prompt=16, prompts=16, generations=8, completion=64, steps=4, target=2.5, target_bf16=4.0),
+    "step_tiny_6m": dict(shape="tiny-6m", prompt=16, prompts=16, generations=8, completion=64, steps=3, target=2.0, target_bf16=3.0),
+    "step_smollm2_135m": dict(shape="smollm2-135m", prompt=64, prompts=4, generations=8, completion=64, steps=2, target=2.5, target_bf16=4.0,
+                              target_floor=0.5, target_memory=2.0, held_out=dict(batch_size=8, held_out=64, lr=3e-4)),
 }
+# Further rows of a step: our other compute types against the peer's float32.
+TYPES = {"bfloat16": ["--compute-dtype", "bfloat16"], "bfloat16_int8": ["--compute-dtype", "bfloat16", "--rollout-dtype", "int8"]}
 # Decoding: target = least ratio of tokens per second to the best of the peer's variants.
 DECODES = {
     "decode_tiny_1m": dict(shape="tiny-1m", batch=128, prompt=16, new=64, variants="dynamic,static,loop", target=4.0),
@@ -27,6 +29,7 @@ DECODES = {
     "decode_qwen2_0_5b": dict(shape="qwen2.5-0.5b", batch=16, prompt=64, new=32, variants="dynamic", target=3.0),
 }
 LLAMA = {"llama_cpp_smollm2_135m": dict(shape="smollm2-135m", batch=32, prompt=64, new=64, target=2.0)}
+GAP = ("logp_difference_mean", "logp_difference_max")  # sampler's and trainer's log-probs
 ALONE = ("startup", "memory")
 WORKLOADS = [*STEPS, *DECODES, *LLAMA, *ALONE]
 
@@ -100,25 +103,36 @@ def compare_steps(bench, w):
                          bench.build / "benchmarks" / "benchmark_update"])[-1]
     if not weights["equal"]:
         raise Unequal("one update on the same rollouts: %s" % json.dumps(weights))
+    held_out = [word for key, value in w.get("held_out", {}).items() for word in ("--" + key.replace("_", "-"), value)]
+    losses = bench.run([sys.executable, ROOT / "benchmarks" / "held_out_loss.py", "--grpo", bench.build / "bin" / "grpo", "--model", folder,
+                        *held_out], timed=False)[-1]
     rounds, flags = [], flags + ["--steps", w["steps"]]
     for _ in range(bench.args.rounds):
         peer = bench.peer("trl_grpo_step.py", *flags, "--min-new-tokens-fixed", "--dtype", "float32")
         ours = bench.ours("grpo_step", *flags, "--floor")
-        for field in ("generated_tokens", "trained_tokens"):
-            check_equal(field + " of each update", [row[field] for row in peer if not row.get("summary")],
-                        [row[field] for row in ours if not row.get("summary")])
+        typed = {name: bench.ours("grpo_step", *flags, *type_flags) for name, type_flags in TYPES.items()}
+        for mine in (ours, *typed.values()):
+            for field in ("generated_tokens", "trained_tokens"):
+                check_equal(field + " of each update", [row[field] for row in peer if not row.get("summary")],
+                            [row[field] for row in mine if not row.get("summary")])
         p, o = peer[-1], ours[-1]
         rounds.append({"ratio": p["step_s_min"] / o["step_s_min"], "ratio_generation": p["generation_s_min"] / o["generation_s_min"],
                        "ratio_update": p["update_s_min"] / o["update_s_min"], "ratio_memory": p["peak_rss_mb"] / o["peak_rss_mb"],
                        "share_of_floor": o["share_of_floor"], "busy": busy(peer + ours, bench.args.threads),
                        "peer": {k: p[k] for k in ("step_s_min", "step_s_max", "generation_s_min", "update_s_min", "peak_rss_mb")},
                        "ours": {k: o[k] for k in ("step_s_min", "step_s_max", "generation_s_min", "update_s_min", "peak_rss_mb",
-                                                  "decode_floor_s", "train_floor_s", "limits")}})
+                                                  "decode_floor_s", "train_floor_s", "limits", *GAP)},
+                       "types": {name: {"ratio": p["step_s_min"] / rows[-1]["step_s_min"],
+                                        **{k: rows[-1][k] for k in ("step_s_min", "generation_s_min", "update_s_min", "peak_rss_mb", *GAP)}}
+                                 for name, rows in typed.items()}})
     result = {"equal": {"updates": w["steps"], "tokens_per_update": w["prompts"] * w["generations"] * w["completion"], "weights": weights},
-              "rounds": rounds}
+              "held_out_loss": losses, "rounds": rounds}
     for key in ("ratio", "ratio_generation", "ratio_update", "ratio_memory", "share_of_floor"):
         result[key] = spread([r[key] for r in rounds])
+    for name in TYPES:
+        result["ratio_" + name] = spread([r["types"][name]["ratio"] for r in rounds])
     met = result["ratio"]["median"] >= w["target"] and result["share_of_floor"]["median"] >= w.get("target_floor", 0.0)
+    met = met and result["ratio_bfloat16"]["median"] >= w["target_bf16"]
     result["met"] = met and result["ratio_memory"]["median"] >= w.get("target_memory", 0.0)
     return result
 
@@ -199,7 +213,8 @@ def measure(bench, name):
 
 def describe(name, result):
     text = "%-24s %s" % (name, "met   " if result["met"] else "MISSED")
-    for key in ("ratio", "ratio_generation", "ratio_update", "ratio_with_prefill", "ratio_memory", "share_of_floor"):
+    for key in ("ratio", "ratio_generation", "ratio_update", "ratio_with_prefill", "ratio_memory", "share_of_floor",
+                *("ratio_" + name for name in TYPES)):
         if key in result:
             text += "  %s %.2f [%.2f, %.2f]" % (key, result[key]["median"], result[key]["min"], result[key]["max"])
     if any(r.get("busy") for r in result["rounds"]):

@@ -20,12 +20,19 @@ using grpo::bench::Json;
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string model, prompts;
+  std::string model, prompts, compute_dtype = "float32", rollout_dtype;
   int64_t prompts_per_step = 16, num_generations = 8, max_completion_length = 64, steps = 6, warmup = 1, max_tokens = 0;
   double learning_rate = 1e-4;
   int threads = 0;
   bool floor = false;
 };
+
+template <class Type>
+Type type_named(const std::string& name, const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) grpo::fail_usage("grpo_step", "expected a type of the options' help; got " + name);
+  return static_cast<Type>(found - names.begin());
+}
 
 /// A folder that is gone when the program ends.
 class TemporaryFolder {
@@ -58,6 +65,10 @@ grpo::Config make_config(const Arguments& a, const std::string& folder) {
   c.rollout.sampling.num_generations = a.num_generations;
   c.rollout.sampling.max_completion_length = a.max_completion_length;
   c.rollout.sampling.ignore_eos = true;
+  c.model.compute_dtype = type_named<grpo::ModelSection::ComputeDType>(a.compute_dtype, {"float32", "bfloat16"});
+  const std::string sampler = a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype;
+  c.rollout.compute_dtype = type_named<grpo::ComputeDType>(sampler, {"float32", "bfloat16", "int8"});
+  c.rollout.kv_dtype = sampler == "float32" ? grpo::KvDType::kFloat32 : grpo::KvDType::kBFloat16;
   c.algorithm.generation_batch_size = a.prompts_per_step * a.num_generations;
   c.optim.learning_rate = a.learning_rate;
   c.optim.lr_scheduler_type = grpo::OptimConfig::Schedule::kConstant;
@@ -86,6 +97,8 @@ class StepClock {
                      {"other_s", watch_.wall() - metric("step_time")},
                      {"reward_mean", metric("reward")},
                      {"grad_norm", metric("grad_norm")},
+                     {"logp_difference_mean", metric("sampling/sampling_logp_difference/mean")},
+                     {"logp_difference_max", metric("sampling/sampling_logp_difference/max")},
                      {"cpu_per_wall", watch_.cpu() / watch_.wall()},
                      {"cpu_s", watch_.cpu()},
                      {"peak_rss_mb", grpo::bench::peak_resident_mib()}});
@@ -100,6 +113,11 @@ class StepClock {
       for (size_t i = skip; i < rows_.size(); ++i) value = std::min(value, rows_[i][key].get<double>());
       return value;
     };
+    const auto greatest = [&](const char* key) {
+      double value = 0.0;
+      for (const Json& row : rows_) value = std::max(value, row[key].get<double>());
+      return value;
+    };
     std::vector<double> times;
     for (size_t i = skip; i < rows_.size(); ++i) times.push_back(rows_[i]["step_time_s"]);
     std::sort(times.begin(), times.end());
@@ -112,6 +130,8 @@ class StepClock {
             {"update_s_min", least("update_s")},
             {"tokens_per_s_step_best", rows_.back()["generated_tokens"].get<double>() / times.front()},
             {"peak_rss_mb", rows_.back()["peak_rss_mb"]},
+            {"logp_difference_mean", greatest("logp_difference_mean")},
+            {"logp_difference_max", greatest("logp_difference_max")},
             {"startup_process_to_first_step_s", age_}};
   }
 
@@ -148,6 +168,8 @@ void run(const Arguments& a) {
   summary["num_generations"] = a.num_generations;
   summary["max_completion_length"] = a.max_completion_length;
   summary["threads"] = threads;
+  summary["compute_dtype"] = a.compute_dtype;
+  summary["rollout_dtype"] = a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype;
   if (a.floor) {
     const auto problems = grpo::load_problems(a.prompts, {.question = "prompt"});
     const auto prompt_length = static_cast<int64_t>(trainer.tokenizer().encode(problems.front().question).size());
@@ -169,6 +191,8 @@ int main(int argc, char** argv) {
   app.add_option("--steps", a.steps, "Optimiser steps");
   app.add_option("--warmup", a.warmup, "First steps that the summary leaves out");
   app.add_option("--max-tokens", a.max_tokens, "Rows of a micro-batch; 0 = the trainer's default");
+  app.add_option("--compute-dtype", a.compute_dtype, "Of training's products: float32 or bfloat16");
+  app.add_option("--rollout-dtype", a.rollout_dtype, "Of the sampler: float32, bfloat16 or int8; the caches of the last two are bfloat16");
   app.add_option("--lr", a.learning_rate, "Learning rate, constant");
   app.add_option("--threads", a.threads, "OpenMP threads; 0 = OpenMP's default");
   app.add_flag("--floor", a.floor, "Measure the machine's limits after the steps, and the share of the floor");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "decode.h"
@@ -106,17 +107,42 @@ void train_attention(const grpo::kernels::TrainKernels& k, const Report& report)
                [&] { k.attention_backward(out.data(), qkv.data(), out.data(), lse.data(), dqkv.data(), segments.data(), count, shape); });
 }
 
+/// Products of a layer's width: y = x W^T, dx = dy W, dW += dy^T x.
+void train_products(const grpo::kernels::TrainKernels& k, const Report& report) {
+  constexpr int64_t kRows = 2304, kOut = 2 * kIntermediate;
+  const Floats x = values(kRows * kHidden), weight = values(kOut * kHidden);
+  Floats y = values(kRows * kOut), dx(x.size()), dweight(weight.size());
+  for (const auto precision : {grpo::kernels::Precision::kFloat32, grpo::kernels::Precision::kBfloat16}) {
+    const std::string type = precision == grpo::kernels::Precision::kFloat32 ? "" : "_bf16";
+    const auto product = [&](const char* name, const grpo::kernels::MatrixView& a, const grpo::kernels::MatrixView& b, Floats& c,
+                             const grpo::kernels::ProductShape& shape, bool accumulate) {
+      report.flops((name + type).c_str(), 2 * kRows * kOut * kHidden,
+                   [&] { k.product(a, b, c.data(), shape.columns, shape, accumulate, precision); });
+    };
+    product("product_forward", {x.data(), kHidden, true}, {weight.data(), kHidden, true}, y, {kRows, kOut, kHidden}, false);
+    product("product_input_gradient", {y.data(), kOut, true}, {weight.data(), kHidden, false}, dx, {kRows, kHidden, kOut}, false);
+    product("product_weight_gradient", {y.data(), kOut, false}, {x.data(), kHidden, false}, dweight, {kOut, kHidden, kRows}, true);
+  }
+}
+
 void train_tokens(const grpo::kernels::TrainKernels& k, const Report& report) {
-  constexpr int64_t kRows = 256, kParameters = int64_t{1} << 24;
-  Floats logits = values(kRows * kVocab), logprobs(kRows), lse(kRows), entropy(kRows);
+  constexpr int64_t kRows = 512;
+  const Floats hidden = values(kRows * kHidden), weight = values(kVocab * kHidden), dlogprobs = values(kRows);
+  Floats logprobs(kRows), lse(kRows), entropy(kRows), dhidden(hidden.size()), dweight(weight.size());
   const auto targets = numbers(kRows, kVocab);
-  const Floats dlogprobs = values(kRows);
-  report.bytes("token_logprob", kRows * kVocab, [&] {
-    k.token_logprob(logits.data(), targets.data(), logprobs.data(), lse.data(), entropy.data(), kRows, kVocab, kVocab, 1.0F);
-  });
-  report.bytes("token_logprob_backward", 2 * kRows * kVocab, [&] {
-    k.token_logprob_backward(logits.data(), targets.data(), lse.data(), nullptr, dlogprobs.data(), nullptr, kRows, kVocab, kVocab, 1.0F);
-  });
+  constexpr int64_t kProduct = 2 * kRows * kVocab * kHidden;
+  for (const auto precision : {grpo::kernels::Precision::kFloat32, grpo::kernels::Precision::kBfloat16}) {
+    const std::string type = precision == grpo::kernels::Precision::kFloat32 ? "" : "_bf16";
+    const grpo::kernels::LogprobHead head{hidden.data(), weight.data(), targets.data(), kRows, kHidden, kVocab, 0.05F, precision};
+    report.flops(("linear_logprob" + type).c_str(), kProduct, [&] { k.linear_logprob(head, logprobs.data(), lse.data(), entropy.data()); });
+    report.flops(("linear_logprob_backward" + type).c_str(), 3 * kProduct, [&] {  // logits again, then both gradients
+      k.linear_logprob_backward(head, {lse.data(), nullptr, dlogprobs.data(), nullptr, dhidden.data(), dweight.data()});
+    });
+  }
+}
+
+void train_update(const grpo::kernels::TrainKernels& k, const Report& report) {
+  constexpr int64_t kParameters = int64_t{1} << 24;
   Floats weights = values(kParameters), exp_avg(weights.size()), exp_avg_sq(weights.size());
   const Floats gradients = values(kParameters);
   const grpo::kernels::AdamWStep step{1e-6F, 0.9F, 0.999F, 1e-8F, 0.0F, 0.1F, 0.001F, 1.0F};
@@ -131,32 +157,58 @@ void each(int64_t count, const std::function<void(int64_t)>& slice) {
   for (int64_t i = 0; i < count; ++i) slice(i);
 }
 
+/// Rows rounded as one type of linear layer reads them.
+struct RoundedRows {
+  RoundedRows(const grpo::kernels::LinearKernels& linear, int64_t rows, int64_t depth)
+      : stride(depth / linear.per_word), words(static_cast<size_t>(rows * stride)), scales(static_cast<size_t>(rows)) {
+    const Floats x = values(rows * depth);
+    for (int64_t r = 0; r < rows; ++r)
+      linear.round_row(x.data() + r * depth, depth, words.data() + r * stride, &scales[static_cast<size_t>(r)]);
+  }
+  grpo::kernels::InputRows view() const { return {words.data(), stride, scales.data()}; }
+  int64_t stride;
+  std::vector<uint32_t> words;
+  std::vector<grpo::kernels::RowScale> scales;
+};
+
 void decode_linears(const grpo::kernels::DecodeKernels& k, const Report& report) {
   constexpr int64_t kRows = 32;
   const int64_t columns = k.panel_columns, panels = 2 * kIntermediate / columns;
-  const Floats weight = values(panels * columns * kHidden);
-  Floats x = values(kRows * kHidden), y(static_cast<size_t>(kRows * panels * columns));
-  const auto panel = [&](int64_t p) { return grpo::kernels::LinearPanel{weight.data() + p * columns * kHidden, nullptr, kHidden}; };
-  const int64_t work = 2 * kRows * panels * columns * kHidden;
-  report.flops("linear", work, [&] {
-    each(panels, [&](int64_t p) { k.linear(panel(p), {x.data(), kHidden}, {y.data() + p * columns, panels * columns}, kRows, false); });
-  });
-  report.flops("linear_swiglu", work, [&] {
-    each(panels, [&](int64_t p) {
-      k.linear_swiglu(panel(p), {x.data(), kHidden}, {y.data() + p * columns / 2, panels * columns / 2}, kRows);
+  const Floats scales(static_cast<size_t>(columns), 1.0F);
+  Floats y(static_cast<size_t>(kRows * panels * columns));
+  for (const auto& [type, linear] : {std::pair{"", &k.float32}, {"_bf16", &k.bfloat16}, {"_int8", &k.int8}}) {
+    const RoundedRows x(*linear, kRows, kHidden);
+    RoundedRows weight(*linear, panels * columns, kHidden);
+    for (auto& word : weight.words) word ^= linear->weight_flip;
+    const auto panel = [&](int64_t p) {
+      const uint32_t* words = weight.words.data() + p * columns * weight.stride;
+      return grpo::kernels::LinearPanel{words, scales.data(), nullptr, weight.stride,
+                                        p + 1 < panels ? words + columns * weight.stride : nullptr};
+    };
+    const int64_t work = 2 * kRows * panels * columns * kHidden;
+    report.flops((std::string("linear") + type).c_str(), work, [&] {
+      each(panels, [&](int64_t p) { linear->linear(panel(p), x.view(), {y.data() + p * columns, panels * columns}, kRows, false); });
     });
-  });
+    report.flops((std::string("linear_swiglu") + type).c_str(), work, [&] {
+      each(panels, [&](int64_t p) {
+        linear->linear_swiglu(panel(p), x.view(), {y.data() + p * columns / 2, panels * columns / 2}, kRows);
+      });
+    });
+  }
 }
 
-/// One kv head's cache after another, each of `entries` entries.
+/// Caches of kv heads, one after the other, each of `entries` entries with values of 0.
 struct Cache {
-  Cache(const grpo::kernels::DecodeKernels& k, int64_t heads, int64_t entries)
-      : key_stride((entries + k.panel_columns - 1) / k.panel_columns * k.panel_columns * kHeadDim),
+  Cache(const grpo::kernels::DecodeKernels& k, const grpo::kernels::CacheKernels& type, int64_t heads, int64_t entries)
+      : key_stride((entries + k.key_block - 1) / k.key_block * k.key_block * kHeadDim),
         value_stride(entries * k.value_columns(kHeadDim)),
-        keys(values(heads * key_stride)),
-        values_of(values(heads * value_stride)) {}
-  int64_t key_stride, value_stride;
-  Floats keys, values_of;
+        element_bytes(type.element_bytes),
+        keys(static_cast<size_t>(heads * key_stride * element_bytes)),
+        values(static_cast<size_t>(heads * value_stride * element_bytes)) {}
+  uint8_t* key(int64_t head) { return keys.data() + head * key_stride * element_bytes; }
+  uint8_t* value(int64_t head) { return values.data() + head * value_stride * element_bytes; }
+  int64_t key_stride, value_stride, element_bytes;
+  std::vector<uint8_t> keys, values;
 };
 
 void decode_rows(const grpo::kernels::DecodeKernels& k, const Report& report) {
@@ -166,33 +218,33 @@ void decode_rows(const grpo::kernels::DecodeKernels& k, const Report& report) {
   report.bytes("rms_norm_row", 2 * kRows * kHidden, [&] {
     each(kRows, [&](int64_t r) { k.rms_norm_row(x.data() + r * kHidden, weight.data(), 1e-5F, y.data() + r * kHidden, kHidden); });
   });
-  Cache cache(k, kKvHeads, kRows);
+  Cache cache(k, k.float32_cache, kKvHeads, kRows);
   report.bytes("rotate_and_store", 2 * kRows * kQkv, [&] {
     each(kRows, [&](int64_t r) {
-      k.rotate_and_store({qkv.data() + r * kQkv, nullptr, nullptr, cos.data(), sin.data(), kHeads, kKvHeads, kHeadDim, kPairs, 1e-5F, 1.0F,
-                          cache.keys.data(), cache.values_of.data(), cache.key_stride, cache.value_stride, r});
+      k.float32_cache.rotate_and_store({qkv.data() + r * kQkv, nullptr, nullptr, cos.data(), sin.data(), kHeads, kKvHeads, kHeadDim, kPairs,
+                                        1e-5F, 1.0F, cache.key(0), cache.value(0), cache.key_stride, cache.value_stride, r});
     });
   });
 }
 
 void decode_attention(const grpo::kernels::DecodeKernels& k, const Report& report) {
   constexpr int64_t kTasks = 384, kEntries = 512, kGroup = kHeads / kKvHeads;
-  const Cache cache(k, kTasks, kEntries);
   const Floats q = values(kTasks * kGroup * kHeadDim);
   const int64_t scratch_floats = k.attention_scratch(kGroup, kHeadDim, kEntries);
   Floats out(q.size()), scratch(static_cast<size_t>(kTasks * scratch_floats));
-  report.bytes("attention", kTasks * kEntries * 2 * kHeadDim, [&] {
-    each(kTasks, [&](int64_t t) {
-      const grpo::kernels::CacheRun run{cache.keys.data() + t * cache.key_stride, cache.values_of.data() + t * cache.value_stride, 0,
-                                        kEntries};
-      k.attention({q.data() + t * kGroup * kHeadDim,
-                   out.data() + t * kGroup * kHeadDim,
-                   kGroup,
-                   kHeadDim,
-                   {{}, run},
-                   scratch.data() + t * scratch_floats});
+  for (const auto& [name, type] : {std::pair{"attention", &k.float32_cache}, {"attention_bf16_cache", &k.bfloat16_cache}}) {
+    Cache cache(k, *type, kTasks, kEntries);
+    report.bytes(name, kTasks * kEntries * 2 * kHeadDim * type->element_bytes / 4, [&] {
+      each(kTasks, [&](int64_t t) {
+        type->attention({q.data() + t * kGroup * kHeadDim,
+                         out.data() + t * kGroup * kHeadDim,
+                         kGroup,
+                         kHeadDim,
+                         {{}, {cache.key(t), cache.value(t), 0, kEntries}},
+                         scratch.data() + t * scratch_floats});
+      });
     });
-  });
+  }
 }
 
 void decode_sampling(const grpo::kernels::DecodeKernels& k, const Report& report) {
@@ -222,7 +274,9 @@ void run(int threads) {
   const Report train("train", limits), decode("decode", limits);
   train_rows(*kernels.train, train);
   train_attention(*kernels.train, train);
+  train_products(*kernels.train, train);
   train_tokens(*kernels.train, train);
+  train_update(*kernels.train, train);
   decode_linears(*kernels.decode, decode);
   decode_rows(*kernels.decode, decode);
   decode_attention(*kernels.decode, decode);

@@ -10,7 +10,7 @@ struct TrainKernels;
 struct DecodeKernels;
 
 struct CpuKernels {
-  std::string_view isa;  // "avx512bf16" (with VNNI), "avx512", "avx2", "scalar"
+  std::string_view isa;  // "avx512bf16" (with VNNI), "avx512vnni", "avx512", "avx2", "scalar"
   const TrainKernels* train;
   const DecodeKernels* decode;
 };

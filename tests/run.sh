@@ -50,7 +50,7 @@ stage() {
 build() {
   local preset=$1
   shift
-  cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
+  cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
   cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >"$work/build.log" 2>&1 || { grep -v '^\[[0-9]*/[0-9]*\] [BL]' "$work/build.log"; return 1; }
 }
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
+#include <new>
 #include <vector>
 
 #include "cpu/vector.h"
@@ -32,6 +32,21 @@ inline constexpr int64_t kPanel = kVectors * kLanes;          // columns of a re
 inline constexpr int64_t kDepthWords = 256;                   // a panel of B this deep stays in the first-level cache
 inline constexpr int64_t kRowBlock = int64_t{kTileRows} * 8;  // rows of A that are worked through per panel
 
+/// Memory that begins with a cache line: a load of a vector then touches one line.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <class Other>
+  LineAllocator(const LineAllocator<Other>& /*other*/) {}  // NOLINT(google-explicit-constructor): containers convert allocators
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* p, size_t /*count*/) { ::operator delete(p, kLine); }
+  bool operator==(const LineAllocator& /*other*/) const { return true; }
+};
+template <class T>
+using LineVector = std::vector<T, LineAllocator<T>>;
+
 typedef uint32_t WordVector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 
 inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
@@ -48,20 +63,36 @@ inline T bf16_pair(const T& low, const T& high) {
 }
 inline uint32_t bits_of(float x) { return std::bit_cast<uint32_t>(x); }
 
+/// What a precision says: its words, how one row or several columns of an operand become words, and the arithmetic on vectors of them.
 struct Float32 {
   using Word = float;
   static constexpr int64_t kPerWord = 1;
+  static constexpr bool kInPlace = true;  // words are what memory holds
+  static void row(const float* from, int64_t depth, float* words) { std::copy(from, from + depth, words); }
+  static void columns(const float* from, const float* /*next*/, int64_t count, float* words) { std::copy(from, from + count, words); }
+
   using Right = Vector;
   static Right load_right(const float* p) { return load(p); }
   static Vector spread(float x) { return x - Vector{}; }
   static void multiply_add(Vector& sum, const Vector& left, const Right& right) { sum += left * right; }
 };
 
+#if defined(__AVX512BF16__)
 /// Two bf16 in a word, the lower half being the earlier one in depth.
 struct Bfloat16 {
   using Word = uint32_t;
   static constexpr int64_t kPerWord = 2;
-#if defined(__AVX512BF16__)
+  static constexpr bool kInPlace = false;
+  /// The last word of an odd depth is filled up with zero.
+  static void row(const float* from, int64_t depth, uint32_t* words) {
+    for (int64_t k = 0; k < depth / 2; ++k) words[k] = bf16_pair(bits_of(from[2 * k]), bits_of(from[2 * k + 1]));
+    if (depth % 2 != 0) words[depth / 2] = bf16_pair(bits_of(from[depth - 1]), uint32_t{0});
+  }
+  /// `next` is one deeper; null stands for zeros.
+  static void columns(const float* from, const float* next, int64_t count, uint32_t* words) {
+    for (int64_t j = 0; j < count; ++j) words[j] = bf16_pair(bits_of(from[j]), next != nullptr ? bits_of(next[j]) : 0U);
+  }
+
   using Right = WordVector;
   static Right load_right(const uint32_t* p) {
     Right words;
@@ -73,23 +104,17 @@ struct Bfloat16 {
     sum =
         std::bit_cast<Vector>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(left), std::bit_cast<__m512bh>(right)));
   }
-#else
-  struct Right {
-    Vector low, high;
-  };
-  static Right split(const WordVector& words) { return {std::bit_cast<Vector>(words << 16), std::bit_cast<Vector>(words & 0xFFFF0000U)}; }
-  static Right load_right(const uint32_t* p) {
-    WordVector words;
-    std::memcpy(&words, p, sizeof words);
-    return split(words);
-  }
-  static Right spread(uint32_t x) { return split(x - WordVector{}); }
-  static void multiply_add(Vector& sum, const Right& left, const Right& right) {
-    sum += left.low * right.low;
-    sum += left.high * right.high;
-  }
-#endif
 };
+#else
+/// A bf16 in a float: as fast as float32, and with its sums.
+struct Bfloat16 : Float32 {
+  static constexpr bool kInPlace = false;
+  static void row(const float* from, int64_t depth, float* words) { columns(from, nullptr, depth, words); }
+  static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
+    for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded_bits(bits_of(from[j])) & 0xFFFF0000U);
+  }
+};
+#endif
 
 /// Words of A: element (row, k) is data[row * row_stride + k * k_stride].
 template <class P>
@@ -134,38 +159,25 @@ inline void tile_of(int64_t rows, const Left<P>& a, const typename P::Word* pane
   tile<P, kRows>(a, panel, depth, c, ldc, columns, accumulate);
 }
 
-/// Rows `outer` … of a matrix whose depth is contiguous, as words [outer, words]; the last one is filled up with zero.
-inline void pair_row(const float* row, int64_t depth, uint32_t* words) {
-  for (int64_t k = 0; k < depth / 2; ++k) words[k] = bf16_pair(bits_of(row[2 * k]), bits_of(row[2 * k + 1]));
-  if (depth % 2 != 0) words[depth / 2] = bf16_pair(bits_of(row[depth - 1]), uint32_t{0});
-}
-
-/// Two neighbours in depth of `count` outer elements, as words; `high` may be null, standing for zeros.
-inline void pair_columns(const float* low, const float* high, int64_t count, uint32_t* words) {
-  for (int64_t j = 0; j < count; ++j) words[j] = bf16_pair(bits_of(low[j]), high != nullptr ? bits_of(high[j]) : 0U);
-}
-
 /// A block of A, rows × depth, as words in `scratch` [rows * words], or where it is if nothing needs to change.
 template <class P>
-inline Left<P> stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int64_t depth, std::vector<typename P::Word>& scratch) {
+inline Left<P> stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int64_t depth, LineVector<typename P::Word>& scratch) {
   const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
   if (a.depth_contiguous) {
     const float* from = a.data + row * a.stride + k;
-    if constexpr (std::is_same_v<P, Float32>) return {from, a.stride, 1};
-    scratch.resize(static_cast<size_t>(rows * words));
-    if constexpr (!std::is_same_v<P, Float32>) {
-      for (int64_t i = 0; i < rows; ++i) pair_row(from + i * a.stride, depth, scratch.data() + i * words);
+    if constexpr (P::kInPlace) {
+      return {from, a.stride, 1};
+    } else {
+      scratch.resize(static_cast<size_t>(rows * words));
+      for (int64_t i = 0; i < rows; ++i) P::row(from + i * a.stride, depth, scratch.data() + i * words);
+      return {scratch.data(), words, 1};
     }
-    return {scratch.data(), words, 1};
   }
   scratch.resize(static_cast<size_t>(rows * words));
   for (int64_t w = 0; w < words; ++w) {
-    const float* from = a.data + (k + w * P::kPerWord) * a.stride + row;
-    if constexpr (std::is_same_v<P, Float32>) {
-      std::copy(from, from + rows, scratch.data() + w * rows);
-    } else {
-      pair_columns(from, 2 * w + 1 < depth ? from + a.stride : nullptr, rows, scratch.data() + w * rows);
-    }
+    const int64_t at = w * P::kPerWord;
+    const float* from = a.data + (k + at) * a.stride + row;
+    P::columns(from, at + 1 < depth ? from + a.stride : nullptr, rows, scratch.data() + w * rows);
   }
   return {scratch.data(), 1, rows};
 }
@@ -176,32 +188,24 @@ inline void pack_panel(const MatrixView& b, int64_t column, int64_t columns, int
   const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
   if (columns < kPanel) std::fill(panel, panel + words * kPanel, typename P::Word{});
   if (b.depth_contiguous) {
-    uint32_t pairs[kDepthWords];
+    typename P::Word row[kDepthWords];
     for (int64_t j = 0; j < columns; ++j) {
-      const float* from = b.data + (column + j) * b.stride + k;
-      if constexpr (std::is_same_v<P, Float32>) {
-        for (int64_t w = 0; w < words; ++w) panel[w * kPanel + j] = from[w];
-      } else {
-        pair_row(from, depth, pairs);
-        for (int64_t w = 0; w < words; ++w) panel[w * kPanel + j] = pairs[w];
-      }
+      P::row(b.data + (column + j) * b.stride + k, depth, row);
+      for (int64_t w = 0; w < words; ++w) panel[w * kPanel + j] = row[w];
     }
     return;
   }
   for (int64_t w = 0; w < words; ++w) {
-    const float* from = b.data + (k + w * P::kPerWord) * b.stride + column;
-    if constexpr (std::is_same_v<P, Float32>) {
-      std::copy(from, from + columns, panel + w * kPanel);
-    } else {
-      pair_columns(from, 2 * w + 1 < depth ? from + b.stride : nullptr, columns, panel + w * kPanel);
-    }
+    const int64_t at = w * P::kPerWord;
+    const float* from = b.data + (k + at) * b.stride + column;
+    P::columns(from, at + 1 < depth ? from + b.stride : nullptr, columns, panel + w * kPanel);
   }
 }
 
 /// Columns of B, packed panel by panel for each block of depth: block d, panel p begins at offset(d, p).
 template <class P>
 struct Packed {
-  std::vector<typename P::Word> words;
+  LineVector<typename P::Word> words;
   int64_t panels = 0, columns = 0, depth = 0;
 
   static constexpr int64_t kDepth = kDepthWords * P::kPerWord;
@@ -225,7 +229,7 @@ struct Packed {
 /// C [rows, b.columns] (+)= rows `row` … of A, from `first_depth` on, times the packed columns.
 template <class P>
 void multiply(const MatrixView& a, int64_t row, int64_t rows, int64_t first_depth, const Packed<P>& b, float* c, int64_t ldc,
-              bool accumulate, std::vector<typename P::Word>& scratch) {
+              bool accumulate, LineVector<typename P::Word>& scratch) {
   for (int64_t i = 0; i < rows; i += kRowBlock) {
     const int64_t block = std::min(kRowBlock, rows - i);
     for (int64_t k = 0; k < b.depth; k += Packed<P>::kDepth) {

@@ -64,8 +64,8 @@ RowSums merge(const SliceSums* slices, int64_t count, int64_t stride, float inve
 template <class P>
 struct Scratch {
   Packed<P> head, head_rows, hidden;
-  std::vector<typename P::Word> staged;
-  std::vector<float> logits;
+  product::LineVector<typename P::Word> staged;
+  product::LineVector<float> logits;
 };
 
 /// Calls work(slice, row, logits, columns, padded) for every slice and row; beyond `columns` logits are -infinity up to `padded`.

@@ -9,7 +9,9 @@ namespace {
 using product::kTileRows;
 using product::round_up;
 
-constexpr int64_t kColumns = 512;  // packed at a time: with kDepthWords of depth they stay in the second-level cache
+// What of B is packed at a time stays in the second-level cache, and so does what of C a block of rows meets while it goes through that
+// depth.
+constexpr int64_t kColumns = 384, kDepthBlocks = 3;
 
 /// A grid of blocks of C; each thread takes whole blocks.
 struct Grid {
@@ -31,7 +33,7 @@ Grid grid_of(const ProductShape& shape, int64_t threads) {
 template <class P>
 struct Scratch {
   product::Packed<P> packed;
-  std::vector<typename P::Word> staged;
+  product::LineVector<typename P::Word> staged;
 };
 
 template <class P>
@@ -44,8 +46,9 @@ void run(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const 
     for (int64_t block = 0; block < grid.row_blocks * grid.column_blocks; ++block) {
       const int64_t row = block % grid.row_blocks * grid.rows, column = block / grid.row_blocks * grid.columns;
       const int64_t rows = std::min(grid.rows, shape.rows - row), columns = std::min(grid.columns, shape.columns - column);
-      for (int64_t k = 0; k < shape.depth; k += product::Packed<P>::kDepth) {
-        scratch.packed.pack(b, column, columns, k, std::min(product::Packed<P>::kDepth, shape.depth - k));
+      constexpr int64_t kDepth = kDepthBlocks * product::Packed<P>::kDepth;
+      for (int64_t k = 0; k < shape.depth; k += kDepth) {
+        scratch.packed.pack(b, column, columns, k, std::min(kDepth, shape.depth - k));
         product::multiply(a, row, rows, k, scratch.packed, c + row * ldc + column, ldc, accumulate || k > 0, scratch.staged);
       }
     }

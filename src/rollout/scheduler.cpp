@@ -1,6 +1,7 @@
 #include "scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "grpo/core/error.h"
 
@@ -32,6 +33,13 @@ Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend) : plan_(p
     }
   }
   groups_.assign(plan.prompts.size(), {.unfinished = samples});
+  order_.resize(groups_.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  if (const auto& expected = plan.context.expected_length) {
+    std::vector<double> lengths;
+    for (const int64_t group : order_) lengths.push_back(expected(group));
+    std::stable_sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+  }
   slots_.resize(static_cast<size_t>(plan.slots));
   for (int64_t s = 2 * plan.slots; s-- > plan.slots;) free_prefixes_.push_back(static_cast<int32_t>(s));
   rows_.reserve(static_cast<size_t>(plan.slots + plan.prefill_tokens));
@@ -58,11 +66,12 @@ int64_t Scheduler::completion_limit(int64_t group) const {
 void Scheduler::admit() {
   for (size_t s = 0; s < slots_.size() && next_ < static_cast<int64_t>(rollouts_.size()); ++s) {
     if (slots_[s].rollout >= 0) continue;
-    const Rollout& rollout = rollouts_[static_cast<size_t>(next_)];
-    if (rollout.sample == 0) open_group(rollout.group);
-    slots_[s].rollout = next_++;
+    const int64_t group = order_[static_cast<size_t>(next_ / plan_.params.num_generations)], sample = next_ % plan_.params.num_generations;
+    if (sample == 0) open_group(group);
+    slots_[s].rollout = group * plan_.params.num_generations + sample;
+    ++next_;
     if (!plan_.params.stop.empty()) slots_[s].stop.emplace(*plan_.context.tokenizer, plan_.params.stop);
-    backend_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(rollout.group)].prefix, prefix_length(rollout.group));
+    backend_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(group)].prefix, prefix_length(group));
   }
 }
 

@@ -40,9 +40,10 @@ class StopStrings {
   std::string tail_;
 };
 
-/// Continuous batching. Samples take slots in the order (group, sample). A group's first sample has the prompt, but for its last token,
-/// computed into a sequence of its own, the prefix of all its samples; each sample then feeds the last prompt token itself, so that
-/// every token it draws follows a row of its own. Sequences 0 … slots-1 are the samples', slots … 2 slots-1 the prefixes'.
+/// Continuous batching. Samples take slots group by group, longest expected first, in the prompts' order where nothing is expected. A
+/// group's first sample has the prompt, but for its last token, computed into a sequence of its own, the prefix of all its samples; each
+/// sample then feeds the last prompt token itself, so that every token it draws follows a row of its own. Sequences 0 … slots-1 are the
+/// samples', slots … 2 slots-1 the prefixes'.
 class Scheduler {
  public:
   Scheduler(const GeneratePlan& plan, DecodeBackend& backend);
@@ -74,10 +75,11 @@ class Scheduler {
   DecodeBackend& backend_;
   std::vector<Rollout> rollouts_;
   std::vector<Group> groups_;
+  std::vector<int64_t> order_;  // of groups, as they take slots
   std::vector<Slot> slots_;
   std::vector<int32_t> free_prefixes_;
   std::deque<int64_t> prefilling_;  // groups
-  int64_t next_ = 0;                // rollout that takes the next free slot
+  int64_t next_ = 0;                // sample that takes the next free slot, counted along order_
   int64_t tokens_ = 0, finished_ = 0;
   // The step at hand.
   std::vector<DecodeRow> rows_, prefill_rows_;

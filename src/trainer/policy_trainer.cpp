@@ -51,6 +51,17 @@ void length_metrics(const std::vector<Rollout>& rollouts, MetricMap& metrics) {
   metrics["completions/clipped_ratio"] = 1.0 - static_cast<double>(terminated.size()) / static_cast<double>(all.size());
 }
 
+/// The mean length of each group, by the group's problem.
+void note_lengths(const std::vector<Rollout>& rollouts, std::map<int64_t, double>& lengths) {
+  std::map<int64_t, std::pair<double, double>> sums;
+  for (const auto& rollout : rollouts) {
+    auto& [tokens, count] = sums[rollout.problem];
+    tokens += static_cast<double>(rollout.ids.size());
+    ++count;
+  }
+  for (const auto& [problem, sum] : sums) lengths[problem] = sum.first / sum.second;
+}
+
 double count_tokens(const std::vector<Rollout>& rollouts) {
   return std::accumulate(rollouts.begin(), rollouts.end(), 0.0,
                          [](double sum, const Rollout& r) { return sum + static_cast<double>(r.ids.size()); });
@@ -70,7 +81,8 @@ struct PolicyTrainer::Impl {
   int64_t updates_per_rollout;
   std::unique_ptr<Objective> objective;
   ThreadPool pool;
-  std::deque<Batch> updates;  // this rank's shares of the mini-batches that are still to be trained on
+  std::map<int64_t, double> lengths;  // of a problem's completions when it was last sampled here: long ones begin first
+  std::deque<Batch> updates;          // this rank's shares of the mini-batches that are still to be trained on
 };
 
 PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry)
@@ -104,9 +116,15 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
     for (const int64_t item : next_items(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size))) {
       problems.push_back(&problems_[static_cast<size_t>(item)]);
     }
-    SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share_of(static_cast<int64_t>(problems.size()), *communicator_),
-                                        config_.data.prompt, config_.rollout.sampling,
-                                        {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)});
+    const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator_);
+    GenerateContext context;
+    context.expected_length = [&](int64_t group) {
+      const auto known = impl_->lengths.find(problems[static_cast<size_t>(share.begin + group)]->index);
+      return known == impl_->lengths.end() ? static_cast<double>(config_.rollout.sampling.max_completion_length) : known->second;
+    };
+    SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share, config_.data.prompt, config_.rollout.sampling,
+                                        {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)}, context);
+    note_lengths(sampled.rollouts, impl_->lengths);
     sample_seconds += watch.lap();
     ScoredBatch scores = score(problems, sampled, metrics);
     generated += count_tokens(sampled.rollouts);

@@ -129,6 +129,21 @@ INSTANTIATE_TEST_SUITE_P(Schedules, EngineExactness,
                                            EngineOptions{.max_slots = 33, .max_sequence_length = 90, .prefill_tokens = 1, .threads = 3}));
 
 // Property: a sample does not depend on who shares its prompt, and equals the one of a group of its own.
+TEST(Engine, BeginsTheLongestExpectedGroupsAndSamplesTheSame) {
+  ToyModel model(toy_config(), 3);
+  const std::vector<double> lengths = {5, 9, 5, 30, 0, 9, 2};
+  std::vector<int64_t> begun;
+  GenerateContext context;
+  context.expected_length = [&](int64_t group) { return lengths[static_cast<size_t>(group)]; };
+  context.on_token = [&](const TokenEvent& event) {
+    if (event.sample == 0 && event.position == 0) begun.push_back(event.group);
+  };
+  auto engine = engine_of(model, {.max_slots = 1});
+  const auto rollouts = engine.generate(some_prompts(37), short_params(2, 9), {}, context);
+  EXPECT_EQ(begun, (std::vector<int64_t>{3, 1, 5, 0, 2, 6, 4}));
+  expect_equal(rollouts, engine_of(model).generate(some_prompts(37), short_params(2, 9), {}));
+}
+
 TEST(Engine, SharingAPromptChangesNothing) {
   ToyModel model(toy_config(), 3);
   auto engine = engine_of(model);

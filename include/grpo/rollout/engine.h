@@ -66,6 +66,9 @@ struct GenerateContext {
   std::function<void(const TokenEvent&)> on_token;                    // after every token, a sample's tokens in order
   std::function<void(int64_t tokens, int64_t rollouts)> on_progress;  // done so far, after every step
   std::function<bool()> interrupted;                                  // polled between steps; true ends generate with an Error
+  /// Tokens that completions of a prompt (its place in the call) probably have: groups begin longest first, so that no long one is left
+  /// alone at the end. Samples do not depend on it.
+  std::function<double(int64_t group)> expected_length;
 };
 
 class DecodeBackend;
