@@ -21,16 +21,15 @@ namespace grpo::kernels::GRPO_ISA {
 namespace product {
 
 #if defined(__AVX512F__)
-inline constexpr int kTileRows = 12;
+inline constexpr int kTileRows = 8, kVectors = 3;
 #elif defined(__AVX2__)
-inline constexpr int kTileRows = 6;
+inline constexpr int kTileRows = 6, kVectors = 2;
 #else
-inline constexpr int kTileRows = 4;
+inline constexpr int kTileRows = 4, kVectors = 2;
 #endif
-inline constexpr int kVectors = 2;
-inline constexpr int64_t kPanel = kVectors * kLanes;          // columns of a register tile
-inline constexpr int64_t kDepthWords = 256;                   // a panel of B this deep stays in the first-level cache
-inline constexpr int64_t kRowBlock = int64_t{kTileRows} * 8;  // rows of A that are worked through per panel
+inline constexpr int64_t kPanel = kVectors * kLanes;           // columns of a register tile
+inline constexpr int64_t kDepthWords = 128;                    // a panel of B this deep takes half of a first-level cache
+inline constexpr int64_t kRowBlock = int64_t{kTileRows} * 12;  // rows of A that are worked through per panel
 
 /// Memory that begins with a cache line: a load of a vector then touches one line.
 template <class T>
@@ -69,7 +68,15 @@ struct Float32 {
   static constexpr int64_t kPerWord = 1;
   static constexpr bool kInPlace = true;  // words are what memory holds
   static void row(const float* from, int64_t depth, float* words) { std::copy(from, from + depth, words); }
-  static void columns(const float* from, const float* /*next*/, int64_t count, float* words) { std::copy(from, from + count, words); }
+  static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
+    int64_t j = 0;
+    for (; j + 2 * kLanes <= count; j += 2 * kLanes) {  // two at a time: for one the compiler would call memmove
+      const Vector first = load(from + j), second = load(from + j + kLanes);
+      store(words + j, first);
+      store(words + j + kLanes, second);
+    }
+    for (; j < count; ++j) words[j] = from[j];
+  }
 
   using Right = Vector;
   static Right load_right(const float* p) { return load(p); }
@@ -123,40 +130,54 @@ struct Left {
   int64_t row_stride, k_stride;
 };
 
-/// C [kRows, columns] (+)= A · panel, beginning with C's value where `accumulate`; columns ≤ kPanel.
-template <class P, int kRows>
-inline void tile(const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, int64_t columns, bool accumulate) {
-  if (columns < kPanel) {
-    float edge[kRows][kPanel] = {};
-    for (int i = 0; i < kRows && accumulate; ++i) std::copy(c + i * ldc, c + i * ldc + columns, edge[i]);
-    tile<P, kRows>(a, panel, depth, edge[0], kPanel, kPanel, accumulate);
-    for (int i = 0; i < kRows; ++i) std::copy(edge[i], edge[i] + columns, c + i * ldc);
-    return;
-  }
-  Vector sum[kRows][kVectors] = {};
-  for (int i = 0; i < kRows && accumulate; ++i) {
-    for (int j = 0; j < kVectors; ++j) sum[i][j] = load(c + i * ldc + j * kLanes);
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    typename P::Right right[kVectors];
-    for (int j = 0; j < kVectors; ++j) right[j] = P::load_right(panel + k * kPanel + j * kLanes);
+/// C [kRows, kCount vectors] (+)= A · the panel's first columns, beginning with C's value where `accumulate`.
+template <class P, int kRows, int kCount>
+inline void tile(const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, bool accumulate) {
+  Vector sum[kRows][kCount] = {};
+  if (accumulate) {
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const auto left = P::spread(a.data[i * a.row_stride + k * a.k_stride]);
-      for (int j = 0; j < kVectors; ++j) P::multiply_add(sum[i][j], left, right[j]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kCount; ++j) sum[i][j] = load(c + i * ldc + j * kLanes);
     }
   }
+  for (int64_t k = 0; k < depth; ++k) {
+    typename P::Right right[kCount];
+    for (int j = 0; j < kCount; ++j) right[j] = P::load_right(panel + k * kPanel + j * kLanes);
+    for (int i = 0; i < kRows; ++i) {
+      const auto left = P::spread(a.data[i * a.row_stride + k * a.k_stride]);
+      for (int j = 0; j < kCount; ++j) P::multiply_add(sum[i][j], left, right[j]);
+    }
+  }
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j) store(c + i * ldc + j * kLanes, sum[i][j]);
+#pragma GCC unroll 4
+    for (int j = 0; j < kCount; ++j) store(c + i * ldc + j * kLanes, sum[i][j]);
   }
 }
 
-template <class P, int kRows = kTileRows>
+/// Up to kTileRows rows of whole vectors.
+template <class P, int kCount, int kRows = kTileRows>
+inline void tile_rows(int64_t rows, const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc,
+                      bool accumulate) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return tile_rows<P, kCount, kRows - 1>(rows, a, panel, depth, c, ldc, accumulate);
+  }
+  tile<P, kRows, kCount>(a, panel, depth, c, ldc, accumulate);
+}
+
+/// The panel's first `columns`, as few vectors of them as hold them all.
+template <class P, int kCount = kVectors>
 inline void tile_of(int64_t rows, const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, int64_t columns,
                     bool accumulate) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) return tile_of<P, kRows - 1>(rows, a, panel, depth, c, ldc, columns, accumulate);
+  if constexpr (kCount > 1) {
+    if (columns <= (kCount - 1) * kLanes) return tile_of<P, kCount - 1>(rows, a, panel, depth, c, ldc, columns, accumulate);
   }
-  tile<P, kRows>(a, panel, depth, c, ldc, columns, accumulate);
+  if (columns == kCount * kLanes) return tile_rows<P, kCount>(rows, a, panel, depth, c, ldc, accumulate);
+  float edge[kTileRows][kCount * kLanes] = {};
+  for (int64_t i = 0; i < rows && accumulate; ++i) std::copy(c + i * ldc, c + i * ldc + columns, edge[i]);
+  tile_rows<P, kCount>(rows, a, panel, depth, edge[0], kCount * kLanes, accumulate);
+  for (int64_t i = 0; i < rows; ++i) std::copy(edge[i], edge[i] + columns, c + i * ldc);
 }
 
 /// A block of A, rows × depth, as words in `scratch` [rows * words], or where it is if nothing needs to change.

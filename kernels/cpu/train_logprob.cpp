@@ -15,9 +15,9 @@ namespace {
 
 using product::Packed;
 
-constexpr int64_t kTile = 192;                        // rows whose logits are held at a time
-constexpr int64_t kMaxSlice = 256;                    // columns of a slice
-constexpr int64_t kPartialBytes = int64_t{32} << 20;  // of dhidden, in all threads together
+constexpr int64_t kTile = 192;                                          // rows whose logits are held at a time
+constexpr int64_t kMaxSlice = 256 / product::kPanel * product::kPanel;  // columns of a slice
+constexpr int64_t kPartialBytes = int64_t{32} << 20;                    // of dhidden, in all threads together
 
 int64_t slice_columns(int64_t limit, int64_t threads) {
   return std::clamp(product::round_up((limit + threads - 1) / threads, product::kPanel), product::kPanel, kMaxSlice);

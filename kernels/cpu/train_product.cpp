@@ -11,7 +11,7 @@ using product::round_up;
 
 // What of B is packed at a time stays in the second-level cache, and so does what of C a block of rows meets while it goes through that
 // depth.
-constexpr int64_t kColumns = 384, kDepthBlocks = 3;
+constexpr int64_t kColumns = 384, kDepthBlocks = 6;
 
 /// A grid of blocks of C; each thread takes whole blocks.
 struct Grid {

@@ -172,8 +172,10 @@ at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
   const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
-  const auto out = ops::linear_logprob(rows, impl_->head_weight(config_), in.targets, options.temperature, view_.vocab_limit,
-                                       options.entropy, product_options(compute_));
+  const at::Tensor head = impl_->head_weight(config_);
+  ops::ProductOptions products = product_options(compute_);
+  products.into_grad = head.grad().defined();  // else the backward would hold a second gradient of the vocabulary's size
+  const auto out = ops::linear_logprob(rows, head, in.targets, options.temperature, view_.vocab_limit, options.entropy, products);
   return {out.logprobs, out.entropy};
 }
 

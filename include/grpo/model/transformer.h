@@ -85,7 +85,8 @@ class Transformer {
   /// Logits of all rows, [N, vocab] float32: for tests and inspection; training never calls it.
   at::Tensor logits(const PackedTokens& batch);
 
-  /// Entrance 1 to gradients: an ordinary autograd graph for users' own loops. Gradients accumulate in the arenas.
+  /// Entrance 1 to gradients: an ordinary autograd graph for users' own loops. Gradients accumulate in the arenas; where those exist, the
+  /// backward adds the head's itself, so that it is not among what torch::autograd::grad gives.
   TokenOutputs logprobs(const PackedTokens& batch, const LogprobOptions& options = {});
 
   /// Entrance 2, the trainers': forward layer by layer keeping the layers' inputs, then `loss_fn` on leaf tensors [M] (log-probs and
