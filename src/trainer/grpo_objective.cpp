@@ -1,8 +1,8 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/masked_select.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/sum.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -156,7 +156,7 @@ class GrpoObjective final : public Objective {
       part.old_logprobs = frozen_logprobs(policy_, part, temperature, max_tokens);
       penalty = kl_penalty(part, adaptive_kl_.beta());
     }
-    const at::Tensor all = gather(communicator_, penalty);
+    at::Tensor all = gather(communicator_, penalty);
     metrics["kl"] = -all.sum(at::kDouble).item<double>() / adaptive_kl_.beta() / std::max(batch.mask.sum().item<double>(), 1.0);
     return all;
   }
