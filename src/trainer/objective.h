@@ -12,6 +12,7 @@
 #include "grpo/reward/score.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/evaluation.h"
+#include "grpo/trainer/registry.h"
 
 namespace grpo {
 
@@ -36,9 +37,9 @@ class Objective {
 };
 
 /// GRPO (Shao et al., 2402.03300) with every loss of `loss_table()`. `policy` is the model that is trained; where beta > 0, a frozen copy
-/// of its present weights is the reference. `updates_per_rollout` > 1 makes it note old log-probs.
+/// of its present weights is the reference. `updates_per_rollout` > 1 makes it note old log-probs. `losses` knows custom_loss.
 std::unique_ptr<Objective> make_grpo_objective(Transformer& policy, const Config& config, int64_t updates_per_rollout,
-                                               Communicator& communicator);
+                                               Communicator& communicator, const LossRegistry& losses);
 
 /// The log-probs (and entropies, where asked for) of a batch without gradient, micro-batch by micro-batch, [M].
 TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens);

@@ -74,7 +74,7 @@ struct PolicyTrainer::Impl {
       : rewards(make_rewards(config.reward, registry)),
         engine(model, engine_options(config.rollout)),
         updates_per_rollout(config.algorithm.steps_per_generation * config.algorithm.num_iterations),
-        objective(make_grpo_objective(model, config, updates_per_rollout, communicator)) {}
+        objective(make_grpo_objective(model, config, updates_per_rollout, communicator, registry.losses)) {}
 
   RewardSet rewards;
   RolloutEngine engine;

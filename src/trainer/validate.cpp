@@ -67,7 +67,15 @@ void check_training(Faults& faults, const Config& c) {
   const auto& s = c.rollout.sampling;
   const int64_t group = s.num_generations;
   faults.need(!c.reward.empty(), "reward: expected at least one function");
-  faults.need(group >= 2, "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
+  const auto estimator = a.advantage.advantage_estimator;
+  faults.need(group >= 2 || estimator == AdvantageEstimator::kReinforcePlusPlus,
+              "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
+  faults.need(
+      estimator != AdvantageEstimator::kPassAtK || a.advantage.pass_k < group,
+      "algorithm.pass_k: expected fewer than num_generations " + std::to_string(group) + "; got " + std::to_string(a.advantage.pass_k));
+  faults.need(estimator != AdvantageEstimator::kRemax && estimator != AdvantageEstimator::kProcessSupervision,
+              "algorithm.advantage_estimator: expected one that a rollout's rewards are enough for; remax needs greedy completions and "
+              "process_supervision rewards of steps, which a loop of your own can hand to estimate_advantages");
   faults.need(group < 1 || a.generation_batch_size % group == 0,
               "algorithm.generation_batch_size: expected a multiple of num_generations " + std::to_string(group) + "; got " +
                   std::to_string(a.generation_batch_size));
@@ -82,6 +90,8 @@ void check_training(Faults& faults, const Config& c) {
               "rollout: compute_dtype and kv_dtype other than float32 sample from another distribution than the one that is trained; keep "
               "algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that is meant");
   faults.run([&] { validate(a.loss); });
+  faults.run([&] { validate(a.advantage); });
+  faults.run([&] { validate(a.loss, a.advantage); });
 }
 
 }  // namespace

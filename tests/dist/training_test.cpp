@@ -141,6 +141,26 @@ TEST_F(Training, IsTheSameWithEveryFigureThatRanksMustAgreeOn) {
   expect_same_weights("one", "of3");
 }
 
+// The KL in the reward is computed by shares and enters every rank's advantages; clip_cov's means and threshold are of all ranks' tokens.
+TEST_F(Training, IsTheSameWithKlInTheRewardAndCovariances) {
+  config_["algorithm"].update({{"steps_per_generation", 3},
+                               {"num_iterations", 2},
+                               {"advantage_estimator", "rloo"},
+                               {"beta", 0.1},
+                               {"kl_estimator", "k1"},
+                               {"use_kl_in_reward", true},
+                               {"use_adaptive_kl", true},
+                               {"kl_horizon", 100},
+                               {"loss_type", "clip_cov"},
+                               {"clip_cov_min", -5},
+                               {"clip_cov_ratio", 0.2}});
+  config_["trainer"]["max_steps"] = 12;
+  run(1, "one");
+  run(3, "of3");
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
+}
+
 TEST_F(Training, GoesOnWhereARankHasNothingToTrainOn) {
   config_["rollout"]["num_generations"] = 6;
   config_["algorithm"]["generation_batch_size"] = 6;
