@@ -216,6 +216,38 @@ TEST(ParityCli, LogprobsAndGreedyTokens) {
   }
 }
 
+// Oracle: PEFT's logits with the adapter and after merging.
+TEST(ParityCli, AdaptersAreAppliedAndMerged) {
+  GRPO_REQUIRE_DATA(testing::parity_dir() / "models");
+  for (const fs::path& folder : testing::checkpoints()) {
+    const fs::path adapter = folder / "lora_adapter", merged = scratch("merged");
+    if (!fs::exists(adapter)) continue;
+    SCOPED_TRACE(folder.filename());
+    fs::remove_all(merged);
+    const json sequences = testing::read_json(adapter / "golden.json").at("sequences");
+    std::string input;
+    for (const auto& sequence : sequences) input += json{{"ids", sequence}}.dump() + "\n";
+    const auto beside = run("logprobs --model " + folder.string() + " --adapter " + adapter.string(), input).lines();
+    ASSERT_EQ(beside.size(), sequences.size());
+    double loss = 0.0, count = 0.0;
+    for (const auto& line : beside) {
+      for (const auto& value : line.at("logprobs")) loss -= value.get<double>(), count += 1.0;
+    }
+    EXPECT_NEAR(loss / count, testing::read_json(adapter / "golden.json").at("loss_adapter").get<double>(), 1e-4);
+
+    const auto greedy = [&](const std::string& arguments) {
+      return run("logprobs " + arguments + " --greedy 12", json{{"ids", sequences[0]}}.dump()).lines().at(0).at("new_ids");
+    };
+    ASSERT_EQ(run("convert " + folder.string() + " " + merged.string() + " --merge-lora " + adapter.string()).status, 0);
+    const auto once = run("logprobs --model " + merged.string(), input).lines();
+    for (size_t i = 0; i < once.size(); ++i) {
+      for (size_t t = 0; t < once[i].at("logprobs").size(); ++t)
+        EXPECT_NEAR(once[i].at("logprobs")[t].get<double>(), beside[i].at("logprobs")[t].get<double>(), 2e-4);
+    }
+    EXPECT_EQ(greedy("--model " + merged.string()), greedy("--model " + folder.string() + " --adapter " + adapter.string()));
+  }
+}
+
 TEST(ParityCli, SmolLm2ConvertsAndAgreesWithItsGoldens) {
   const char* gguf = std::getenv("GRPO_SMOLLM2_GGUF");
   const fs::path goldens = testing::parity_dir() / "smollm2" / "golden.json";
