@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "grpo/data/packed.h"
@@ -16,6 +18,7 @@ struct BatchOptions {
 
 struct SplitOptions {
   int64_t max_tokens = 8192;  // rows of a micro-batch, prompts included
+  bool keep_groups = false;   // a group that does not fit is not cut, but gets a micro-batch of its own
 };
 
 /// Sequences to train on: packed tokens, and what the loss needs of each (row, target) pair. S sequences, M pairs, N tokens; a sequence's
@@ -27,6 +30,8 @@ struct Batch : PackedTokens {
   at::Tensor old_logprobs;       // [M] nats, of the policy before the step's first update; undefined: the current policy's own
   at::Tensor ref_logprobs;       // [M] nats, of the reference policy; undefined: none
   at::Tensor sampling_logprobs;  // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
+
+  std::map<std::string, at::Tensor> columns;  // [M] each: further figures of an objective, by name; they follow their pairs
 
   int64_t num_samples() const { return static_cast<int64_t>(groups.size()); }
 
