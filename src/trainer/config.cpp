@@ -57,6 +57,11 @@ void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
   v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);
   v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kPositive);
   v.field("mask_truncated_completions", c.mask_truncated_completions, "Completions that were cut off do not enter the loss.");
+  v.field("sync_ref_model", c.sync_ref_model,
+          "Refresh the reference model of the KL while training; without, it stays what it was at the start.");
+  v.field("ref_model_mixup_alpha", c.ref_model_mixup_alpha,
+          "The refreshed reference is alpha policy + (1 - alpha) reference (TR-DPO); 1 copies the policy, as DeepSeek-R1 does.", kFraction);
+  v.field("ref_model_sync_steps", c.ref_model_sync_steps, "Optimiser steps between refreshes (DeepSeek-R1: 400).", kPositive);
   v.field("dynamic_sampling", c.dynamic_sampling, "Drop groups whose rewards are all equal and sample others instead (DAPO).");
   v.field("dynamic_sampling_rounds", c.dynamic_sampling_rounds, "Refills at most; then training goes on with what there is.", kNonNegative);
   v.field("dynamic_sampling_reward", c.dynamic_sampling_reward, "Judge groups by this reward function alone; empty = by the weighted sum.");
@@ -107,6 +112,8 @@ void describe(ConfigVisitor& v, Config& c) {
             "Log-probs in training equal the float32 sampler's to the last bit, at the price of a second pass over the head.");
     s.section("new", "A model made from nothing, where path is empty.",
               [&c](ConfigVisitor& n) { describe_new_model(n, c.model.new_model); });
+    s.section("lora", "Low-rank adapters that are trained instead of the weights; checkpoints and the final model are then PEFT folders.",
+              [&c](ConfigVisitor& l) { describe(l, c.model.lora); });
   });
   v.section("data", "What is trained on.", [&c](ConfigVisitor& s) { describe_data(s, c.data); });
   v.list(
@@ -138,8 +145,14 @@ void describe(ConfigVisitor& v, Config& c) {
 
 const ConfigAliases& config_aliases() {
   static const ConfigAliases aliases = [] {
-    ConfigAliases map = {
-        {"model_name_or_path", "model.path"}, {"eval_steps", "eval.eval_steps"}, {"num_generations_eval", "eval.num_generations_eval"}};
+    ConfigAliases map = {{"model_name_or_path", "model.path"},
+                         {"eval_steps", "eval.eval_steps"},
+                         {"num_generations_eval", "eval.num_generations_eval"},
+                         {"lora_r", "model.lora.rank"},
+                         {"lora_alpha", "model.lora.alpha"},
+                         {"lora_dropout", "model.lora.dropout"},
+                         {"lora_target_modules", "model.lora.target_modules"},
+                         {"use_rslora", "model.lora.use_rslora"}};
     const auto flat = [&map](const std::string& section, std::initializer_list<const char*> names) {
       for (const auto* name : names) map.emplace(name, section + "." + name);
     };
@@ -168,6 +181,9 @@ const ConfigAliases& config_aliases() {
                        "entropy_coef",
                        "sapo_temperature_pos",
                        "sapo_temperature_neg",
+                       "sync_ref_model",
+                       "ref_model_mixup_alpha",
+                       "ref_model_sync_steps",
                        "dynamic_sampling"});
     for (const auto* name : {"correction", "mode", "clip_max", "clip_min"}) {
       map.emplace(std::string("vllm_importance_sampling_") + name, std::string("algorithm.importance_sampling_") + name);

@@ -63,7 +63,7 @@ struct PolicyTrainer::Impl {
       : rewards(make_rewards(config.reward, registry)),
         engine(model, engine_options(config.rollout)),
         updates_per_rollout(config.algorithm.steps_per_generation * config.algorithm.num_iterations),
-        objective(make_grpo_objective(model, config, updates_per_rollout, communicator)) {}
+        objective(make_objective({model, config, updates_per_rollout, communicator})) {}
 
   RewardSet rewards;
   RolloutEngine engine;
@@ -79,6 +79,7 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
   const int64_t prompts = config_.algorithm.generation_batch_size / config_.rollout.sampling.num_generations;
   const double rollouts = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(prompts));
   total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(rollouts) * impl_->updates_per_rollout;
+  adopt(impl_->objective->models());
 }
 
 PolicyTrainer::~PolicyTrainer() = default;
@@ -168,16 +169,17 @@ void PolicyTrainer::collect_updates(MetricMap& metrics) {
   length_metrics(sampled.rollouts, metrics);
   log_samples(sampled, scores);
   const Batch batch = impl_->objective->prepare(sampled, scores, metrics);
-  const int64_t samples = batch.num_samples(), cuts = std::min(config_.algorithm.steps_per_generation, samples);
+  if (batch.num_samples() == 0) return;
+  const int64_t unit = impl_->objective->sequences_per_unit(), units = batch.num_samples() / unit;
+  const int64_t cuts = std::min(config_.algorithm.steps_per_generation, units);
   for (int64_t cut = 0; cut < cuts; ++cut) {
-    const int64_t begin = samples * cut / cuts, end = samples * (cut + 1) / cuts;
+    const int64_t begin = units * cut / cuts, end = units * (cut + 1) / cuts;
     const Share share = share_of(end - begin, *communicator_);
     Batch part;  // a rank's share may be empty
     if (share.size() > 0) {
-      std::vector<int64_t> chosen(static_cast<size_t>(share.size()));
-      std::iota(chosen.begin(), chosen.end(), begin + share.begin);
-      part = share.size() == samples ? batch : batch.select(chosen);
-      impl_->objective->note_logprobs(part);
+      std::vector<int64_t> chosen(static_cast<size_t>(share.size() * unit));
+      std::iota(chosen.begin(), chosen.end(), (begin + share.begin) * unit);
+      part = share.size() == units ? batch : batch.select(chosen);
     }
     impl_->updates.push_back(std::move(part));
   }
@@ -211,35 +213,52 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   Stopwatch watch;
   const Batch step = std::move(impl_->updates.front());
   impl_->updates.pop_front();
-  const auto micro_batches = step.num_samples() > 0 ? step.split({.max_tokens = config_.trainer.max_tokens}) : std::vector<Batch>();
-  const LossNormalizer normalizer = impl_->objective->normalizer(step, static_cast<int64_t>(micro_batches.size()));
+  Objective& objective = *impl_->objective;
+  const SplitOptions split{.max_tokens = config_.trainer.max_tokens, .keep_groups = objective.sequences_per_unit() > 1};
+  const auto micro_batches = step.num_samples() > 0 ? step.split(split) : std::vector<Batch>();
+  const LossNormalizer normalizer = objective.normalizer(step, static_cast<int64_t>(micro_batches.size()));
   if (normalizer.tokens == 0) return metrics;  // every completion was masked
   optimizer_->zero_grad();
-  const BackwardOptions backward{.temperature = config_.rollout.sampling.temperature,
-                                 .recompute = static_cast<Recompute>(config_.trainer.recompute),
-                                 .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
+  side_models_->zero_grad();
+  const bool moves = objective.moves_policy(steps_done_);
   double loss = 0.0;
   Tallies tallies;
   for (const auto& micro : micro_batches) {
-    loss += policy_->model
-                ->forward_backward(
-                    micro,
-                    [&](const TokenOutputs& outputs) {
-                      LossOutput out = impl_->objective->loss(outputs, micro, normalizer);
-                      merge(tallies, out.metrics);
-                      return out.loss;
-                    },
-                    backward)
-                .item<double>();
+    if (moves || objective.values_with_policy()) {
+      loss += pass(*policy_->model, micro, {.logprobs = true, .values = objective.values_with_policy()}, tallies,
+                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro, normalizer); });
+    }
+    for (const auto& model : side_models_->models()) {
+      if (model.pass == nullptr) continue;
+      pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies,
+           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro, normalizer); });
+    }
   }
   metrics["loss"] = finish_backward(loss);
   gather(*communicator_, tallies);
   for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
   metrics["tokens/trained"] = normalizer.tokens;
-  apply_update(learning_rate, metrics);
-  impl_->objective->end_step(metrics);
+  apply_update(learning_rate, metrics, moves);
+  objective.end_step(steps_done_ + 1, metrics);
   metrics["time/update"] = watch.lap();
   return metrics;
+}
+
+/// Forward and backward of one model over a micro-batch; gives its loss.
+double PolicyTrainer::pass(Transformer& model, const Batch& micro, BackwardOptions options, Tallies& tallies,
+                           const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const {
+  options.temperature = config_.rollout.sampling.temperature;
+  options.recompute = static_cast<Recompute>(config_.trainer.recompute);
+  options.activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30));
+  const at::Tensor loss = model.forward_backward(
+      micro,
+      [&](const TokenOutputs& outputs) {
+        LossOutput out = loss_fn(outputs);
+        merge(tallies, out.metrics);
+        return out.loss;
+      },
+      options);
+  return loss.item<double>();
 }
 
 std::vector<std::string> PolicyTrainer::plan_lines() const {

@@ -41,6 +41,11 @@ void check_model(Faults& faults, const ModelSection& m) {
   faults.need(m.path.empty() || n.hidden_size == 0, "model: expected a path or model.new, not both");
   faults.need(!m.exact || m.compute_dtype == ModelSection::ComputeDType::kFloat32,
               "model.exact: expected compute_dtype float32, in which the sampler computes");
+  faults.run([&] { validate(m.lora); });
+  const bool adapted = m.lora.rank > 0 || !m.lora.path.empty();
+  faults.need(!adapted || !m.path.empty(), "model.lora: expected model.path: adapters are saved without the base, which must be on disk");
+  faults.need(!adapted || !m.exact, "model.lora: expected model.exact off: the sampler folds adapters into its weights");
+  faults.need(m.lora.rank == 0 || m.lora.path.empty(), "model.lora: expected a rank for new adapters or a path, not both");
   if (n.hidden_size > 0) {
     faults.need(n.num_hidden_layers > 0 && n.intermediate_size > 0 && n.num_attention_heads > 0,
                 "model.new: expected num_hidden_layers, intermediate_size and num_attention_heads");
@@ -81,6 +86,10 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(!rounded || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
               "rollout: compute_dtype and kv_dtype other than float32 sample from another distribution than the one that is trained; keep "
               "algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that is meant");
+  const bool adapted = c.model.lora.rank > 0 || !c.model.lora.path.empty();
+  faults.need(!a.sync_ref_model || a.loss.beta > 0.0,
+              "algorithm.sync_ref_model: expected beta above 0; without a KL there is no reference");
+  faults.need(!a.sync_ref_model || !adapted, "algorithm.sync_ref_model: expected no LoRA, under which the base is the reference");
   faults.run([&] { validate(a.loss); });
 }
 

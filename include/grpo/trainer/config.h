@@ -9,6 +9,7 @@
 #include "grpo/data/demonstrations.h"
 #include "grpo/data/prompt.h"
 #include "grpo/io/json_config.h"
+#include "grpo/model/lora.h"
 #include "grpo/optim/config.h"
 #include "grpo/reward/registry.h"
 #include "grpo/rollout/engine.h"
@@ -33,6 +34,7 @@ struct ModelSection {
   std::string path;       // Hugging Face folder or .gguf
   std::string tokenizer;  // folder, tokenizer.json, .gguf or .model; empty = with the model
   NewModelConfig new_model;
+  LoraConfig lora = {};
   enum class ComputeDType { kFloat32, kBFloat16 };
   ComputeDType compute_dtype = ComputeDType::kFloat32;  // of products in training; weights and their sums stay float32
   bool exact = false;                                   // training log-probs equal the sampler's to the last bit
@@ -85,6 +87,9 @@ struct AlgorithmSection {
   int64_t steps_per_generation = 1;    // optimiser steps that a rollout is cut into
   int64_t num_iterations = 1;          // passes over a rollout
   bool mask_truncated_completions = false;
+  bool sync_ref_model = false;          // refresh the reference of the KL while training
+  double ref_model_mixup_alpha = 0.6;   // share of the policy in the refreshed reference (TR-DPO, 2404.09656); 1 = a copy (R1)
+  int64_t ref_model_sync_steps = 512;   // optimiser steps between refreshes (R1: 400)
   bool dynamic_sampling = false;        // replace groups whose rewards are all equal
   int64_t dynamic_sampling_rounds = 2;  // refills at most, then train on what there is
   std::string dynamic_sampling_reward;  // judge by this reward function alone; empty = by the weighted sum

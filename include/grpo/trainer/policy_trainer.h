@@ -1,14 +1,22 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "grpo/trainer/trainer.h"
 
 namespace grpo {
 
+struct BackwardOptions;
+struct Batch;
+struct LossOutput;
 struct SampledBatch;
 struct ScoredBatch;
+struct Tally;
+struct TokenOutputs;
 
 /// Reinforcement learning with verifiable rewards: sample, score, advantages, pack, update. The objective is a word in the config.
 class PolicyTrainer final : public Trainer {
@@ -27,6 +35,8 @@ class PolicyTrainer final : public Trainer {
   ScoredBatch score(const std::vector<const Problem*>& problems, SampledBatch& sampled, std::map<std::string, double>& metrics);
   bool has_variance(const ScoredBatch& scores, size_t begin, size_t count) const;
   void collect_updates(std::map<std::string, double>& metrics);
+  double pass(Transformer& model, const Batch& micro, BackwardOptions options, std::map<std::string, Tally>& tallies,
+              const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const;
   void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);
 
   struct Impl;
