@@ -3,7 +3,13 @@
 // For loops of your own: everything of grpo/grpo.h, and what shows tensors.
 #include "grpo/algorithm/advantages.h"
 #include "grpo/algorithm/batch.h"
+#include "grpo/algorithm/correction.h"
+#include "grpo/algorithm/dpo.h"
+#include "grpo/algorithm/gae.h"
+#include "grpo/algorithm/kl.h"
 #include "grpo/algorithm/loss.h"
+#include "grpo/algorithm/policy_term.h"
+#include "grpo/algorithm/prime.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/grpo.h"
 #include "grpo/model/transformer.h"

@@ -5,112 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
-#include <string>
 
 #include "grpo/core/error.h"
+#include "tokens.h"
 
 namespace grpo {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kScaleEpsilon = 1e-4;    // added to a deviation before dividing, as TRL does
-constexpr double kRoundingSpread = 1e-6;  // rewards this close, relative to their size, are equal
-
-using Rows = std::vector<size_t>;
-using Values = std::vector<double>;
-
-/// Moments of the defined values among some rows.
-struct Moments {
-  double mean = kNan;
-  double std = kNan;    // with n − 1; NaN for fewer than two values, exactly 0 for equal ones
-  bool varied = false;  // at least two values, not all equal
-};
-
-Moments moments(const Values& values, const Rows& rows) {
-  double sum = 0, low = std::numeric_limits<double>::infinity(), high = -low, size = 0;
-  int64_t count = 0;
-  for (const size_t row : rows) {
-    const double value = values[row];
-    if (std::isnan(value)) continue;
-    ++count;
-    sum += value;
-    low = std::min(low, value);
-    high = std::max(high, value);
-    size = std::max(size, std::abs(value));
-  }
-  if (count == 0) return {};
-  const double mean = sum / static_cast<double>(count);
-  if (count == 1) return {.mean = mean};
-  if (high - low <= kRoundingSpread * size) return {.mean = mean, .std = 0.0};
-  double squares = 0;
-  for (const size_t row : rows) {
-    if (!std::isnan(values[row])) squares += (values[row] - mean) * (values[row] - mean);
-  }
-  return {.mean = mean, .std = std::sqrt(squares / static_cast<double>(count - 1)), .varied = true};
-}
-
-/// Rewards as plain numbers, checked against groups and weights.
-struct Scores {
-  Scores(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config);
-
-  std::vector<Values> functions;  // [F][B]
-  Values weights;                 // [F]
-  Values total;                   // [B] weighted sum, NaN where no function scored
-  std::vector<Rows> groups;       // rows of each group
-  Rows all;                       // every row
-
-  /// Σ_f weight · value(f, row) over the functions that scored the row; NaN where none did.
-  template <class Value>
-  Values weighted_sum(Value value) const {
-    Values sums(all.size(), kNan);
-    for (const size_t row : all) {
-      for (size_t f = 0; f < functions.size(); ++f) {
-        if (std::isnan(functions[f][row])) continue;
-        sums[row] = (std::isnan(sums[row]) ? 0.0 : sums[row]) + weights[f] * value(f, row);
-      }
-    }
-    return sums;
-  }
-};
-
-Scores::Scores(const at::Tensor& rewards, const std::vector<int64_t>& group_of, const AdvantageConfig& config) {
-  constexpr auto kWhere = "group_advantages";
-  GRPO_CHECK(rewards.defined() && (rewards.dim() == 1 || rewards.dim() == 2) && rewards.size(0) > 0, kWhere,
-             "expected rewards [B] or [B, F] with B > 0; got none of that shape");
-  const at::Tensor table = rewards.detach().to(at::kCPU, at::kDouble).reshape({rewards.size(0), -1}).contiguous();
-  const auto rows = static_cast<size_t>(table.size(0)), count = static_cast<size_t>(table.size(1));
-  GRPO_CHECK(group_of.size() == rows, kWhere,
-             "expected one group per row (" + std::to_string(rows) + "); got " + std::to_string(group_of.size()));
-  weights = config.reward_weights.empty() ? Values(count, 1.0) : config.reward_weights;
-  GRPO_CHECK(weights.size() == count, kWhere,
-             "expected one reward weight per function (" + std::to_string(count) + "); got " + std::to_string(weights.size()));
-  functions.assign(count, Values(rows));
-  std::map<int64_t, Rows> by_group;
-  for (size_t row = 0; row < rows; ++row) {
-    all.push_back(row);
-    by_group[group_of[row]].push_back(row);
-    for (size_t f = 0; f < count; ++f) {
-      functions[f][row] = table.const_data_ptr<double>()[row * count + f];
-      GRPO_CHECK(!std::isinf(functions[f][row]), kWhere, "expected finite rewards or NaN; got infinity in row " + std::to_string(row));
-    }
-  }
-  for (auto& [group, members] : by_group) groups.push_back(std::move(members));
-  total = weighted_sum([this](size_t f, size_t row) { return functions[f][row]; });
-}
-
-/// (value − mean) / divisor(group's moments) within each group; 0 in groups without variation, NaN where the value is.
-template <class Divisor>
-Values center(const Values& values, const std::vector<Rows>& groups, Divisor divisor) {
-  Values result(values.size(), 0.0);
-  for (const Rows& group : groups) {
-    const Moments group_moments = moments(values, group);
-    for (const size_t row : group) {
-      if (group_moments.varied) result[row] = (values[row] - group_moments.mean) / divisor(group_moments);
-    }
-  }
-  return result;
-}
 
 /// The weighted sum of the functions' z-scores within their groups.
 Values sum_of_z_scores(const Scores& scores) {
@@ -121,16 +23,19 @@ Values sum_of_z_scores(const Scores& scores) {
   return scores.weighted_sum([&](size_t f, size_t row) { return z[f][row]; });
 }
 
-Values advantages_of(const Scores& scores, const AdvantageConfig& config) {
-  if (config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum) {
-    Values sums = sum_of_z_scores(scores);
-    const Moments batch = moments(sums, scores.all);
-    // the mean over the batch is 0 in exact arithmetic (each group's z-scores sum to 0), so subtracting it would add rounding only
-    for (double& sum : sums) sum = batch.varied ? sum / (batch.std + kScaleEpsilon) : 0.0;
-    return sums;
-  }
-  const double batch_std = moments(scores.total, scores.all).std;
-  return center(scores.total, scores.groups, [&](const Moments& group) {
+/// values / (deviation over the batch + 1e-4). Their mean is 0 in exact arithmetic, since each group's is: subtracting it would only add
+/// rounding.
+Values divided_by_deviation(Values values, const Rows& rows) {
+  const Moments batch = moments(values, rows);
+  for (double& value : values) value = batch.varied ? value / (batch.std + kScaleEpsilon) : 0.0;
+  return values;
+}
+
+Values normalized_then_summed(const Scores& scores) { return divided_by_deviation(sum_of_z_scores(scores), scores.all); }
+
+Values group_relative(const Scores& scores, const Values& totals, const AdvantageConfig& config) {
+  const double batch_std = moments(totals, scores.all).std;
+  return center(totals, scores.groups, [&](const Moments& group) {
     switch (config.scale_rewards) {
       case ScaleRewards::kGroup:
         return group.std + kScaleEpsilon;
@@ -143,9 +48,22 @@ Values advantages_of(const Scores& scores, const AdvantageConfig& config) {
   });
 }
 
+/// r_i − mean of the others = n / (n − 1) · (r_i − mean of all n); NaN, which no deviation counts, where there are no others.
+Values leave_one_out(const Scores& scores, const Values& totals, const AdvantageConfig& config) {
+  Values advantages = center(totals, scores.groups, [](const Moments& group) { return (group.count - 1) / group.count; });
+  for (const Rows& group : scores.groups) {
+    const bool alone = moments(totals, group).count < 2;
+    for (const size_t row : group) {
+      if (alone || std::isnan(totals[row])) advantages[row] = kNan;
+    }
+  }
+  return config.normalize_advantages ? divided_by_deviation(std::move(advantages), scores.all) : advantages;
+}
+
 double fraction_without_deviation(const Scores& scores, const AdvantageConfig& config) {
   const bool then_sum = config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum;
-  if (then_sum || config.scale_rewards == ScaleRewards::kBatch) {
+  const bool by_batch = config.advantage_estimator == AdvantageEstimator::kGroup && config.scale_rewards == ScaleRewards::kBatch;
+  if (then_sum || by_batch) {
     return moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all).std == 0.0 ? 1.0 : 0.0;
   }
   size_t without = 0;
@@ -157,12 +75,31 @@ double fraction_without_deviation(const Scores& scores, const AdvantageConfig& c
 
 }  // namespace
 
+Values outcome_advantages(const Scores& scores, const Values& totals, const AdvantageConfig& config) {
+  switch (config.advantage_estimator) {
+    case AdvantageEstimator::kGroup:
+      if (config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum) return normalized_then_summed(scores);
+      return group_relative(scores, totals, config);
+    case AdvantageEstimator::kRloo:
+      return leave_one_out(scores, totals, config);
+    case AdvantageEstimator::kPassAtK:
+      return pass_at_k_advantages(totals, scores.groups, config);
+    case AdvantageEstimator::kReinforcePlusPlusBaseline:
+      return center(totals, scores.groups, [](const Moments&) { return 1.0; });
+    case AdvantageEstimator::kReinforcePlusPlus:
+    case AdvantageEstimator::kRemax:
+    case AdvantageEstimator::kProcessSupervision:
+      break;
+  }
+  fail("group_advantages", "expected an estimator of one advantage per completion; got one per token, see estimate_advantages");
+}
+
 at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) {
+  validate(config);
+  GRPO_CHECK(config.advantage_estimator != AdvantageEstimator::kReinforcePlusPlusBaseline, "group_advantages",
+             "expected an estimator without whitening over tokens; got reinforce_plus_plus_baseline, see estimate_advantages");
   const Scores scores(rewards, groups, config);
-  Values advantages = advantages_of(scores, config);
-  std::ranges::replace_if(
-      advantages, [](double value) { return std::isnan(value); }, 0.0);
-  return at::tensor(advantages, at::kDouble).to(at::kFloat);
+  return defined_or_zero(outcome_advantages(scores, clipped(scores.total, config), config));
 }
 
 RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) {

@@ -10,13 +10,14 @@
 #include <string>
 
 #include "grpo/core/error.h"
+#include "grpo/core/random.h"
 #include "packer.h"
 
 namespace grpo {
 namespace {
 
-constexpr at::Tensor Batch::*kPairTensors[] = {&Batch::advantages, &Batch::mask, &Batch::old_logprobs, &Batch::ref_logprobs,
-                                               &Batch::sampling_logprobs};
+constexpr at::Tensor Batch::*kPairTensors[] = {&Batch::advantages,        &Batch::mask, &Batch::old_logprobs, &Batch::ref_logprobs,
+                                               &Batch::sampling_logprobs, &Batch::draws};
 
 at::Tensor to_tensor(const std::vector<float>& values) { return at::tensor(values, at::kFloat); }
 
@@ -34,29 +35,48 @@ void check(const Rollout& rollout, const Rollout& first_of_group) {
                  std::to_string(rollout.logprobs.size()) + " in " + name_of(rollout));
 }
 
+/// One number for each id of the rollout, drawn apart from those that sampled it.
+void append_draws(std::vector<float>& draws, const Rollout& rollout, const BatchOptions::DrawKey& key) {
+  const SampleKey sample{.seed = ~key.seed,
+                         .step = key.step,
+                         .problem = static_cast<uint64_t>(rollout.problem),
+                         .sample = static_cast<uint32_t>(rollout.sample)};
+  for (uint32_t position = 0; position < rollout.ids.size(); ++position) draws.push_back(sample_uniform(sample, position));
+}
+
+/// Advantages [B] or [M] as [M].
+at::Tensor per_pair(const at::Tensor& advantages, const Batch& batch) {
+  const int64_t count = batch.num_samples(), pairs = batch.num_pairs();
+  GRPO_CHECK(advantages.dim() == 1 && (advantages.size(0) == count || advantages.size(0) == pairs), "make_batch",
+             "expected advantages [" + std::to_string(count) + "], one per rollout, or [" + std::to_string(pairs) + "], one per id; got " +
+                 std::to_string(advantages.numel()));
+  if (advantages.size(0) == pairs) return advantages.to(at::kFloat);
+  return advantages.to(at::kFloat).index_select(0, at::tensor(batch.samples).to(advantages.device()));
+}
+
 }  // namespace
 
 Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) {
   GRPO_CHECK(!rollouts.empty(), "make_batch", "expected at least one rollout; got none");
-  const auto count = static_cast<int64_t>(rollouts.size());
-  GRPO_CHECK(!advantages.defined() || (advantages.dim() == 1 && advantages.size(0) == count), "make_batch",
-             "expected advantages [" + std::to_string(count) + "], one per rollout; got " + std::to_string(advantages.numel()));
   Batch batch;
   Packer packer(batch);
-  std::vector<float> mask, sampling;
+  std::vector<float> mask, sampling, draws;
   const bool sampled = std::ranges::none_of(rollouts, [](const Rollout& rollout) { return rollout.logprobs.empty(); });
   const Rollout* first = &rollouts.front();
   for (const Rollout& rollout : rollouts) {
     if (rollout.group != first->group) first = &rollout;
     check(rollout, *first);
     packer.add(rollout.group, rollout.prompt_ids, rollout.ids);
+    batch.versions.push_back(rollout.policy_version);
     const bool masked = options.mask_truncated_completions && rollout.finish == FinishReason::kLength;
     mask.resize(mask.size() + rollout.ids.size(), masked ? 0.0F : 1.0F);
     if (sampled) sampling.insert(sampling.end(), rollout.logprobs.begin(), rollout.logprobs.end());
+    if (options.draw_key) append_draws(draws, rollout, *options.draw_key);
   }
   batch.mask = to_tensor(mask);
   if (sampled) batch.sampling_logprobs = to_tensor(sampling);
-  if (advantages.defined()) batch.advantages = advantages.to(at::kFloat).index_select(0, at::tensor(batch.samples).to(advantages.device()));
+  if (options.draw_key) batch.draws = to_tensor(draws);
+  if (advantages.defined()) batch.advantages = per_pair(advantages, batch);
   return batch;
 }
 
@@ -80,6 +100,7 @@ Batch Batch::select(std::vector<int64_t> chosen) const {
   for (const int64_t sample : chosen) {
     const auto number = static_cast<size_t>(sample);
     const Segment& completion = completions[number];
+    if (!versions.empty()) part.versions.push_back(versions[number]);
     packer.add(groups[number], ids(completion.prefix_begin, completion.prefix_end), ids(completion.begin, completion.end));
     for (int64_t pair = first_pair[number]; pair < first_pair[number + 1]; ++pair) pairs.push_back(pair);
   }

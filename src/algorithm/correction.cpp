@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <string>
 
 #include "grpo/core/error.h"
 #include "pairs.h"
@@ -10,20 +11,65 @@
 
 namespace grpo {
 
-at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
+namespace {
+
+/// old − sampling of each pair, 0 outside the mask and where the sampler's is unknown; detached.
+at::Tensor sampler_log_ratio(const at::Tensor& old_logprobs, const Batch& batch, const Pairs& pairs) {
   GRPO_CHECK(batch.sampling_logprobs.defined() && old_logprobs.sizes() == batch.sampling_logprobs.sizes(), "importance_sampling_ratio",
              "expected log-probs of the sampler, one for each of the policy's; got none or another number");
   const at::TensorOptions options = old_logprobs.options();
-  const Pairs pairs(batch, options);
-  const auto mode = config.importance_sampling_mode;
   const at::Tensor sampling = batch.sampling_logprobs.to(options);
-  at::Tensor log_ratio = pairs.keep(at::where(sampling.isnan(), at::zeros({}, options), old_logprobs.detach() - sampling));
+  return pairs.keep(at::where(sampling.isnan(), at::zeros({}, options), old_logprobs.detach() - sampling));
+}
+
+}  // namespace
+
+at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
+  const Pairs pairs(batch, old_logprobs.options());
+  const auto mode = config.importance_sampling_mode;
+  at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs);
   if (is_sequence_mode(mode)) log_ratio = pairs.sum(log_ratio);
   const at::Tensor ratio = log_ratio.clamp(-kMaxLogRatio, kMaxLogRatio).exp();
   const double low = config.importance_sampling_clip_min.value_or(0.0);
   const double high = config.importance_sampling_clip_max.value_or(std::numeric_limits<double>::infinity());
   const bool truncate = mode == CorrectionMode::kTokenTruncate || mode == CorrectionMode::kSequenceTruncate;
   return truncate ? ratio.clamp(low, high) : ratio.masked_fill((ratio < low).logical_or(ratio > high), 0);
+}
+
+at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
+  const Pairs pairs(batch, old_logprobs.options());
+  const at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs).clamp(-kMaxLogRatio, kMaxLogRatio);
+  const double high = config.rejection_max.value_or(std::numeric_limits<double>::infinity());
+  const auto accepted = [&]() -> at::Tensor {
+    switch (config.rejection_mode) {
+      case RejectionMode::kGeometric: {
+        const at::Tensor ratio = pairs.loss_mean(log_ratio).exp();
+        return (ratio >= config.rejection_min.value_or(0.0)).logical_and(ratio <= high);
+      }
+      case RejectionMode::kK1:
+        return pairs.loss_mean(log_ratio).abs() <= high;
+      case RejectionMode::kK3:
+        return pairs.loss_mean(log_ratio.expm1() - log_ratio) <= high;
+      case RejectionMode::kNone:
+        break;
+    }
+    fail("acceptance", "expected rejection_mode geometric, k1 or k3; got none");
+  };
+  return accepted().to(old_logprobs.scalar_type());
+}
+
+std::vector<int64_t> fresh_samples(const Batch& batch, int64_t policy_version, int64_t max_staleness) {
+  constexpr auto kWhere = "fresh_samples";
+  GRPO_CHECK(static_cast<int64_t>(batch.versions.size()) == batch.num_samples(), kWhere,
+             "expected a version for each sequence; got others");
+  GRPO_CHECK(max_staleness >= 0, kWhere, "expected max_staleness of 0 or more; got " + std::to_string(max_staleness));
+  std::vector<int64_t> fresh;
+  for (int64_t sample = 0; sample < batch.num_samples(); ++sample) {
+    const int64_t age = policy_version - batch.versions[static_cast<size_t>(sample)];
+    GRPO_CHECK(age >= 0, kWhere, "expected versions up to " + std::to_string(policy_version) + "; got a newer one");
+    if (age <= max_staleness) fresh.push_back(sample);
+  }
+  return fresh;
 }
 
 }  // namespace grpo

@@ -18,7 +18,7 @@ namespace {
 constexpr auto kWhere = "policy_loss";
 
 void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const Batch& batch, const LossNormalizer& normalizer,
-                  const LossConfig& config) {
+                  const LossConfig& config, const PolicyTerm* custom) {
   validate(config);
   const int64_t count = batch.num_pairs();
   const auto fits = [&](const at::Tensor& tensor) {
@@ -34,11 +34,17 @@ void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const B
   require(fits(batch.mask), "a mask");
   require(!batch.old_logprobs.defined() || fits(batch.old_logprobs), "old log-probs");
   require(!batch.sampling_logprobs.defined() || fits(batch.sampling_logprobs), "sampling log-probs");
-  require(config.beta == 0.0 || fits(batch.ref_logprobs), "reference log-probs, as beta is not 0,");
+  require(config.beta == 0.0 || config.use_kl_in_reward || fits(batch.ref_logprobs), "reference log-probs, as beta is not 0,");
   const bool select_entropy = config.top_entropy_quantile < 1.0;
   require((entropy.defined() || (!select_entropy && config.entropy_coef == 0.0 && !config.use_adaptive_entropy)) &&
               (!entropy.defined() || fits(entropy)),
           "entropies");
+  const Surrogate surrogate = loss_row(config.loss_type).surrogate;
+  GRPO_CHECK(!needs_covariance(surrogate) || normalizer.covariance, kWhere,
+             "expected LossNormalizer::covariance with loss_type clip_cov and kl_cov; got none (see set_covariance)");
+  require(surrogate != Surrogate::kClipCov || fits(batch.draws), "draws, as loss_type is clip_cov,");
+  GRPO_CHECK(config.custom_loss.empty() == (custom == nullptr), kWhere,
+             "expected a policy term for custom_loss '" + config.custom_loss + "', and none without; got the contrary");
   GRPO_CHECK(!select_entropy || normalizer.entropy_threshold, kWhere,
              "expected LossNormalizer::entropy_threshold, as top_entropy_quantile is below 1; got none (see set_entropy_threshold)");
 }
@@ -85,53 +91,64 @@ void add_sampling_metrics(const SurrogateInput& in, const Batch& batch, const at
 
 /// Everything the surrogates read, in the log-probs' dtype and 0 outside the mask.
 SurrogateInput surrogate_input(const Pairs& pairs, const at::Tensor& logprobs, const at::Tensor& old, const Batch& batch,
-                               const LossConfig& config) {
+                               const LossNormalizer& normalizer, const LossConfig& config) {
   const at::Tensor log_ratio = logprobs - old;
-  const bool by_sequence = config.importance_sampling_level == ImportanceSamplingLevel::kSequence;
-  const at::Tensor level = by_sequence ? pairs.spread(pairs.loss_mean(log_ratio)) : log_ratio;
   const bool corrected = config.importance_sampling_correction && batch.sampling_logprobs.defined();
-  return {.pairs = pairs,
-          .config = config,
-          .logprobs = logprobs,
-          .log_ratio = log_ratio,
-          .ratio = level.clamp(-kMaxLogRatio, kMaxLogRatio).exp(),
-          .advantages = pairs.keep(batch.advantages),
-          .sampler_ratio = corrected ? importance_sampling_ratio(old, batch, config) : at::Tensor()};
+  return {{.config = config,
+           .logprobs = logprobs,
+           .log_ratio = log_ratio,
+           .ratio = ratio_at(config.importance_sampling_level, log_ratio, pairs),
+           .advantages = pairs.keep(batch.advantages),
+           .mask = pairs.mask()},
+          pairs,
+          normalizer,
+          corrected ? importance_sampling_ratio(old, batch, config) : at::Tensor(),
+          batch.draws};
 }
 
-/// Masks, sampler ratio and KL around the surrogate; `kept` [M] marks the tokens that the entropy quantile keeps.
-at::Tensor pair_losses(const SurrogateInput& in, const LossRow& row, const Batch& batch, const at::Tensor& old, const at::Tensor& kept,
-                       MetricList& metrics) {
-  at::Tensor loss = surrogate_loss(row.surrogate, in, metrics);
+/// What the KL to the reference adds to each pair.
+at::Tensor kl_losses(const SurrogateInput& in, const Batch& batch, MetricList& metrics) {
+  at::Tensor kl = kl_estimate(in.config.kl_estimator, in.logprobs, in.pairs.keep(batch.ref_logprobs));
+  if (in.config.use_bias_correction_kl) kl = kl * in.ratio;
+  metrics.add("kl", Tally::Kind::kMean, {kl, in.pairs.in_loss()});
+  return in.config.beta * kl;
+}
+
+/// Masks, sampler ratio and KL around the policy term; `kept` [M] marks the tokens that the entropy quantile keeps.
+at::Tensor pair_losses(const SurrogateInput& in, const PolicyTerm* custom, const Batch& batch, const at::Tensor& old,
+                       const at::Tensor& kept, MetricList& metrics) {
+  const Surrogate surrogate = loss_row(in.config.loss_type).surrogate;
+  at::Tensor loss = custom != nullptr ? custom->loss(in) : surrogate_loss(surrogate, in, metrics);
+  GRPO_CHECK(loss.sizes() == in.mask.sizes(), kWhere, "expected a policy term of one number per pair; got another shape");
   if (in.config.off_policy_mask_threshold) loss = loss * off_policy_mask(in, batch, old);
+  if (in.config.rejection_mode != RejectionMode::kNone && batch.sampling_logprobs.defined()) {
+    const at::Tensor accepted = acceptance(old, batch, in.config);
+    metrics.add("sampling/rejected", Tally::Kind::kMean, {1 - accepted, at::ones_like(accepted, at::kBool)});
+    loss = loss * in.pairs.spread(accepted);
+  }
   if (in.config.top_entropy_quantile < 1.0) loss = loss * kept;
-  if (in.sampler_ratio.defined() && row.surrogate != Surrogate::kVespo) {  // vespo has it in its own weight
+  if (in.sampler_ratio.defined() && surrogate != Surrogate::kVespo) {  // vespo has it in its own weight
     loss = loss * (is_sequence_mode(in.config.importance_sampling_mode) ? in.pairs.spread(in.sampler_ratio) : in.sampler_ratio);
   }
-  if (in.config.beta != 0.0) {
-    at::Tensor kl = kl_estimate(in.config.kl_estimator, in.logprobs, in.pairs.keep(batch.ref_logprobs));
-    if (in.config.use_bias_correction_kl) kl = kl * in.ratio;
-    metrics.add("kl", Tally::Kind::kMean, {kl, in.pairs.in_loss()});
-    loss = loss + in.config.beta * kl;
-  }
+  if (in.config.beta != 0.0 && !in.config.use_kl_in_reward) loss = loss + kl_losses(in, batch, metrics);
   return loss;
 }
 
 }  // namespace
 
 LossOutput policy_loss(const at::Tensor& logprobs, const at::Tensor& entropy, const Batch& batch, const LossNormalizer& normalizer,
-                       const LossConfig& config) {
-  check_inputs(logprobs, entropy, batch, normalizer, config);
+                       const LossConfig& config, const PolicyTerm* custom) {
+  check_inputs(logprobs, entropy, batch, normalizer, config, custom);
   const LossRow& row = loss_row(config.loss_type);
   const Pairs pairs(batch, logprobs.options());
   MetricList metrics;
   const at::Tensor current = pairs.keep(logprobs);
   const at::Tensor old = batch.old_logprobs.defined() ? pairs.keep(batch.old_logprobs) : current.detach();
-  const SurrogateInput input = surrogate_input(pairs, current, old, batch, config);
+  const SurrogateInput input = surrogate_input(pairs, current, old, batch, normalizer, config);
   at::Tensor kept = pairs.mask();
   if (config.top_entropy_quantile < 1.0) kept = kept * (entropy.detach() >= *normalizer.entropy_threshold);
 
-  at::Tensor loss = (pair_losses(input, row, batch, old, kept, metrics) * token_weights(pairs, normalizer, row)).sum();
+  at::Tensor loss = (pair_losses(input, custom, batch, old, kept, metrics) * token_weights(pairs, normalizer, row)).sum();
   if (batch.sampling_logprobs.defined()) add_sampling_metrics(input, batch, old, metrics);
   if (entropy.defined()) metrics.add("entropy", Tally::Kind::kMean, {entropy, pairs.in_loss()});
   if (config.entropy_coef != 0.0 || config.use_adaptive_entropy) {

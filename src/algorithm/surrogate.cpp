@@ -12,7 +12,7 @@ namespace {
 void add_clip_metrics(const SurrogateInput& in, const at::Tensor& low, const at::Tensor& high, MetricList& metrics) {
   const auto level = in.config.importance_sampling_level;
   const auto by_sequence = [&](const at::Tensor& values) -> Chosen {
-    if (level == ImportanceSamplingLevel::kSequence) return at_level(in.pairs, values, level);
+    if (level != ImportanceSamplingLevel::kToken) return at_level(in.pairs, values, level);
     return {in.pairs.loss_mean(values), in.pairs.loss_lengths() > 0};
   };
   metrics.add("clip_ratio/low_mean", Tally::Kind::kMean, at_level(in.pairs, low, level));
@@ -22,13 +22,14 @@ void add_clip_metrics(const SurrogateInput& in, const at::Tensor& low, const at:
   metrics.add("clip_ratio/region_mean", Tally::Kind::kMean, at_level(in.pairs, low + high, level));
 }
 
+at::Tensor to_numbers(const at::Tensor& flags, const at::Tensor& like) { return flags.to(like.scalar_type()); }
+
 /// −min(min(r, delta) A, clip(r, 1 − epsilon, 1 + epsilon_high) A): PPO (arXiv 1707.06347) with separate bounds (DAPO, arXiv 2503.14476).
 at::Tensor clip_loss(const SurrogateInput& in, MetricList& metrics) {
   const double lower = 1 - in.config.epsilon, upper = 1 + in.config.epsilon_high.value_or(in.config.epsilon);
   const at::Tensor ratio = in.config.delta ? in.ratio.clamp_max(*in.config.delta) : in.ratio;
-  const at::Tensor bounded = ratio.detach();
-  const auto both = [&](const at::Tensor& a, const at::Tensor& b) { return a.logical_and(b).to(ratio.scalar_type()); };
-  add_clip_metrics(in, both(bounded < lower, in.advantages < 0), both(bounded > upper, in.advantages > 0), metrics);
+  const ClippedTokens clipped = clipped_tokens(ratio, in.advantages, in.config);
+  add_clip_metrics(in, to_numbers(clipped.low, ratio), to_numbers(clipped.high, ratio), metrics);
   return -at::minimum(ratio * in.advantages, in.ratio.clamp(lower, upper) * in.advantages);
 }
 
@@ -69,7 +70,69 @@ at::Tensor vespo_loss(const SurrogateInput& in, MetricList& metrics) {
   return -phi * in.advantages * in.logprobs;
 }
 
+/// −s A, s = exp(mean of c over the sequence's tokens in the loss), c = min(d, clamp(d, −epsilon, epsilon_high)) where A > 0, else the same
+/// with max, d = log-ratio (GMPO, arXiv 2507.20673): clipped before averaging, so one token cannot take the sequence out.
+at::Tensor gmpo_loss(const SurrogateInput& in, MetricList& metrics) {
+  const at::Tensor bounded = in.log_ratio.clamp(-in.config.epsilon, in.config.epsilon_high.value_or(in.config.epsilon));
+  const at::Tensor clipped = at::where(in.advantages > 0, at::minimum(in.log_ratio, bounded), at::maximum(in.log_ratio, bounded));
+  const auto held = [&](const at::Tensor& side) {
+    return to_numbers(side.logical_and(clipped.detach() != in.log_ratio.detach()), in.ratio);
+  };
+  add_clip_metrics(in, held(in.advantages <= 0), held(in.advantages > 0), metrics);
+  return -ratio_at(ImportanceSamplingLevel::kSequence, clipped, in.pairs) * in.advantages;
+}
+
+/// −A log p (Williams 1992).
+at::Tensor reinforce_loss(const SurrogateInput& in) { return -in.advantages * in.logprobs; }
+
+/// The clipped term without the tokens drawn by clip_cov (arXiv 2505.22617): not clipped already, covariance between the bounds,
+/// and drawn at or below the threshold that gives the step its number.
+at::Tensor clip_cov_loss(const SurrogateInput& in, MetricList& metrics) {
+  const LossNormalizer::Covariance& statistics = *in.normalizer.covariance;
+  const at::Tensor covariance = token_covariance(in.advantages, in.logprobs, statistics);
+  const ClippedTokens clipped = clipped_tokens(in.ratio, in.advantages, in.config);
+  const at::Tensor dropped = (covariance > in.config.clip_cov_min)
+                                 .logical_and(covariance < in.config.clip_cov_max)
+                                 .logical_and(in.draws <= statistics.threshold)
+                                 .logical_and(clipped.low.logical_or(clipped.high).logical_not());
+  metrics.add("clip_cov_ratio", Tally::Kind::kMean, {to_numbers(dropped, in.ratio), in.pairs.in_loss()});
+  return clip_loss(in, metrics) * dropped.logical_not();
+}
+
+/// −r A, + kl_cov_coef |log r| on the tokens of highest covariance (arXiv 2505.22617).
+at::Tensor kl_cov_loss(const SurrogateInput& in, MetricList& metrics) {
+  const LossNormalizer::Covariance& statistics = *in.normalizer.covariance;
+  const at::Tensor held = token_covariance(in.advantages, in.logprobs, statistics) >= statistics.threshold;
+  metrics.add("kl_cov_ratio", Tally::Kind::kMean, {to_numbers(held, in.ratio), in.pairs.in_loss()});
+  return -in.ratio * in.advantages + in.config.kl_cov_coef * in.log_ratio.abs() * held;
+}
+
 }  // namespace
+
+at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const Pairs& pairs) {
+  const auto bounded_exp = [](const at::Tensor& values) { return values.clamp(-kMaxLogRatio, kMaxLogRatio).exp(); };
+  switch (level) {
+    case ImportanceSamplingLevel::kToken:
+      return bounded_exp(log_ratio);
+    case ImportanceSamplingLevel::kSequence:
+      return bounded_exp(pairs.spread(pairs.loss_mean(log_ratio)));
+    case ImportanceSamplingLevel::kSequenceToken:
+      return bounded_exp(pairs.spread(pairs.loss_mean(log_ratio.detach())) + (log_ratio - log_ratio.detach()));
+    case ImportanceSamplingLevel::kSequenceSum:
+      return bounded_exp(pairs.spread(pairs.sum(log_ratio)));
+  }
+  fail("policy_loss", "expected a known importance_sampling_level; got another value");
+}
+
+ClippedTokens clipped_tokens(const at::Tensor& ratio, const at::Tensor& advantages, const LossConfig& config) {
+  const at::Tensor bounded = ratio.detach();
+  return {.low = (bounded < 1 - config.epsilon).logical_and(advantages < 0),
+          .high = (bounded > 1 + config.epsilon_high.value_or(config.epsilon)).logical_and(advantages > 0)};
+}
+
+at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const LossNormalizer::Covariance& statistics) {
+  return (advantages - statistics.advantage_mean) * (logprobs.detach() - statistics.logprob_mean);
+}
 
 at::Tensor surrogate_loss(Surrogate surrogate, const SurrogateInput& input, MetricList& metrics) {
   switch (surrogate) {
@@ -81,6 +144,14 @@ at::Tensor surrogate_loss(Surrogate surrogate, const SurrogateInput& input, Metr
       return sapo_loss(input);
     case Surrogate::kVespo:
       return vespo_loss(input, metrics);
+    case Surrogate::kGmpo:
+      return gmpo_loss(input, metrics);
+    case Surrogate::kReinforce:
+      return reinforce_loss(input);
+    case Surrogate::kClipCov:
+      return clip_cov_loss(input, metrics);
+    case Surrogate::kKlCov:
+      return kl_cov_loss(input, metrics);
   }
   fail("surrogate_loss", "expected a known surrogate; got another value");
 }

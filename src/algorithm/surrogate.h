@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "grpo/algorithm/config.h"
+#include "grpo/algorithm/loss.h"
+#include "grpo/algorithm/policy_term.h"
 #include "metric_list.h"
 #include "pairs.h"
 
@@ -15,16 +17,25 @@ inline bool is_sequence_mode(CorrectionMode mode) {
   return mode == CorrectionMode::kSequenceTruncate || mode == CorrectionMode::kSequenceMask;
 }
 
-/// What a surrogate is made of; all [M] and 0 outside the mask.
-struct SurrogateInput {
+/// What a built-in surrogate is made of.
+struct SurrogateInput : PolicyTermInput {
   const Pairs& pairs;
-  const LossConfig& config;
-  at::Tensor logprobs;
-  at::Tensor log_ratio;  // per token, logprob − old
-  at::Tensor ratio;      // at the config's level
-  at::Tensor advantages;
+  const LossNormalizer& normalizer;
   at::Tensor sampler_ratio;  // [M] or [S]; undefined without correction
+  at::Tensor draws;          // [M] as the batch has them
 };
+
+/// The ratio at a level from the tokens' log-ratios [M], which are 0 outside the mask. Grad: through log_ratio.
+at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const Pairs& pairs);
+
+/// Whether PPO's clip holds the token: [M] bool, below at 1 − epsilon for negative, above at 1 + epsilon_high for positive advantages.
+struct ClippedTokens {
+  at::Tensor low, high;
+};
+ClippedTokens clipped_tokens(const at::Tensor& ratio, const at::Tensor& advantages, const LossConfig& config);
+
+/// (A − mean A) (log p − mean log p) of each token (arXiv 2505.22617), detached, [M].
+at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const LossNormalizer::Covariance& statistics);
 
 /// The policy term of each pair, [M], before masks, sampler ratio and KL; adds the surrogate's metrics. Grad: through logprobs.
 at::Tensor surrogate_loss(Surrogate surrogate, const SurrogateInput& input, MetricList& metrics);

@@ -25,10 +25,11 @@ void print_info() {
   std::cout << answer.dump() << "\n";
 }
 
-/// configs/README.md: every option of `grpo train` and `grpo sft`, from the code.
+/// configs/README.md: every option of `grpo train` and `grpo sft` and every objective, from the code.
 void print_options() {
   std::cout << "# Options\n\nWritten by `grpo info --options`; a test compares. Short names (TRL's flat keys) stand at the end.\n\n"
-            << markdown_reference<Config>() << "\n## Short names\n\n| short | option |\n|---|---|\n";
+            << markdown_reference<Config>() << "\n## Objectives\n\n"
+            << objective_reference() << "\n## Short names\n\n| short | option |\n|---|---|\n";
   for (const auto& [name, target] : config_aliases()) std::cout << "| `" << name << "` | `" << target << "` |\n";
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "grpo/algorithm/adaptive_entropy.h"
+#include "grpo/algorithm/adaptive_kl.h"
+#include "grpo/algorithm/policy_term.h"
 #include "trainer/objective.h"
 #include "trainer/reference.h"
 
@@ -10,7 +12,8 @@ namespace grpo {
 /// build on. Where beta > 0 there is a reference policy; with several updates per rollout old log-probs are noted.
 class GrpoObjective : public Objective {
  public:
-  explicit GrpoObjective(const ObjectiveContext& context);
+  /// `needs_reference`: there is one with beta 0 too.
+  explicit GrpoObjective(const ObjectiveContext& context, bool needs_reference = false);
 
   Batch prepare(const SampledBatch& sampled, const ScoredBatch& scores, std::map<std::string, double>& metrics) override;
   LossNormalizer normalizer(const Batch& share, int64_t micro_batches) override;
@@ -23,19 +26,29 @@ class GrpoObjective : public Objective {
  protected:
   /// Fills batch.advantages; log-probs of the sampling policy and of the reference are there already, where they are needed.
   virtual void add_advantages(Batch& batch, const SampledBatch& sampled, const ScoredBatch& scores, std::map<std::string, double>& metrics);
-  double temperature() const { return config_.rollout.sampling.temperature; }
+  /// The weighted sum of each sample's rewards, [S] float64; NaN where none is defined.
+  at::Tensor weighted_rewards(const ScoredBatch& scores) const;
+  /// What the tokens' rewards have beside the outcome, [M]: −beta · KL where the config puts it there; else undefined.
+  at::Tensor token_rewards(const Batch& batch, std::map<std::string, double>& metrics) const;
+  BatchOptions batch_options();
+  double temperature() const { return temperature_; }
   int64_t max_tokens() const { return config_.trainer.max_tokens; }
 
   Transformer& policy_;
   Config config_;
   Communicator& communicator_;
+  ReferencePolicy reference_;
 
  private:
-  at::Tensor entropies_in_loss(const Batch& share);
+  void add_statistics(LossNormalizer& normalizer, const Batch& share);
 
+  const double& temperature_;
   bool needs_old_;
   AdaptiveEntropy adaptive_entropy_;
-  ReferencePolicy reference_;
+  AdaptiveKl adaptive_kl_;
+  std::unique_ptr<PolicyTerm> custom_loss_;
+  double sequences_ = 0;   // of the last optimiser step, over all ranks
+  uint64_t rollouts_ = 0;  // prepared so far
 };
 
 /// The groups of rollouts, and rewards by function, [S, F] float64.

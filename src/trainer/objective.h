@@ -12,6 +12,7 @@
 #include "grpo/reward/score.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/evaluation.h"
+#include "grpo/trainer/registry.h"
 #include "trainer/side_models.h"
 
 namespace grpo {
@@ -22,6 +23,8 @@ struct ObjectiveContext {
   const Config& config;
   int64_t updates_per_rollout;
   Communicator& communicator;
+  const LossRegistry& losses;  // that custom_loss names
+  const double& temperature;   // of the rollout that is trained on
 };
 
 /// What is optimised: GRPO and its relatives, each one word in the config.

@@ -6,9 +6,9 @@
 
 namespace grpo {
 
-ReferencePolicy::ReferencePolicy(Transformer& policy, const AlgorithmSection& config)
+ReferencePolicy::ReferencePolicy(Transformer& policy, const AlgorithmSection& config, bool needed)
     : policy_(policy),
-      present_(config.loss.beta > 0.0),
+      present_(needed || config.loss.beta > 0.0),
       moves_(present_ && config.sync_ref_model),
       alpha_(config.ref_model_mixup_alpha),
       every_(config.ref_model_sync_steps) {

@@ -14,7 +14,8 @@ namespace grpo {
 /// (TR-DPO, Gorbatovski et al., 2404.09656, eq. 4; alpha 1 is the hard update, and DeepSeek-R1's every 400 steps).
 class ReferencePolicy {
  public:
-  ReferencePolicy(Transformer& policy, const AlgorithmSection& config);
+  /// `needed`: there is one with beta 0 too.
+  ReferencePolicy(Transformer& policy, const AlgorithmSection& config, bool needed = false);
 
   bool present() const { return present_; }
   /// Its log-probs for a batch that all ranks have, [M]. Every rank calls it.

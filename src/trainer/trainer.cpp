@@ -49,6 +49,7 @@ std::string key_figures(const TrainReport& report) {
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
   validate(config_, command);
+  if (const auto estimator = estimator_of(config_.algorithm.objective)) config_.algorithm.advantage.advantage_estimator = *estimator;
   keep_freed_memory();
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {

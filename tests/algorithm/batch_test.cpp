@@ -89,6 +89,22 @@ TEST(MakeBatch, EveryIdIsPredictedFromWhatStandsBeforeIt) {
   EXPECT_EQ(pair, pairs.size());
 }
 
+// Oracle: the rollouts' own keys. A token's draw depends on its problem, sample, position and step, not on where it lies; advantages may
+// be given per id.
+TEST(MakeBatch, DrawsAndAdvantagesOfTokens) {
+  auto rollouts = make_rollouts({3, 1, 4}, 3);
+  for (auto& rollout : rollouts) rollout.problem = 7;
+  const auto draws = [&](uint64_t step) { return make_batch(rollouts, {}, {.draw_key = {{.seed = 5, .step = step}}}).draws; };
+  const at::Tensor first = draws(1);
+  EXPECT_TRUE(first.ge(0).logical_and(first.lt(1)).all().item<bool>());
+  EXPECT_TRUE(first.equal(draws(1)));
+  EXPECT_TRUE(first.ne(draws(2)).all().item<bool>());
+  std::swap(rollouts[0], rollouts[2]);
+  EXPECT_TRUE(draws(1).narrow(0, 0, 4).equal(first.narrow(0, 4, 4)));
+  EXPECT_FALSE(make_batch(rollouts, {}).draws.defined());
+  EXPECT_TRUE(make_batch(rollouts, at::arange(8, at::kFloat)).advantages.equal(at::arange(8, at::kFloat)));
+}
+
 TEST(MakeBatch, BadRolloutsAreRefused) {
   const auto good = make_rollouts({2, 2}, 2);
   const at::Tensor advantages = at::zeros({2});
@@ -178,7 +194,7 @@ TEST(Batch, MovesItsTensors) {
   const Batch batch = random_batch({3, 1}, 2);
   const Batch moved = batch.to(at::kMeta);
   EXPECT_TRUE(moved.mask.is_meta() && moved.advantages.is_meta() && moved.old_logprobs.is_meta() && moved.ref_logprobs.is_meta() &&
-              moved.sampling_logprobs.is_meta());
+              moved.draws.is_meta() && moved.sampling_logprobs.is_meta());
   EXPECT_EQ(moved.tokens, batch.tokens);
 }
 

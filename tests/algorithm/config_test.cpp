@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 #include <string>
 
 #include "grpo/algorithm/adaptive_entropy.h"
+#include "grpo/algorithm/adaptive_kl.h"
 #include "grpo/algorithm/tally.h"
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
@@ -39,6 +41,91 @@ TEST(LossConfigValidate, NamesEveryContradiction) {
   two_faults.importance_sampling_clip_min = 3.0;
   EXPECT_NE(refusal(two_faults).find("delta"), std::string::npos);
   EXPECT_NE(refusal(two_faults).find("clip_min"), std::string::npos);
+}
+
+TEST(LossConfigValidate, NamesIllegalPairs) {
+  using grpo::ImportanceSamplingLevel;
+  using grpo::KlEstimator;
+  using grpo::LossType;
+  using grpo::RejectionMode;
+  const auto names = [](const LossConfig& config, const char* word) {
+    EXPECT_NE(refusal(config).find(word), std::string::npos) << word << ": " << refusal(config);
+  };
+  for (const auto type : {LossType::kGmpo, LossType::kReinforce, LossType::kClipCov, LossType::kKlCov}) {
+    names({.loss_type = type, .importance_sampling_level = ImportanceSamplingLevel::kSequence}, "importance_sampling_level");
+    names({.loss_type = type, .delta = 2.0}, "delta");
+    names({.loss_type = type, .custom_loss = "own"}, "custom_loss");
+    EXPECT_EQ(refusal({.loss_type = type}), "");
+  }
+  EXPECT_EQ(refusal({.loss_type = LossType::kPpo, .importance_sampling_level = ImportanceSamplingLevel::kSequenceToken, .delta = 2}), "");
+  for (const auto estimator : {KlEstimator::kAbs, KlEstimator::kK1Plus, KlEstimator::kK3Plus}) {
+    names({.beta = 0.1, .kl_estimator = estimator}, "use_bias_correction_kl");
+    EXPECT_EQ(refusal({.beta = 0.1, .kl_estimator = estimator, .use_bias_correction_kl = false}), "");
+    names({.beta = 0.1, .kl_estimator = estimator, .use_kl_in_reward = true}, "kl_estimator k1");
+  }
+  EXPECT_EQ(refusal({.beta = 0.1, .kl_estimator = KlEstimator::kK1, .use_bias_correction_kl = false, .use_kl_in_reward = true}), "");
+  names({.use_adaptive_kl = true}, "beta above 0");
+  names({.custom_loss_options = {{"a", "1"}}}, "expected custom_loss");
+  names({.clip_cov_min = 5, .clip_cov_max = 1}, "clip_cov_min");
+  LossConfig rejection{.rejection_mode = RejectionMode::kK3};
+  names(rejection, "rejection_max");
+  rejection.rejection_max = 0.01;
+  EXPECT_EQ(refusal(rejection), "");
+  rejection.rejection_min = 0.9;
+  names(rejection, "geometric");
+  rejection.rejection_mode = RejectionMode::kGeometric;
+  names(rejection, "rejection_min < rejection_max");
+}
+
+TEST(AdvantageConfigValidate, NamesIllegalPairs) {
+  using grpo::AdvantageConfig;
+  using grpo::AdvantageEstimator;
+  using grpo::RewardAggregation;
+  const auto refuses = [](const AdvantageConfig& config, const char* word) {
+    try {
+      grpo::validate(config);
+      ADD_FAILURE() << "accepted; expected a fault about " << word;
+    } catch (const grpo::Error& error) {
+      EXPECT_EQ(error.kind(), grpo::ErrorKind::kUsage);
+      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+    }
+  };
+  for (const auto& row : grpo::estimator_table()) EXPECT_NO_THROW(grpo::validate(AdvantageConfig{.advantage_estimator = row.estimator}));
+  const auto then_sum = RewardAggregation::kNormalizeThenSum;
+  refuses({.multi_objective_aggregation = then_sum, .advantage_estimator = AdvantageEstimator::kRloo}, "normalize_then_sum");
+  refuses({.normalize_advantages = true}, "rloo");
+  refuses({.scale_rewards = grpo::ScaleRewards::kBatch, .advantage_estimator = AdvantageEstimator::kPassAtK}, "pass_at_k");
+  refuses({.reward_clip_range = {1}}, "reward_clip_range");
+  refuses({.reward_clip_range = {1, 1}}, "reward_clip_range");
+  refuses({.multi_objective_aggregation = then_sum, .reward_clip_range = {0, 1}}, "reward_clip_range");
+  refuses({.pass_k = 0}, "pass_k");
+  const LossConfig in_reward{.beta = 0.1, .use_kl_in_reward = true};
+  EXPECT_THROW(grpo::validate(in_reward, {.multi_objective_aggregation = then_sum}), grpo::Error);
+  EXPECT_THROW(grpo::validate(in_reward, {.advantage_estimator = AdvantageEstimator::kProcessSupervision}), grpo::Error);
+  EXPECT_NO_THROW(grpo::validate(in_reward, {.advantage_estimator = AdvantageEstimator::kRloo}));
+  EXPECT_NO_THROW(grpo::validate(LossConfig{}, {.multi_objective_aggregation = then_sum}));
+}
+
+/// That a table has one row per value, in order, each with a name of its own and a description; returns the names.
+template <class Table, class Value>
+std::set<std::string_view> check_table(const Table& table, Value value_of) {
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < table.size(); ++i) {
+    EXPECT_EQ(static_cast<size_t>(value_of(table[i])), i);
+    EXPECT_FALSE(table[i].description.equation.empty() || table[i].description.source.empty() || table[i].description.cost.empty());
+    names.insert(table[i].name);
+  }
+  EXPECT_EQ(names.size(), table.size());
+  return names;
+}
+
+// The reference names every loss, estimator and KL form that a config can.
+TEST(ObjectiveReference, ListsEveryRow) {
+  const std::string text = grpo::objective_reference();
+  std::set<std::string_view> names = check_table(grpo::loss_table(), [](const auto& row) { return row.type; });
+  names.merge(check_table(grpo::estimator_table(), [](const auto& row) { return row.estimator; }));
+  names.merge(check_table(grpo::kl_table(), [](const auto& row) { return row.estimator; }));
+  for (const auto name : names) EXPECT_NE(text.find("\n| `" + std::string(name) + "` "), std::string::npos) << name;
 }
 
 TEST(LossTable, RowsStandInTheOrderOfTheEnum) {
@@ -113,12 +200,17 @@ TEST(DescribeLossConfig, NamesTheOptionsOfTrl) {
                            "importance_sampling_correction",
                            "importance_sampling_mode",
                            "importance_sampling_clip_max",
-                           "importance_sampling_clip_min"}) {
+                           "importance_sampling_clip_min",
+                           "normalize_advantages",
+                           "reward_clip_range"}) {
     EXPECT_TRUE(visitor.names.contains(name)) << name;
   }
-  EXPECT_EQ(loss.loss_type, grpo::LossType::kVespo);
+  EXPECT_EQ(loss.loss_type, grpo::LossType::kKlCov);
+  EXPECT_EQ(loss.importance_sampling_level, grpo::ImportanceSamplingLevel::kSequenceSum);
+  EXPECT_EQ(loss.rejection_mode, grpo::RejectionMode::kK3);
+  EXPECT_EQ(advantages.advantage_estimator, grpo::AdvantageEstimator::kProcessSupervision);
   EXPECT_EQ(loss.importance_sampling_mode, grpo::CorrectionMode::kSequenceMask);
-  EXPECT_EQ(loss.kl_estimator, grpo::KlEstimator::kK3);
+  EXPECT_EQ(loss.kl_estimator, grpo::KlEstimator::kK3Plus);
   EXPECT_EQ(advantages.scale_rewards, grpo::ScaleRewards::kNone);
 }
 
@@ -138,6 +230,24 @@ TEST(AdaptiveEntropy, FollowsTheTarget) {
   EXPECT_EQ(adaptive.state().coefficient, 0.0);  // bounded below
   adaptive.restore(saved);
   EXPECT_DOUBLE_EQ(adaptive.applied(), 0.02);
+}
+
+// Oracle: by hand. An error beyond 20 % counts as 20 %; 500 of 10000 sequences are a twentieth of the horizon.
+TEST(AdaptiveKl, FollowsTheTarget) {
+  grpo::AdaptiveKl adaptive({.beta = 0.1, .kl_target = 2, .kl_horizon = 10000});
+  adaptive.update(2.2, 500);
+  EXPECT_DOUBLE_EQ(adaptive.beta(), 0.1 * (1 + 0.1 * 0.05));
+  const double saved = adaptive.beta();
+  adaptive.update(50, 500);
+  EXPECT_DOUBLE_EQ(adaptive.beta(), saved * 1.01);
+  adaptive.restore(saved);
+  adaptive.update(0, 500);
+  EXPECT_DOUBLE_EQ(adaptive.beta(), saved * 0.99);
+  adaptive.restore(saved);
+  adaptive.update(std::numeric_limits<double>::quiet_NaN(), 500);
+  EXPECT_EQ(adaptive.beta(), saved);
+  adaptive.update(0, 1e9);
+  EXPECT_EQ(adaptive.beta(), 0.0);  // never negative
 }
 
 // Oracle: by hand.

@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "grpo/algorithm/loss.h"
+#include "grpo/core/error.h"
 #include "samples.h"
 
 namespace {
@@ -88,7 +90,7 @@ TEST(KlGradient, K1AsLossHasNone) {
 
 TEST(KlGradient, K1InTheRewardIsReverse) {
   Enumeration samples(kOnPolicy);
-  samples.batch.advantages = -kl_estimate(KlEstimator::kK1, samples.batch.old_logprobs, samples.batch.ref_logprobs);
+  samples.batch.advantages = grpo::kl_penalty(samples.batch, 1.0);
   const auto gradient = logit_gradient(samples, [&](const at::Tensor& logprobs) {
     return grpo::policy_loss(logprobs, {}, samples.batch, grpo::loss_normalizer(samples.batch, 1), {}).loss;
   });
@@ -97,6 +99,18 @@ TEST(KlGradient, K1InTheRewardIsReverse) {
 
 TEST(KlGradient, K2AsLossIsReverse) {
   EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kK2, false), exact_gradient(false)), kExact);
+}
+
+TEST(KlGradient, StraightThroughFormsAreReverse) {
+  for (const auto estimator : {KlEstimator::kK1Plus, KlEstimator::kK3Plus}) {
+    EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), estimator, false), exact_gradient(false)), kExact);
+  }
+}
+
+TEST(KlGradient, AbsIsThatOfTwiceTheTotalVariation) {
+  const at::Tensor logits = normalized(kOnPolicy).log().requires_grad_(true);
+  (logits.softmax(0) - kReference).abs().sum().backward();
+  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kAbs, false), logits.grad()), kExact);
 }
 
 TEST(KlGradient, K3AsLossIsForward) {
@@ -143,10 +157,29 @@ TEST(KlValue, ByHand) {
   const auto k3 = grpo::testing::values(kl_estimate(KlEstimator::kK3, logprob, reference));
   EXPECT_EQ(k1, (std::vector<double>{0, -1, 2}));
   EXPECT_EQ(k2, (std::vector<double>{0, 0.5, 2}));
+  EXPECT_EQ(grpo::testing::values(kl_estimate(KlEstimator::kAbs, logprob, reference)), (std::vector<double>{0, 1, 2}));
+  EXPECT_EQ(grpo::testing::values(kl_estimate(KlEstimator::kK1Plus, logprob, reference)), k1);
+  EXPECT_EQ(grpo::testing::values(kl_estimate(KlEstimator::kK3Plus, logprob, reference)), k3);
   EXPECT_NEAR(k3[1], std::exp(1.0) - 2, 1e-6);
   EXPECT_NEAR(k3[2], std::exp(-2.0) + 1, 1e-6);
   const auto small = kl_estimate(KlEstimator::kK3, at::zeros({1}), at::full({1}, 1e-3F)).item<double>();
   EXPECT_NEAR(small, 5.001667e-7, 1e-10);
+}
+
+// Oracle: by hand. Outside the mask, and where the sampler gave no number, nothing is taken; old log-probs go before the sampler's.
+TEST(KlPenalty, ByHand) {
+  grpo::Rollout rollout;
+  rollout.prompt_ids = {0};
+  rollout.ids = {1, 2, 3};
+  auto batch = grpo::make_batch({rollout}, {});
+  batch.mask = at::tensor({1.0F, 1.0F, 0.0F});
+  batch.ref_logprobs = at::tensor({-2.0F, -1.0F, -1.0F});
+  batch.sampling_logprobs = at::tensor({-1.5F, std::numeric_limits<float>::quiet_NaN(), -9.0F});
+  EXPECT_EQ(grpo::testing::values(grpo::kl_penalty(batch, 0.5)), (std::vector<double>{-0.25, 0, 0}));
+  batch.old_logprobs = at::tensor({-1.0F, -2.0F, -9.0F});
+  EXPECT_EQ(grpo::testing::values(grpo::kl_penalty(batch, 0.5)), (std::vector<double>{-0.5, 0.5, 0}));
+  batch.ref_logprobs = at::Tensor();
+  EXPECT_THROW(grpo::kl_penalty(batch, 0.5), grpo::Error);
 }
 
 // Property: far from the reference k3 stays finite, is continuous at its bound, and its gradient keeps pulling back.

@@ -24,14 +24,8 @@ using grpo::testing::values;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-grpo::LossNormalizer normalizer_of(const Problem& problem, const LossConfig& config) {
-  auto normalizer = grpo::loss_normalizer(problem.batch, 16);
-  grpo::set_entropy_threshold(normalizer, problem.entropy, problem.batch.mask, config.top_entropy_quantile);
-  return normalizer;
-}
-
 grpo::LossOutput run(const Problem& problem, const LossConfig& config) {
-  auto out = grpo::policy_loss(problem.logprobs, problem.entropy, problem.batch, normalizer_of(problem, config), config);
+  auto out = grpo::policy_loss(problem.logprobs, problem.entropy, problem.batch, grpo::testing::step_normalizer(problem, config), config);
   problem.logprobs.mutable_grad() = at::zeros_like(problem.logprobs);
   problem.entropy.mutable_grad() = at::zeros_like(problem.entropy);
   out.loss.backward();
@@ -58,6 +52,7 @@ TEST(Mask, NothingOutsideItMatters) {
         spoilt.batch.ref_logprobs = spoil(clean.batch.ref_logprobs, mask, filler);
         spoilt.batch.sampling_logprobs = spoil(clean.batch.sampling_logprobs, mask, filler);
         spoilt.batch.advantages = spoil(clean.batch.advantages, mask, filler);
+        spoilt.batch.draws = spoil(clean.batch.draws, mask, filler);
         spoilt.logprobs = spoil(clean.logprobs, mask, filler * 2).requires_grad_(true);
         spoilt.entropy = spoil(clean.entropy, mask, filler).requires_grad_(true);
         const auto out = run(spoilt, config);
@@ -86,11 +81,15 @@ TEST(Mask, MaskedTailEqualsShorterCompletion) {
   const at::Tensor kept = masked.mask > 0;
   masked.old_logprobs = old;
   shorter.old_logprobs = old.masked_select(kept);
+  masked.draws = at::linspace(0, 0.9, 10);
+  shorter.draws = masked.draws.masked_select(kept);
   for (const auto& row : grpo::loss_table()) {
-    for (const auto level : grpo::testing::kLevels) {
+    for (const auto level : grpo::testing::levels_of(row)) {
       const auto config = grpo::testing::config_of(row, level);
-      const auto a = grpo::policy_loss(current, {}, masked, grpo::loss_normalizer(masked, 16), config);
-      const auto b = grpo::policy_loss(current.masked_select(kept), {}, shorter, grpo::loss_normalizer(shorter, 16), config);
+      const auto loss = [&](const Batch& batch, const at::Tensor& logprobs) {
+        return grpo::policy_loss(logprobs, {}, batch, grpo::testing::step_normalizer({batch, logprobs, {}}, config), config);
+      };
+      const auto a = loss(masked, current), b = loss(shorter, current.masked_select(kept));
       EXPECT_NEAR(a.loss.item<double>(), b.loss.item<double>(), 1e-6) << row.name;
     }
   }
@@ -208,7 +207,7 @@ TEST(TopEntropy, KeepsTheUncertainTokens) {
   const Problem problem = two_sequences();
   LossConfig config;
   config.top_entropy_quantile = 0.5, config.entropy_coef = 0.3;
-  const auto normalizer = normalizer_of(problem, config);
+  const auto normalizer = grpo::testing::step_normalizer(problem, config);
   EXPECT_EQ(normalizer.entropy_threshold, 1.0);
   EXPECT_EQ(normalizer.entropy_tokens, 2.0);
   const auto out = run(problem, config);
@@ -248,6 +247,7 @@ TEST(PolicyLoss, BadInputIsRefused) {
     batch.*member = at::Tensor();
     refuses(good.logprobs, {}, batch, {});
   }
+  refuses(good.logprobs, {}, good.batch, {.loss_type = grpo::LossType::kKlCov});  // no statistics of the step
   for (at::Tensor Batch::*member : {&Batch::old_logprobs, &Batch::sampling_logprobs, &Batch::ref_logprobs}) {
     Batch batch = good.batch;
     batch.*member = at::zeros({1});

@@ -23,7 +23,7 @@ namespace grpo::testing {
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kHandledFormats = {{
     {"grpo-loss", "algorithm: parity_loss_test"},
     {"grpo-advantages", "algorithm: parity_advantages_test"},
-    {"rloo", "none yet: RLOO is not built"},
+    {"rloo", "algorithm: parity_rloo_test"},
     {"grpo-e2e", "trainer: parity_test"},
     {"grpo-train", "trainer: parity_test"},
 }};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "grpo/algorithm/batch.h"
+#include "grpo/algorithm/loss.h"
 #include "grpo/core/random.h"
 
 namespace grpo::testing {
@@ -52,9 +53,22 @@ inline Problem make_problem(const std::vector<int64_t>& lengths, int64_t group_s
   batch.ref_logprobs = (old + noise(pairs, 0.3)).to(at::kFloat);
   batch.sampling_logprobs = (old + noise(pairs, 0.15)).to(at::kFloat);
   batch.sampling_logprobs[0] = std::numeric_limits<float>::quiet_NaN();
+  batch.draws = at::rand({pairs}, generator, at::kFloat);
   problem.logprobs = (old + noise(pairs, 0.25)).to(dtype).requires_grad_(true);
   problem.entropy = at::rand({pairs}, generator, at::kDouble).mul(3).to(dtype).requires_grad_(true);
   return problem;
+}
+
+/// The normaliser of the whole batch, with whatever statistics of the step the config needs.
+inline LossNormalizer step_normalizer(const Problem& problem, const LossConfig& config) {
+  auto normalizer = loss_normalizer(problem.batch, 16);
+  if (config.top_entropy_quantile < 1) {
+    set_entropy_threshold(normalizer, problem.entropy, problem.batch.mask, config.top_entropy_quantile);
+  }
+  if (needs_covariance(loss_row(config.loss_type).surrogate)) {
+    set_covariance(normalizer, covariance_tokens(problem.logprobs, problem.batch, config), config);
+  }
+  return normalizer;
 }
 
 inline std::vector<double> values(const at::Tensor& tensor) {

@@ -149,6 +149,9 @@ double weight(grpo::Aggregation aggregation, double length, double tokens, doubl
   return 0;
 }
 
+/// Whether its gradient flows through the ratio.
+bool moves_the_ratio(grpo::Surrogate surrogate) { return surrogate == grpo::Surrogate::kClip || surrogate == grpo::Surrogate::kSapo; }
+
 // Property: at ratio 1 (with and without old log-probs) every row and level has the policy gradient −w A of its aggregation.
 TEST(RatioOne, EveryRowIsThePolicyGradient) {
   auto problem = grpo::testing::make_problem({3, 1, 4, 2, 7, 1}, 3, at::kDouble, 21);
@@ -160,13 +163,17 @@ TEST(RatioOne, EveryRowIsThePolicyGradient) {
   for (const bool known : {false, true}) {
     batch.old_logprobs = known ? problem.logprobs.detach() : at::Tensor();
     for (const auto& row : grpo::loss_table()) {
-      for (const auto level : grpo::testing::kLevels) {
+      for (const auto level : grpo::testing::levels_of(row)) {
+        LossConfig config = config_of(row, level);
+        config.clip_cov_min = 1e6, config.clip_cov_max = 1e7;  // clip_cov: none is left out
         problem.logprobs.mutable_grad() = at::Tensor();
-        grpo::policy_loss(problem.logprobs, {}, batch, grpo::loss_normalizer(batch, 16), config_of(row, level)).loss.backward();
+        grpo::policy_loss(problem.logprobs, {}, batch, grpo::testing::step_normalizer(problem, config), config).loss.backward();
         const auto grad = values(problem.logprobs.grad());
         for (size_t i = 0; i < masks.size(); ++i) {
           const double length = lengths[static_cast<size_t>(batch.samples[i])];
-          const double expected = masks[i] == 0 ? 0 : -weight(row.aggregation, length, tokens, 6, 16) * advantages[i];
+          const bool shared = level == grpo::ImportanceSamplingLevel::kSequenceSum && moves_the_ratio(row.surrogate);
+          const double share = weight(row.aggregation, length, tokens, 6, 16) * (shared ? length : 1.0);  // each token moves all terms
+          const double expected = masks[i] == 0 ? 0 : -share * advantages[i];
           EXPECT_NEAR(grad[i], expected, 1e-12) << row.name << " pair " << i;
         }
       }

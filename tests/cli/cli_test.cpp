@@ -85,12 +85,24 @@ TEST(Cli, OptionReferenceIsUpToDate) {
       << "write it anew: grpo info --options > configs/README.md";
 }
 
+/// The command that a shipped config is for.
+std::string command_of(const fs::path& config) {
+  if (config.stem() == "dpo") return "dpo ";
+  if (config.stem() == "reward_model") return "reward-model ";
+  return testing::read_text(config).find("\"demonstrations\": true") != std::string::npos ? "sft " : "train ";
+}
+
 TEST(Cli, ShippedConfigsAreValid) {
-  for (const auto& entry : fs::directory_iterator(fs::path(GRPO_SOURCE_DIR) / "configs")) {
-    if (entry.path().extension() != ".json") continue;
-    const bool sft = testing::read_text(entry.path()).find("\"demonstrations\": true") != std::string::npos;
-    const Result result = run((sft ? "sft " : "train ") + entry.path().string() + " --print-config", {}, true);
-    EXPECT_EQ(result.status, 0) << entry.path() << ": " << result.out;
+  const fs::path configs = fs::path(GRPO_SOURCE_DIR) / "configs";
+  const auto expect_valid = [](const std::string& arguments) {
+    const Result result = run(arguments + " --print-config", {}, true);
+    EXPECT_EQ(result.status, 0) << arguments << ": " << result.out;
+  };
+  for (const auto& entry : fs::directory_iterator(configs)) {
+    if (entry.path().extension() == ".json") expect_valid(command_of(entry.path()) + entry.path().string());
+  }
+  for (const auto& entry : fs::directory_iterator(configs / "objectives")) {
+    if (entry.path().extension() == ".json") expect_valid("train " + (configs / "quickstart.json").string() + " " + entry.path().string());
   }
 }
 

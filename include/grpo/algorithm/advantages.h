@@ -5,18 +5,43 @@
 #include <cstdint>
 #include <vector>
 
+#include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
 
 namespace grpo {
 
 /// A = (r − mean of the group) / (std + 1e-4), std with n − 1 (DeepSeekMath, arXiv 2402.03300, with TRL's constants); RewardAggregation and
-/// ScaleRewards say what r and std are.
+/// ScaleRewards say what r and std are. Likewise rloo and pass_at_k, which `AdvantageConfig::advantage_estimator` names; the other
+/// estimators need tokens and are `estimate_advantages`'s alone.
 ///
 /// `rewards`: [B, F], one column per reward function, or [B]; NaN = undefined, which leaves that score out of every sum. `groups`: [B], any
 /// numbers; groups may differ in size. Result: [B] float32 on the CPU. Exactly 0 are: completions that no function scored, the only scored
 /// completion of a group, and groups whose rewards are equal (to 1e-6 of their size, so that rounding makes no signal).
-/// Throws on infinite rewards and on numbers of groups or weights that do not fit.
+/// Throws on infinite rewards, on numbers of groups or weights that do not fit, and on what `validate` refuses.
 at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config = {});
+
+/// What an estimator may read beside the batch. B completions, F reward functions, M pairs of the batch; NaN = undefined.
+struct RewardSignals {
+  at::Tensor rewards = {};         // [B, F] or [B]; not read by process_supervision
+  at::Tensor greedy_rewards = {};  // [B] the reward of the greedy completion of each one's prompt; needed by remax
+  at::Tensor step_rewards = {};    // [M] at the last token of each step, NaN elsewhere; needed by process_supervision
+  at::Tensor token_rewards = {};   // [M] added to the tokens' rewards, such as −beta · KL (`kl_penalty`); undefined: none
+};
+
+/// The advantages [M], float32 on the CPU, of a whole rollout (all ranks') by `config.advantage_estimator`: one number for a completion's
+/// every token, or one per token. r = a completion's reward, k_s = token_rewards inside the mask:
+///
+/// - group, rloo, pass_at_k: `group_advantages` of r + Σ_s k_s. A penalty enters before the baseline, as in RLOO (arXiv 2402.14740).
+/// - reinforce_plus_plus (arXiv 2501.03262): r + Σ_{s≥t} k_s, then whitened, (A − mean) / (std + 1e-4), over all tokens in the loss.
+/// - reinforce_plus_plus_baseline: r + Σ_s k_s − mean of the group, then whitened likewise.
+/// - remax (arXiv 2310.10505): r + Σ_{s≥t} k_s − r of the greedy completion.
+/// - process_supervision (DeepSeekMath, arXiv 2402.03300, 4.1.3): Σ of the step rewards that end at t or later, each normalised by mean and
+///   scale_rewards over all steps of the group.
+///
+/// Exactly 0, whatever whitening adds to the others, are: completions without a reward (or, remax, a baseline), groups of one scored
+/// completion where a group is compared, and groups (remax: completions and baseline; reinforce_plus_plus: batches) whose rewards are
+/// equal. Throws as `group_advantages` does, and where a needed signal is missing.
+at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config = {});
 
 /// TRL's reward metrics; NaN where fewer than one (means) or two (deviations) scores are defined.
 struct RewardStatistics {
@@ -24,7 +49,7 @@ struct RewardStatistics {
   std::vector<double> function_std;   // rewards/{function}/std
   double reward = 0;                  // mean weighted sum
   double reward_std = 0;              // its deviation over the batch
-  double frac_reward_zero_std = 0;    // share of completions whose advantage is divided by a deviation of zero
+  double frac_reward_zero_std = 0;    // share of completions whose advantage is divided by a deviation of zero, or whose group is constant
 };
 RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config = {});
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ namespace grpo {
 
 struct BatchOptions {
   bool mask_truncated_completions = false;  // leave completions that ended for their length out of the loss (their rewards still count)
+  /// Draw `Batch::draws`, by this seed and step and each token's problem, sample and position.
+  struct DrawKey {
+    uint64_t seed = 0, step = 0;
+  };
+  std::optional<DrawKey> draw_key = std::nullopt;
 };
 
 struct SplitOptions {
@@ -24,12 +30,14 @@ struct SplitOptions {
 /// Sequences to train on: packed tokens, and what the loss needs of each (row, target) pair. S sequences, M pairs, N tokens; a sequence's
 /// pairs are the ids of its completion, in order, sequences in order.
 struct Batch : PackedTokens {
-  std::vector<int64_t> groups;   // [S] the group of each sequence
-  at::Tensor advantages;         // [M] float32
-  at::Tensor mask;               // [M] float32, 1 = in the loss
-  at::Tensor old_logprobs;       // [M] nats, of the policy before the step's first update; undefined: the current policy's own
-  at::Tensor ref_logprobs;       // [M] nats, of the reference policy; undefined: none
-  at::Tensor sampling_logprobs;  // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
+  std::vector<int64_t> groups;    // [S] the group of each sequence
+  std::vector<int64_t> versions;  // [S] of the weights that sampled it
+  at::Tensor advantages;          // [M] float32
+  at::Tensor mask;                // [M] float32, 1 = in the loss
+  at::Tensor old_logprobs;        // [M] nats, of the policy before the step's first update; undefined: the current policy's own
+  at::Tensor ref_logprobs;        // [M] nats, of the reference policy; undefined: none
+  at::Tensor sampling_logprobs;   // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
+  at::Tensor draws;               // [M] uniform in [0, 1), by which clip_cov chooses tokens; undefined: none
 
   std::map<std::string, at::Tensor> columns;  // [M] each: further figures of an objective, by name; they follow their pairs
 
@@ -49,7 +57,7 @@ struct Batch : PackedTokens {
 };
 
 /// Packs rollouts, a group's prompt once, with the completion's first id predicted by the last prompt row. `advantages` is [B], one per
-/// rollout, or undefined. The sampler's log-probs come along where every rollout has one per id.
+/// rollout, [M], one per id, or undefined. The sampler's log-probs come along where every rollout has one per id.
 /// Throws on empty prompts or completions, on unequal prompts within a group, and on a wrong number of advantages or log-probs.
 Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options = {});
 

@@ -3,12 +3,26 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "grpo/data/options.h"
 
 namespace grpo {
 
 class ConfigVisitor;
+
+/// How rewards become advantages: a row of `estimator_table()`. advantages.h has the formulas.
+enum class AdvantageEstimator {
+  kGroup,                      // relative to the group (GRPO)
+  kRloo,                       // relative to the group's others, leave-one-out
+  kReinforcePlusPlus,          // per-token return, whitened over the tokens of the batch; no groups
+  kReinforcePlusPlusBaseline,  // relative to the group, then whitened so
+  kRemax,                      // relative to the greedy completion
+  kPassAtK,                    // of the best of pass_k of the group's completions
+  kProcessSupervision,         // sum of the normalised rewards of the steps to come
+};
 
 /// What an advantage is divided by.
 enum class ScaleRewards {
@@ -23,21 +37,27 @@ enum class RewardAggregation {
   kNormalizeThenSum,  // group z-score of each function, weighted sum, then divided by the batch's deviation; ignores scale_rewards
 };
 
-/// Rewards to advantages. Names and defaults are TRL's.
+/// Rewards to advantages. Names and defaults are TRL's where it has them.
 struct AdvantageConfig {
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;
   std::vector<double> reward_weights = {};  // one per reward function; empty: all 1
+  AdvantageEstimator advantage_estimator = AdvantageEstimator::kGroup;
+  bool normalize_advantages = false;           // rloo: divide by the deviation over the batch
+  std::vector<double> reward_clip_range = {};  // {lowest, highest} weighted sum; empty: no bounds
+  int64_t pass_k = 4;                          // pass_at_k: the k
 };
 void describe(ConfigVisitor& visitor, AdvantageConfig& config);
 
 /// A named row of `loss_table()`.
-enum class LossType { kGrpo, kBnpo, kDrGrpo, kDapo, kCispo, kSapo, kLuspo, kVespo };
+enum class LossType { kGrpo, kBnpo, kDrGrpo, kDapo, kCispo, kSapo, kLuspo, kVespo, kPpo, kGmpo, kReinforce, kClipCov, kKlCov };
 
 /// What one importance ratio covers.
 enum class ImportanceSamplingLevel {
   kToken,
-  kSequence,  // exp(mean of the sequence's log-ratios), GSPO (arXiv 2507.18071)
+  kSequence,       // s = exp(mean of the sequence's log-ratios), GSPO (arXiv 2507.18071)
+  kSequenceToken,  // its value, and the token's own gradient: sg(s) · π / sg(π), GSPO-token
+  kSequenceSum,    // exp(sum of the sequence's log-ratios), RLOO's: long sequences soon leave the clip range
 };
 
 /// How the ratio trained policy / sampler, exp(old − sampling), is bounded before it multiplies the loss.
@@ -48,13 +68,24 @@ enum class CorrectionMode {
   kSequenceMask,
 };
 
+/// Which sequences lose their policy term because their sampler is too far from the policy, whatever their length. With l = old − sampling,
+/// in nats, and means over the sequence's tokens in the loss:
+enum class RejectionMode {
+  kNone,
+  kGeometric,  // exp(mean l) outside [rejection_min, rejection_max]
+  kK1,         // |mean l| above rejection_max
+  kK3,         // mean (e^l − l − 1), the KL from the sampler to the policy, above rejection_max
+};
+
 /// Estimators of KL(policy ‖ reference) per token; kl.h has the formulas.
-enum class KlEstimator { kK1, kK2, kK3 };
+enum class KlEstimator { kK1, kK2, kK3, kAbs, kK1Plus, kK3Plus };
 
 /// The policy objective. Names are TRL's; so are the defaults but for the sampler correction (token_truncate with cap 2: a sequence ratio
 /// is a product over tokens, so masking by it removes long sequences first).
 struct LossConfig {
   LossType loss_type = LossType::kDapo;
+  std::string custom_loss = {};           // a policy term of your own in place of loss_type's, whose weights of tokens it takes
+  NamedOptions custom_loss_options = {};  // its options
   ImportanceSamplingLevel importance_sampling_level = ImportanceSamplingLevel::kToken;
   double epsilon = 0.2;  // the ratio is clipped below at 1 − epsilon
   /// And above at 1 + epsilon_high (unset: epsilon). cispo: the cap on the ratio itself, about 5.
@@ -63,7 +94,11 @@ struct LossConfig {
 
   double beta = 0.0;  // weight of the KL to the reference policy
   KlEstimator kl_estimator = KlEstimator::kK3;
-  bool use_bias_correction_kl = true;  // multiply the KL by the ratio, gradient included (DeepSeek-V3.2, arXiv 2512.02556); not for k2
+  bool use_bias_correction_kl = true;  // multiply the KL by the ratio, gradient included (DeepSeek-V3.2, arXiv 2512.02556); k1 and k3 only
+  bool use_kl_in_reward = false;       // subtract beta · k1 from each token's reward instead of adding the KL to the loss
+  bool use_adaptive_kl = false;        // beta is the start value of an AdaptiveKl
+  double kl_target = 0.1;              // nats per token
+  double kl_horizon = 10000;           // sequences in which a KL that is 20 % off changes beta by about 20 %
 
   double sapo_temperature_pos = 1.0;   // advantage > 0
   double sapo_temperature_neg = 1.05;  // advantage ≤ 0
@@ -71,6 +106,11 @@ struct LossConfig {
   double vespo_lambda_pos = 3.0;
   double vespo_k_neg = 3.0;
   double vespo_lambda_neg = 2.0;
+  double clip_cov_ratio = 2e-4;  // share of the step's tokens that clip_cov leaves out at most
+  double clip_cov_min = 1.0;     // covariances between these are eligible
+  double clip_cov_max = 5.0;
+  double kl_cov_ratio = 2e-4;  // share of the step's tokens, highest covariance first, that kl_cov holds back
+  double kl_cov_coef = 1.0;    // by this times |log-ratio|
 
   double top_entropy_quantile = 1.0;  // share of tokens, highest entropy first, that the policy term keeps (arXiv 2506.01939: 0.2)
   double entropy_coef = 0.0;          // weight of the mean entropy per token, in nats
@@ -86,14 +126,20 @@ struct LossConfig {
   std::optional<double> importance_sampling_clip_min = std::nullopt;
   /// Nats per token: sequences of negative advantage that drifted further from the sampler are left out.
   std::optional<double> off_policy_mask_threshold = std::nullopt;
+  RejectionMode rejection_mode = RejectionMode::kNone;  // where the batch has the sampler's log-probs
+  std::optional<double> rejection_max = std::nullopt;   // a ratio for geometric, nats per token else
+  std::optional<double> rejection_min = std::nullopt;   // a ratio; geometric only
 };
 void describe(ConfigVisitor& visitor, LossConfig& config);
 
-/// Refuses settings that contradict each other, all of them at once. Throws a usage error.
+/// Refuse settings that contradict each other, all of them at once. Throw a usage error.
 void validate(const LossConfig& config);
+void validate(const AdvantageConfig& config);
+/// Between the two.
+void validate(const LossConfig& loss, const AdvantageConfig& advantage);
 
 /// What a token contributes, r = ratio, A = advantage; the formulas stand in src/algorithm/surrogate.cpp.
-enum class Surrogate { kClip, kCispo, kSapo, kVespo };
+enum class Surrogate { kClip, kCispo, kSapo, kVespo, kGmpo, kReinforce, kClipCov, kKlCov };
 
 /// Weight of one token; T_i tokens in the loss of sequence i, N and B tokens and sequences of the normaliser.
 enum class Aggregation {
@@ -106,16 +152,51 @@ enum class Aggregation {
 /// Over what N is counted: any split of a step gives the same gradient for kStep, not for kMicroBatch.
 enum class LossScope { kStep, kMicroBatch };
 
+/// For people; what configs/README.md prints.
+struct Description {
+  std::string_view equation;
+  std::string_view source;  // paper
+  std::string_view cost;    // beside one forward and backward pass over the rollouts
+};
+
 struct LossRow {
   LossType type;
   std::string_view name;  // in configs
   Surrogate surrogate;
   Aggregation aggregation;
   LossScope scope;
+  Description description;
 };
 
 /// Every loss, in the order of LossType.
 std::span<const LossRow> loss_table();
 const LossRow& loss_row(LossType type);
+
+/// Whether the surrogate picks tokens by their covariance, so that the normaliser must have `LossNormalizer::covariance`.
+inline bool needs_covariance(Surrogate surrogate) { return surrogate == Surrogate::kClipCov || surrogate == Surrogate::kKlCov; }
+
+struct EstimatorRow {
+  AdvantageEstimator estimator;
+  std::string_view name;  // in configs
+  Description description;
+};
+
+/// Every advantage estimator, in the order of AdvantageEstimator.
+std::span<const EstimatorRow> estimator_table();
+
+struct KlRow {
+  KlEstimator estimator;
+  std::string_view name;  // in configs
+  Description description;
+};
+
+/// Every KL estimator, in the order of KlEstimator.
+std::span<const KlRow> kl_table();
+
+/// Whether `use_bias_correction_kl` is right for it: the ratio repairs the gradients of k1 and k3, and spoils those of the others.
+inline bool takes_bias_correction(KlEstimator estimator) { return estimator == KlEstimator::kK1 || estimator == KlEstimator::kK3; }
+
+/// Losses, advantages and KL estimators as Markdown tables: what configs/README.md says of them.
+std::string objective_reference();
 
 }  // namespace grpo
