@@ -1,6 +1,7 @@
 // Oracles: PEFT's float32 logits, merged logits and gradients (parity/models/*/lora_adapter/golden*), the other entrance to gradients, the
 // base model's own numbers.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -173,6 +174,39 @@ TEST(Lora, OnlyTargetModulesHaveAdapters) {
   EXPECT_EQ(names.front(), base + "0.self_attn.k_proj.lora_A.weight");
   EXPECT_EQ(names.back(), base + "1.mlp.up_proj.lora_B.weight");
   EXPECT_EQ(model->trainable().size(), 2U);
+}
+
+// Oracles: w · h by ATen from the hidden states, and autograd through the other entrance. A pass may ask for values alone.
+TEST(ValueHead, GivesValuesAndGradientsByBothEntrances) {
+  const auto model = new_model();
+  model->add_value_head();
+  ParameterArena& head = *model->value_head();
+  {
+    const c10::NoGradGuard no_grad;
+    at::Tensor(head.flat()).normal_();
+  }
+  const PackedTokens batch = pack_sequences({{3, 1, 4, 1, 5, 9, 2, 6}, {7, 7, 8}});
+  const at::Tensor hidden = model->hidden_states(batch).detach();
+  const at::Tensor values = model->logprobs(batch, {.logprobs = false, .values = true}).values;
+  std::vector<int64_t> rows(batch.rows.begin(), batch.rows.end());
+  EXPECT_TRUE(at::allclose(values.detach(), at::mv(hidden.index_select(0, at::tensor(rows)), head.leaf(0).detach()[0]), 1e-4, 1e-5));
+
+  auto arenas = model->parameters();
+  arenas.push_back(&head);
+  for (auto* arena : arenas) arena->flat_grad();
+  values.square().sum().backward();
+  std::vector<at::Tensor> expected;
+  for (auto* arena : arenas) {
+    expected.push_back(arena->flat_grad().clone());
+    arena->zero_grad();
+  }
+  EXPECT_GT(expected.back().abs().max().item<double>(), 0.0);
+  const auto loss = [](const TokenOutputs& out) {
+    EXPECT_FALSE(out.logprobs.defined());
+    return out.values.square().sum();
+  };
+  model->forward_backward(batch, loss, {.logprobs = false, .values = true});
+  for (size_t i = 0; i < arenas.size(); ++i) EXPECT_TRUE(at::allclose(arenas[i]->flat_grad(), expected[i], 1e-4, 1e-5)) << i;
 }
 
 std::string message_of(const std::function<void()>& action) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine_fixture.h"
 #include "grpo/core/error.h"
@@ -130,6 +131,29 @@ INSTANTIATE_TEST_SUITE_P(Schedules, EngineExactness,
                                            EngineOptions{.max_slots = 33, .max_sequence_length = 90, .prefill_tokens = 1, .threads = 3}));
 
 // Property: a sample does not depend on who shares its prompt, and equals the one of a group of its own.
+// Oracle: the same samples without the guard, cut where its rule says.
+TEST(Engine, TheRepetitionGuardEndsWhatIsCertain) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto prompts = some_prompts(37);
+  SamplingParams params = short_params(3, 30);
+  params.temperature = 0.05;
+  const auto free = engine.generate(prompts, params, {});
+  params.repetition_guard = 4;
+  const auto guarded = engine.generate(prompts, params, {});
+  int64_t shortened = 0;
+  for (size_t i = 0; i < free.size(); ++i) {
+    size_t length = 0;
+    for (int64_t certain = 0; length < free[i].ids.size() && certain < 4; ++length)
+      certain = free[i].logprobs[length] > std::log(0.99F) ? certain + 1 : 0;
+    EXPECT_EQ(guarded[i].ids, std::vector<int32_t>(free[i].ids.begin(), free[i].ids.begin() + static_cast<int64_t>(length)));
+    if (length == free[i].ids.size()) continue;
+    EXPECT_EQ(guarded[i].finish, FinishReason::kLength);
+    ++shortened;
+  }
+  EXPECT_GT(shortened, 0);
+}
+
 TEST(Engine, SharingAPromptChangesNothing) {
   ToyModel model(toy_config(), 3);
   auto engine = engine_of(model);
