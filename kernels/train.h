@@ -49,7 +49,7 @@ struct LogprobGradient {
   const float *lse, *entropy;         // [rows], of the forward; entropy may be null with dentropy
   const float *dlogprobs, *dentropy;  // [rows]
   float* dhidden;                     // [rows, dim], written
-  float* dweight;                     // [vocab, dim], added to
+  float* dweight;                     // [vocab, dim], added to; null for a frozen weight
 };
 
 struct AdamWStep {

@@ -163,6 +163,7 @@ void backward_slice(const LogprobHead& head, const LogprobGradient& grad, int64_
     }
     product::multiply({logits, columns, true}, 0, rows, 0, scratch.head_rows, partial + (row - begin) * head.dim, head.dim, accumulate,
                       scratch.staged);
+    if (grad.dweight == nullptr) continue;
     scratch.hidden.pack({head.hidden + row * head.dim, head.dim, false}, 0, head.dim, 0, rows);
     product::multiply({logits, columns, false}, 0, columns, 0, scratch.hidden, grad.dweight + first * head.dim, head.dim, true,
                       scratch.staged);

@@ -109,6 +109,7 @@ Batch Batch::select(std::vector<int64_t> chosen) const {
     const at::Tensor& whole = this->*member;
     if (whole.defined()) part.*member = whole.index_select(0, index.to(whole.device()));
   }
+  for (const auto& [name, column] : columns) part.columns[name] = column.index_select(0, index.to(column.device()));
   return part;
 }
 
@@ -117,6 +118,7 @@ Batch Batch::to(at::Device device) const {
   for (const auto member : kPairTensors) {
     if ((this->*member).defined()) moved.*member = (this->*member).to(device);
   }
+  for (auto& [name, column] : moved.columns) column = column.to(device);
   return moved;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <string>
 
@@ -50,7 +51,8 @@ std::vector<Batch> Batch::split(const SplitOptions& options) const {
   std::vector<Unit> group;  // sequences that share a prompt
   int64_t prompt = 0, sample = 0;
   const auto close_group = [&] {
-    const std::vector<Unit> parts = merge_evenly(group, prompt, options.max_tokens);
+    const int64_t capacity = options.keep_groups ? std::numeric_limits<int64_t>::max() / 2 : options.max_tokens;
+    const std::vector<Unit> parts = merge_evenly(group, prompt, capacity);
     units.insert(units.end(), parts.begin(), parts.end());
     group.clear();
   };

@@ -7,7 +7,7 @@
 // One file a subcommand: each adds itself to the program.
 namespace grpo::cli {
 
-void add_train(CLI::App& app, const Registry& registry);  // train and sft
+void add_train(CLI::App& app, const Registry& registry);  // train, sft, dpo and reward-model
 void add_eval(CLI::App& app, const Registry& registry);
 void add_generate(CLI::App& app);
 void add_tokenize(CLI::App& app);

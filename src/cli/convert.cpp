@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
@@ -8,20 +9,37 @@
 
 namespace grpo::cli {
 
+namespace {
+
+bool has_tokenizer(const std::filesystem::path& path) {
+  return !std::filesystem::is_directory(path) || std::filesystem::exists(path / "tokenizer.json") ||
+         std::filesystem::exists(path / "tokenizer.model");
+}
+
+}  // namespace
+
 void add_convert(CLI::App& app) {
   struct Arguments {
-    std::string in, out, dtype = "float32";
+    std::string in, out, adapter, dtype = "float32";
   };
   auto* sub = app.add_subcommand("convert", "A .gguf file or Hugging Face folder to a Hugging Face folder, tokenizer included");
   auto arguments = std::make_shared<Arguments>();
   sub->add_option("in", arguments->in, "A .gguf file or a model folder")->required();
   sub->add_option("out", arguments->out, "The folder to write")->required();
   sub->add_option("--dtype", arguments->dtype, "float32, bfloat16 or float16")->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
+  sub->add_option("--merge-lora", arguments->adapter, "A PEFT folder whose LoRA is added to the weights");
   sub->callback([arguments] {
-    const auto tokenizer = load_tokenizer(arguments->in);
     const auto model = load_model(arguments->in);
+    if (!arguments->adapter.empty()) {
+      load_adapter(*model, arguments->adapter);
+      merge_adapter(*model);
+    }
     save_model(*model, arguments->out, {.dtype = arguments->dtype});
-    save_tokenizer(*tokenizer, arguments->out);
+    if (has_tokenizer(arguments->in)) {
+      save_tokenizer(*load_tokenizer(arguments->in), arguments->out);
+    } else {
+      log_warn("no tokenizer in " + arguments->in + ": only the weights were written");
+    }
     log_info("wrote " + arguments->out + ": " + std::to_string(model->config().num_parameters()) + " parameters as " + arguments->dtype);
   });
 }

@@ -13,7 +13,7 @@ namespace grpo::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, system_prompt, prompt_template;
+  std::string model, adapter, prompt, system_prompt, prompt_template;
   SamplingParams sampling;
   uint64_t seed = 0;
 };
@@ -25,7 +25,7 @@ PromptOptions prompt_options(const Arguments& arguments, const Policy& policy) {
 }
 
 void generate(const Arguments& arguments) {
-  const Policy policy = load_policy({.path = arguments.model, .tokenizer = {}, .new_model = {}}, 0);
+  const Policy policy = load_policy({.path = arguments.model, .tokenizer = {}, .new_model = {}, .lora = {.path = arguments.adapter}}, 0);
   const PromptOptions prompt = prompt_options(arguments, policy);
   validate(prompt);
   validate(arguments.sampling);
@@ -53,6 +53,7 @@ void add_generate(CLI::App& app) {
   a->sampling.num_generations = 1;
   a->sampling.max_completion_length = 256;
   sub->add_option("--model", a->model, "A Hugging Face folder or a .gguf file")->required();
+  sub->add_option("--adapter", a->adapter, "A PEFT folder of LoRA for that model");
   sub->add_option("--prompt", a->prompt, "What is asked")->required();
   sub->add_option("--prompt-template", a->prompt_template,
                   "chat, r1_zero, plain or a text with {question}; default: chat where there is a template");

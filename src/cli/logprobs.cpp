@@ -43,17 +43,19 @@ std::vector<int32_t> greedy(RolloutEngine& engine, const std::vector<int32_t>& i
 
 void add_logprobs(CLI::App& app) {
   struct Arguments {
-    std::string model;
+    std::string model, adapter;
     int64_t greedy = 0;
   };
   auto* sub = app.add_subcommand("logprobs", "Lines {\"ids\": […]} from stdin to log-probabilities and entropies in nats");
   auto arguments = std::make_shared<Arguments>();
   sub->add_option("--model", arguments->model, "A Hugging Face folder or a .gguf file")->required();
+  sub->add_option("--adapter", arguments->adapter, "A PEFT folder of LoRA for that model");
   sub->add_option("--greedy", arguments->greedy, "Add new_ids: exactly so many greedy tokens, stop ids ignored")
       ->check(CLI::NonNegativeNumber);
   sub->callback([arguments] {
     const c10::NoGradGuard no_grad;
     const auto model = load_model(arguments->model);
+    if (!arguments->adapter.empty()) load_adapter(*model, arguments->adapter);
     RolloutEngine engine(*model);
     map_lines([&](const nlohmann::json& line) {
       const auto ids = field<std::vector<int32_t>>(line, "ids");

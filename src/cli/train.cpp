@@ -32,18 +32,30 @@ Config read_configs(const TrainArguments& arguments, const std::vector<std::stri
   return config;
 }
 
-template <class TrainerType>
-void run(const Config& config, const TrainArguments& arguments, const Registry& registry) {
+std::unique_ptr<Trainer> make_trainer(Command command, const Config& config, TrainerParts parts, const Registry& registry) {
+  switch (command) {
+    case Command::kTrain:
+      return std::make_unique<PolicyTrainer>(config, std::move(parts), registry);
+    case Command::kSft:
+      return std::make_unique<SftTrainer>(config, std::move(parts), registry);
+    case Command::kDpo:
+    case Command::kRewardModel:
+      return std::make_unique<PreferenceTrainer>(config, std::move(parts), registry, command);
+  }
+  fail("train", "expected a known command");
+}
+
+void run(Command command, const Config& config, const TrainArguments& arguments, const Registry& registry) {
   if (arguments.dry_run) {
-    for (const auto& line : TrainerType(config, {}, registry).plan()) std::cout << line << "\n";
+    for (const auto& line : make_trainer(command, config, {}, registry)->plan()) std::cout << line << "\n";
     return;
   }
   TrainerParts parts;
   parts.communicator = connect(read_launch_environment(), {.timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
   if (!parts.communicator->is_main()) set_log_level(LogLevel::kError);  // the others would say the same
-  TrainerType trainer(config, std::move(parts), registry);
-  if (arguments.resume) trainer.resume();
-  if (!trainer.train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
+  const auto trainer = make_trainer(command, config, std::move(parts), registry);
+  if (arguments.resume) trainer->resume();
+  if (!trainer->train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
 }
 
 void add(CLI::App& app, const Registry& registry, Command command, const std::string& name, const std::string& about) {
@@ -60,10 +72,8 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
     validate(config, command);
     if (arguments->print_config) {
       std::cout << write_config(config) << "\n";
-    } else if (command == Command::kTrain) {
-      run<PolicyTrainer>(config, *arguments, registry);
     } else {
-      run<SftTrainer>(config, *arguments, registry);
+      run(command, config, *arguments, registry);
     }
   });
 }
@@ -73,6 +83,8 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
 void add_train(CLI::App& app, const Registry& registry) {
   add(app, registry, Command::kTrain, "train", "Reinforcement learning with verifiable rewards");
   add(app, registry, Command::kSft, "sft", "Supervised fine-tuning on completions");
+  add(app, registry, Command::kDpo, "dpo", "Direct preference optimisation on given pairs: columns chosen and rejected");
+  add(app, registry, Command::kRewardModel, "reward-model", "A Bradley-Terry reward model from given pairs");
 }
 
 }  // namespace grpo::cli

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "grpo/core/error.h"
+
 namespace grpo {
 
 int64_t ParameterSlot::numel() const { return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()); }
@@ -31,6 +33,7 @@ ParameterArena::ParameterArena(std::string name, std::vector<ParameterSlot> slot
 }
 
 const at::Tensor& ParameterArena::flat_grad() {
+  GRPO_CHECK(!frozen_, "flat_grad", "expected an arena that is trained; got the frozen " + name_);
   if (!flat_grad_.defined()) {
     const c10::NoGradGuard no_grad;
     flat_grad_ = at::zeros_like(flat_);
@@ -47,6 +50,12 @@ void ParameterArena::zero_grad() {
 void ParameterArena::release_grad() {
   for (auto& leaf : leaves_) leaf.mutable_grad() = at::Tensor();
   flat_grad_ = at::Tensor();
+}
+
+void ParameterArena::freeze(bool frozen) {
+  if (frozen) release_grad();
+  frozen_ = frozen;
+  for (auto& leaf : leaves_) leaf.set_requires_grad(!frozen);
 }
 
 std::vector<NamedParameter> ParameterArena::named() const {

@@ -161,6 +161,8 @@ ModelConfig model_config_from_json(const std::string& config_json, const std::st
   GRPO_CHECK(activation == "silu" || activation == "swish", "config.json", "expected hidden_act silu; got '" + activation + "'");
   GRPO_CHECK(!json.contains("quantization_config"), "config.json", "quantised checkpoints are not supported: convert to float first");
   read_family(json, c);
+  if (const auto it = json.find("architectures"); it != json.end() && it->is_array() && !it->empty() && it->front().is_string())
+    c.sequence_classifier = it->front().get<std::string>().ends_with("ForSequenceClassification");
   c.rope = read_rope(json, c.max_position_embeddings);
   c.bos_token_id = get<int32_t>(json, "bos_token_id", -1);
   c.pad_token_id = get<int32_t>(json, "pad_token_id", -1);

@@ -10,11 +10,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string architecture(const std::string& model_type) {
-  if (model_type == "llama") return "LlamaForCausalLM";
-  if (model_type == "mistral") return "MistralForCausalLM";
-  if (model_type == "qwen2") return "Qwen2ForCausalLM";
-  if (model_type == "qwen3") return "Qwen3ForCausalLM";
+std::string family(const std::string& model_type) {
+  if (model_type == "llama") return "Llama";
+  if (model_type == "mistral") return "Mistral";
+  if (model_type == "qwen2") return "Qwen2";
+  if (model_type == "qwen3") return "Qwen3";
   fail("model config", "expected a model_type of llama, mistral, qwen2 or qwen3; got '" + model_type + "'");
 }
 
@@ -64,7 +64,8 @@ void write_windows(const ModelConfig& c, Json& json) {
 }  // namespace
 
 std::string model_config_to_json(const ModelConfig& c, const std::string& dtype) {
-  Json json = {{"architectures", {architecture(c.model_type)}},
+  const std::string purpose = c.sequence_classifier ? "ForSequenceClassification" : "ForCausalLM";
+  Json json = {{"architectures", {family(c.model_type) + purpose}},
                {"model_type", c.model_type},
                {"vocab_size", c.vocab_size},
                {"hidden_size", c.hidden_size},
@@ -88,6 +89,10 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
                {"use_cache", true}};
   if (c.model_type != "qwen2") json["attention_bias"] = c.qkv_bias;
   if (c.model_type == "llama") json["mlp_bias"] = c.mlp_bias;
+  if (c.sequence_classifier) {  // one label
+    json["id2label"] = {{"0", "LABEL_0"}};
+    json["label2id"] = {{"LABEL_0", 0}};
+  }
   write_windows(c, json);
   return json.dump(2) + "\n";
 }

@@ -14,7 +14,7 @@ struct Segment {
   at::Tensor input, output;
 };
 
-at::Tensor detached_leaf(const at::Tensor& x) { return x.detach().set_requires_grad(true); }
+at::Tensor detached_leaf(const at::Tensor& x) { return x.defined() ? x.detach().set_requires_grad(true) : x; }
 
 /// Bytes that one layer's graph keeps: normed inputs, qkv twice, attention output, gate and up, their product, residual sums.
 int64_t kept_bytes(const ModelConfig& c, int64_t tokens) {
@@ -35,7 +35,8 @@ void call(const std::function<void(size_t)>& hook, size_t arena) {
 at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
                                          const BackwardOptions& options, const LayerHooks& hooks) {
   GRPO_CHECK(batch.num_pairs() > 0, "forward_backward", "expected at least one (row, target) pair; got a batch with none");
-  for (auto* arena : parameters()) arena->flat_grad();
+  for (auto* arena : trainable()) arena->flat_grad();
+  if (options.values && value_head() != nullptr) value_head()->flat_grad();
   const Impl& m = *impl_;
   const size_t count = m.layers.size(), head_arena = count + 1;
   const BatchInputs in = m.inputs(batch, config_);
@@ -66,20 +67,20 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   at::Tensor loss;
   {
     const c10::AutoGradMode graph(true);
-    const at::Tensor rows = ops::rms_norm(last, m.head->leaf(0), config_.rms_norm_eps).index_select(0, in.rows);
-    const auto out = ops::linear_logprob(rows, m.head_weight(config_), in.targets, options.temperature, view_.vocab_limit, true, products);
-    const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy)};
+    const TokenOutputs out =
+        m.outputs(config_, last, in,
+                  {.temperature = options.temperature, .entropy = options.logprobs, .logprobs = options.logprobs, .values = options.values},
+                  view_.vocab_limit, products);
+    const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy), detached_leaf(out.values)};
     loss = loss_fn(leaves);
     GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
     if (loss.requires_grad()) torch::autograd::backward({loss});
     std::vector<at::Tensor> roots, grads;
-    if (leaves.logprobs.grad().defined()) {
-      roots.push_back(out.logprobs);
-      grads.push_back(leaves.logprobs.grad());
-    }
-    if (leaves.entropy.grad().defined()) {
-      roots.push_back(out.entropy);
-      grads.push_back(leaves.entropy.grad());
+    for (const auto member : {&TokenOutputs::logprobs, &TokenOutputs::entropy, &TokenOutputs::values}) {
+      const at::Tensor& leaf = leaves.*member;
+      if (!leaf.defined() || !leaf.grad().defined()) continue;
+      roots.push_back(out.*member);
+      grads.push_back(leaf.grad());
     }
     if (roots.empty()) return loss.detach();  // a constant loss: every gradient is zero
     torch::autograd::backward(roots, grads);
@@ -100,7 +101,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
     call(hooks.after_backward, i + 1);
   }
   call(hooks.before_backward, 0);
-  m.embedding->leaf(0).grad().index_add_(0, in.tokens, gradient);
+  if (!m.embedding->frozen()) m.embedding->leaf(0).grad().index_add_(0, in.tokens, gradient);
   call(hooks.after_backward, 0);
   return loss.detach();
 }

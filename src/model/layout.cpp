@@ -1,5 +1,6 @@
 #include "model/layout.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace grpo {
@@ -48,6 +49,42 @@ std::vector<ParameterSlot> layer_slots(const ModelConfig& c, int64_t layer, Laye
   if (c.mlp_bias) add(numbers.gate_up_bias, vector(2 * inner, gate_up("bias")));
   add(numbers.down, matrix(d, inner, {{mlp + "down_proj.weight", 0, d}}));
   if (c.mlp_bias) add(numbers.down_bias, vector(d, {{mlp + "down_proj.bias", 0, d}}));
+  return slots;
+}
+
+std::vector<ParameterSlot> adapter_slots(const ModelConfig& c, const LoraConfig& lora, int64_t layer, LayerAdapterSlots& numbers) {
+  struct Module {
+    std::string name;
+    int64_t rows;
+  };
+  const auto& targets = lora.target_modules;
+  std::vector<ParameterSlot> slots;
+  const auto add = [&](AdapterSlots& adapter, const std::string& block, int64_t in, const std::vector<Module>& modules) {
+    std::vector<ParameterPiece> a, b;
+    int64_t begin = 0, outputs = 0;
+    adapter = {};
+    for (const auto& [name, rows] : modules) {
+      if (std::find(targets.begin(), targets.end(), name) != targets.end()) {
+        const std::string base = "base_model.model.model.layers." + std::to_string(layer) + "." + block + "." + name;
+        a.push_back({base + ".lora_A.weight", static_cast<int64_t>(a.size()) * lora.rank, lora.rank});
+        b.push_back({base + ".lora_B.weight", outputs, rows});
+        adapter.pieces.push_back({begin, begin + rows});
+        outputs += rows;
+      }
+      begin += rows;
+    }
+    if (a.empty()) return;
+    adapter.a = static_cast<int>(slots.size());
+    adapter.b = adapter.a + 1;
+    const int64_t width = static_cast<int64_t>(a.size()) * lora.rank;
+    slots.push_back(matrix(width, in, std::move(a)));
+    slots.push_back(matrix(outputs, lora.rank, std::move(b)));
+  };
+  const int64_t d = c.hidden_size, inner = c.intermediate_size;
+  add(numbers.qkv, "self_attn", d, {{"q_proj", c.q_size()}, {"k_proj", c.kv_size()}, {"v_proj", c.kv_size()}});
+  add(numbers.output, "self_attn", c.q_size(), {{"o_proj", d}});
+  add(numbers.gate_up, "mlp", d, {{"gate_proj", inner}, {"up_proj", inner}});
+  add(numbers.down, "mlp", inner, {{"down_proj", d}});
   return slots;
 }
 

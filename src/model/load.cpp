@@ -1,63 +1,28 @@
 #include <c10/core/GradMode.h>
 
 #include <map>
-#include <set>
 #include <span>
 
 #include "grpo/core/error.h"
-#include "grpo/io/dtype.h"
 #include "grpo/io/gguf.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
+#include "model/tensor_files.h"
 
 namespace grpo {
 namespace {
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-/// Collects what is wrong with a checkpoint, so that one error names it all.
-class Faults {
- public:
-  void add(const std::string& what) {
-    if (++count_ <= 8) text_ += (text_.empty() ? "" : "; ") + what;
-  }
-  void raise(const std::string& where) const {
-    if (count_ == 0) return;
-    fail("load_model", where + ": " + text_ + (count_ > 8 ? "; and " + std::to_string(count_ - 8) + " more" : ""));
-  }
-
- private:
-  std::string text_;
-  int64_t count_ = 0;
-};
-
 std::span<float> floats(at::Tensor& value) { return {value.data_ptr<float>(), static_cast<size_t>(value.numel())}; }
 
 void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
-  const auto file = Safetensors::open(folder);
-  std::set<std::string> unused;
-  for (const auto& t : file.tensors()) unused.insert(t.name);
-  Faults faults;
-  for (auto& parameter : model.named_parameters()) {
-    unused.erase(parameter.name);
-    const TensorEntry* entry = file.find(parameter.name);
-    if (entry == nullptr) {
-      faults.add("missing " + parameter.name);
-    } else if (entry->shape != parameter.value.sizes().vec()) {
-      faults.add("expected " + parameter.name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " +
-                 shape_text(entry->shape));
-    } else {
-      convert_to_float(entry->bytes.data(), entry->dtype, parameter.value.data_ptr<float>(), parameter.value.numel());
-    }
-  }
-  if (model.config().tie_word_embeddings) unused.erase("lm_head.weight");  // some writers store the tied copy
-  for (const auto& name : unused) {
-    if (name.find("rotary_emb.inv_freq") == std::string::npos) faults.add("unknown tensor " + name);
-  }
+  const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
+  Faults faults("load_model");
+  read_parameters(
+      Safetensors::open(folder), model.named_parameters(),
+      [tied](const std::string& name) {
+        return name.find("rotary_emb.inv_freq") != std::string::npos || (tied && name == "lm_head.weight");
+      },
+      faults);
   faults.raise(folder.string());
 }
 
@@ -89,7 +54,7 @@ void unpermute_rows(at::Tensor& value, int64_t head_dim) {
 }
 
 void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path& path) {
-  Faults faults;
+  Faults faults("load_model");
   for (auto& parameter : model.named_parameters()) {
     const std::string name = gguf_name(parameter.name);
     const GgufTensor* tensor = gguf.find(name);

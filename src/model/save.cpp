@@ -6,6 +6,7 @@
 #include "grpo/io/atomic_file.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
+#include "model/tensor_files.h"
 
 namespace grpo {
 namespace {
@@ -23,21 +24,8 @@ void save_model(Transformer& model, const std::filesystem::path& folder, const S
   const c10::NoGradGuard no_grad;
   const DType dtype = disk_dtype(options.dtype);
   std::filesystem::create_directories(folder);
-  std::vector<TensorEntry> entries;
-  std::deque<std::vector<std::byte>> converted;  // owns what is not stored as float32
-  for (const auto& parameter : model.named_parameters()) {
-    TensorEntry entry{.name = parameter.name, .dtype = dtype, .shape = parameter.value.sizes().vec(), .bytes = {}};
-    const auto* values = parameter.value.const_data_ptr<float>();
-    const auto count = static_cast<size_t>(parameter.value.numel());
-    if (dtype == DType::kF32) {
-      entry.bytes = std::as_bytes(std::span(values, count));
-    } else {
-      converted.emplace_back(count * static_cast<size_t>(size_of(dtype)));
-      convert_from_float(values, dtype, converted.back().data(), static_cast<int64_t>(count));
-      entry.bytes = converted.back();
-    }
-    entries.push_back(std::move(entry));
-  }
+  std::deque<std::vector<std::byte>> converted;
+  const auto entries = parameter_entries(model.named_parameters(), dtype, converted);
   write_safetensors_sharded(folder, entries, options.max_shard_bytes);
   write_file_atomically(folder / "generation_config.json", generation_config_to_json(model.config()));
   write_file_atomically(folder / "config.json", model_config_to_json(model.config(), options.dtype));

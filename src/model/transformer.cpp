@@ -82,6 +82,7 @@ Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device de
                             .k_norm = pointer(a, m.slots.k_norm),
                             .window = config_.window(i)});
   }
+  if (config_.sequence_classifier) add_value_head();
 }
 
 Transformer::~Transformer() = default;
@@ -99,8 +100,11 @@ std::vector<ParameterArena*> Transformer::parameters() {
 std::vector<NamedParameter> Transformer::named_parameters() {
   std::vector<NamedParameter> all;
   for (const auto* arena : parameters()) {
-    for (auto& parameter : arena->named()) all.push_back(std::move(parameter));
+    for (auto& parameter : arena->named()) {
+      if (!config_.sequence_classifier || parameter.name != "lm_head.weight") all.push_back(std::move(parameter));
+    }
   }
+  if (config_.sequence_classifier) all.push_back(value_head()->named().front());
   return all;
 }
 
@@ -108,6 +112,8 @@ void Transformer::set_compute(const ComputeOptions& options) {
   GRPO_CHECK(options.dtype == at::kFloat || options.dtype == at::kBFloat16, "set_compute",
              std::string("expected float32 or bfloat16; got ") + c10::toString(options.dtype));
   GRPO_CHECK(!options.exact || options.dtype == at::kFloat, "set_compute", "expected float32 for exact log-probs; got bfloat16");
+  GRPO_CHECK(!options.exact || !has_adapter(), "set_compute",
+             "expected no LoRA with exact log-probs: the sampler folds it into its weights");
   compute_ = options;
 }
 
@@ -136,20 +142,28 @@ BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConf
 }
 
 at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
-                                    const ops::ProductOptions& options) const {
+                                    const ops::ProductOptions& options, bool adapter) const {
   const ParameterArena& a = *layers[index];
   const auto leaf = [&a](int slot) { return slot < 0 ? at::Tensor() : a.leaf(static_cast<size_t>(slot)); };
-  const auto linear = [&](const at::Tensor& input, int weight, int bias, const at::Tensor& residual = {}) {
-    return ops::linear(input, leaf(weight), leaf(bias), options, residual);
+  const auto linear = [&](const at::Tensor& input, int weight, int bias, const AdapterSlots& low_rank, const at::Tensor& residual = {}) {
+    const at::Tensor y = ops::linear(input, leaf(weight), leaf(bias), options, residual);
+    if (!adapter || low_rank.a < 0) return y;
+    const ParameterArena& beside = *adapters[index];
+    return ops::add_low_rank(y, input,
+                             {.a = beside.leaf(static_cast<size_t>(low_rank.a)),
+                              .b = beside.leaf(static_cast<size_t>(low_rank.b)),
+                              .pieces = low_rank.pieces,
+                              .scale = adapter_scale},
+                             options);
   };
   const ops::HeadLayout heads{c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.window(static_cast<int64_t>(index))};
 
-  const at::Tensor qkv = linear(ops::rms_norm(x, leaf(slots.input_norm), c.rms_norm_eps), slots.qkv, slots.qkv_bias);
+  const at::Tensor qkv = linear(ops::rms_norm(x, leaf(slots.input_norm), c.rms_norm_eps), slots.qkv, slots.qkv_bias, adapter_slots.qkv);
   const at::Tensor rotated = ops::qk_norm_rope(qkv, leaf(slots.q_norm), leaf(slots.k_norm), cos, sin, layout, heads, c.rms_norm_eps);
-  const at::Tensor middle = linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias, x);
-  const at::Tensor gate_up =
-      linear(ops::rms_norm(middle, leaf(slots.post_attention_norm), c.rms_norm_eps), slots.gate_up, slots.gate_up_bias);
-  return linear(ops::swiglu(gate_up), slots.down, slots.down_bias, middle);
+  const at::Tensor middle = linear(ops::attention(rotated, layout, heads), slots.output, slots.output_bias, adapter_slots.output, x);
+  const at::Tensor gate_up = linear(ops::rms_norm(middle, leaf(slots.post_attention_norm), c.rms_norm_eps), slots.gate_up,
+                                    slots.gate_up_bias, adapter_slots.gate_up);
+  return linear(ops::swiglu(gate_up), slots.down, slots.down_bias, adapter_slots.down, middle);
 }
 
 const at::Tensor& Transformer::Impl::head_weight(const ModelConfig& config) const {
@@ -160,10 +174,32 @@ ops::ProductOptions product_options(const ComputeOptions& compute) {
   return {.precision = compute.dtype == at::kFloat ? kernels::Precision::kFloat32 : kernels::Precision::kBfloat16, .exact = compute.exact};
 }
 
+at::Tensor Transformer::Impl::layers_output(const ModelConfig& config, const BatchInputs& in, const ops::ProductOptions& options,
+                                            bool adapter) const {
+  at::Tensor x = at::embedding(embedding->leaf(0), in.tokens);
+  for (size_t i = 0; i < layers.size(); ++i) x = layer(config, i, x, in.layout, options, adapter);
+  return x;
+}
+
+TokenOutputs Transformer::Impl::outputs(const ModelConfig& config, const at::Tensor& x, const BatchInputs& in, const LogprobOptions& want,
+                                        int64_t vocab_limit, ops::ProductOptions options) const {
+  GRPO_CHECK(!want.values || value_head, "forward", "expected a model with a value head; got one without");
+  const at::Tensor rows = ops::rms_norm(x, head->leaf(0), config.rms_norm_eps).index_select(0, in.rows);
+  TokenOutputs out;
+  if (want.logprobs) {
+    const auto pairs = ops::linear_logprob(rows, head_weight(config), in.targets, want.temperature, vocab_limit, want.entropy, options);
+    out.logprobs = pairs.logprobs;
+    out.entropy = pairs.entropy;
+  }
+  if (!want.values) return out;
+  options.precision = kernels::Precision::kFloat32;
+  options.into_grad = options.into_grad && value_head->leaf(0).grad().defined();
+  out.values = ops::linear(rows, value_head->leaf(0), {}, options).squeeze(1);
+  return out;
+}
+
 at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
-  const BatchInputs in = impl_->inputs(batch, config_);
-  at::Tensor x = at::embedding(impl_->embedding->leaf(0), in.tokens);
-  for (size_t i = 0; i < impl_->layers.size(); ++i) x = impl_->layer(config_, i, x, in.layout, product_options(compute_));
+  const at::Tensor x = impl_->layers_output(config_, impl_->inputs(batch, config_), product_options(compute_), true);
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
 }
 
@@ -171,13 +207,25 @@ at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden
 
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
-  const at::Tensor rows = hidden_states(batch).index_select(0, in.rows);
-  const at::Tensor head = impl_->head_weight(config_);
+  const at::Tensor x = impl_->layers_output(config_, in, product_options(compute_), options.adapter);
   ops::ProductOptions products = product_options(compute_);
-  products.into_grad = head.grad().defined();  // else the backward would hold a second gradient of the vocabulary's size
-  const auto out = ops::linear_logprob(rows, head, in.targets, options.temperature, view_.vocab_limit, options.entropy, products);
-  return {out.logprobs, out.entropy};
+  products.into_grad =
+      impl_->head_weight(config_).grad().defined();  // else the backward would hold a second gradient of the vocabulary's size
+  return impl_->outputs(config_, x, in, options, view_.vocab_limit, products);
 }
+
+void Transformer::add_value_head() {
+  GRPO_CHECK(!impl_->value_head, "add_value_head", "expected a model without a value head; got one that has it");
+  std::vector<ParameterSlot> slots{{.shape = {1, config_.hidden_size}, .decay = true, .pieces = {{"score.weight", 0, 1}}}};
+  impl_->value_head = std::make_unique<ParameterArena>("value head", std::move(slots), dtype(), device());
+}
+
+void Transformer::become_classifier() {
+  if (!impl_->value_head) add_value_head();
+  config_.sequence_classifier = true;
+}
+
+ParameterArena* Transformer::value_head() { return impl_->value_head.get(); }
 
 void init_weights(Transformer& model, uint64_t seed) {
   const c10::NoGradGuard no_grad;

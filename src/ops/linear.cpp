@@ -46,10 +46,11 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto precision = ctx->saved_data["bf16"].toBool() ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32;
     at::Tensor dx = at::empty_like(x), dweight, dbias;
     multiply(by_rows(dy), by_columns(weight), dx, dy.size(1), false, precision);
-    if (ctx->saved_data["into_grad"].toBool()) {
+    const bool trained = ctx->needs_input_grad(1);
+    if (trained && ctx->saved_data["into_grad"].toBool()) {
       at::Tensor sum = weight.grad();
       multiply(by_columns(dy), by_columns(x), sum, x.size(0), true, precision);
-    } else {
+    } else if (trained) {
       dweight = at::empty_like(weight);
       multiply(by_columns(dy), by_columns(x), dweight, x.size(0), false, precision);
     }

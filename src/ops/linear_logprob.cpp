@@ -58,7 +58,8 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
     const at::Tensor dlogprobs = grads[0].defined() ? grads[0].contiguous() : at::zeros_like(lse);
     const at::Tensor dentropy = grads[1].defined() ? grads[1].contiguous() : at::Tensor();
     const bool into_grad = ctx->saved_data["into_grad"].toBool();
-    at::Tensor dhidden = at::empty_like(hidden), dweight = into_grad ? weight.grad() : at::zeros_like(weight);
+    at::Tensor dhidden = at::empty_like(hidden), dweight;  // none of a frozen weight
+    if (ctx->needs_input_grad(1)) dweight = into_grad ? weight.grad() : at::zeros_like(weight);
     const auto head = head_of(hidden, weight, targets, ctx->saved_data["temperature"].toDouble(), ctx->saved_data["limit"].toInt(),
                               ctx->saved_data["bf16"].toBool(), false);
     train_kernels().linear_logprob_backward(head, {.lse = in(lse, "linear_logprob"),
@@ -66,7 +67,7 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
                                                    .dlogprobs = in(dlogprobs, "linear_logprob"),
                                                    .dentropy = dentropy.defined() ? in(dentropy, "linear_logprob") : nullptr,
                                                    .dhidden = out(dhidden),
-                                                   .dweight = out(dweight)});
+                                                   .dweight = optional_out(dweight)});
     if (into_grad) dweight = at::Tensor();
     return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "grpo/data/packed.h"
@@ -34,6 +35,17 @@ struct ProductOptions {
 /// residual + x W^T + bias; x [N, in], weight [out, in], bias [out] and residual [N, out] may be undefined. Differentiable in all four.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ProductOptions& options = {},
                   const at::Tensor& residual = {});
+
+/// LoRA beside a linear layer: outputs [begin, end) of piece p get scale · B_p A_p x.
+struct LowRank {
+  at::Tensor a;  // [pieces · rank, in], A_p one after the other
+  at::Tensor b;  // [outputs of all pieces, rank], B_p one after the other
+  std::vector<std::pair<int64_t, int64_t>> pieces;
+  double scale = 1.0;
+};
+
+/// Adds the adapters' part to y [N, out] in place and gives it; x [N, in]. Differentiable in y, x, a and b.
+at::Tensor add_low_rank(const at::Tensor& y, const at::Tensor& x, const LowRank& adapter, const ProductOptions& options = {});
 
 /// x * rsqrt(mean(x²) + eps) * weight; x [N, D], weight [D]. Differentiable in both.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);

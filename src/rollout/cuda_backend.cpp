@@ -22,7 +22,7 @@ void check_linear(const LinearView& linear, DType dtype) {
   if (linear.dtype != dtype || linear.scale != nullptr) fail_usage(kWhere, "expected plain weights of one type; got others");
 }
 
-// What the kernels do not do is refused before anything runs. Returns the largest LoRA rank.
+// What the kernels do not do is refused before anything runs. Returns the largest LoRA width.
 int64_t check_model(const ModelView& view) {
   const int64_t group = view.config->num_attention_heads / view.config->num_key_value_heads;
   if (group > kernels::kMaxGroup) {
@@ -30,15 +30,15 @@ int64_t check_model(const ModelView& view) {
                "expected at most " + std::to_string(kernels::kMaxGroup) + " query heads per key-value head; got " + std::to_string(group));
   }
   if (view.head.bias != nullptr) fail_usage(kWhere, "expected an output head without bias; got one");
-  int64_t rank = view.head.rank;
+  int64_t width = view.head.lora_width();
   check_linear(view.head, view.dtype);
   for (const LayerView& layer : view.layers) {
     for (const LinearView* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) {
       check_linear(*linear, view.dtype);
-      rank = std::max(rank, linear->rank);
+      width = std::max(width, linear->lora_width());
     }
   }
-  return rank;
+  return width;
 }
 
 void upload_new(device::Buffer& buffer, const std::vector<float>& values, const device::Stream& stream) {
@@ -63,11 +63,11 @@ std::unique_ptr<DecodeBackend> make_cuda_backend() {
 
 void CudaBackend::refresh(const ModelView& view, int64_t) {
   // Addresses are fixed for a model's lifetime: a new version of the weights needs nothing.
-  const int64_t rank = check_model(view);
-  if (view_ == &view && low_rank_ == rank) return;
+  const int64_t width = check_model(view);
+  if (view_ == &view && low_rank_ == width) return;
   release();
   element_ = element_of(view.dtype);
-  low_rank_ = rank;
+  low_rank_ = width;
   view_ = &view;
   upload_new(cos_, view.rope->cos, stream_);
   upload_new(sin_, view.rope->sin, stream_);

@@ -70,7 +70,7 @@ class CudaBackend final : public DecodeBackend {
   const ModelView* view_ = nullptr;
   device::Element element_ = device::Element::kF32;
   device::Buffer cos_, sin_;
-  int64_t low_rank_ = 0;  // largest LoRA rank
+  int64_t low_rank_ = 0;  // largest LoRA width
 
   BackendLimits limits_;
   int64_t slots_ = 0;  // limits_.slots up to a bucket

@@ -43,15 +43,21 @@ void CudaBackend::run_layer(const Shape& shape, size_t number) {
   linear(layer.down, inner_, delta_.data(), element_, shape.rows);
 }
 
-// y = x Wᵀ + lora_scale (x Aᵀ) Bᵀ; biases are added by the kernels that read y.
+// y = x Wᵀ + lora_scale (x Aᵀ) Bᵀ, B by pieces; biases are added by the kernels that read y.
 void CudaBackend::linear(const LinearView& linear, const device::Buffer& x, void* y, Element out, int64_t rows) {
   const device::Matrix input{x.data(), element_, linear.in};
   device::matmul(input, {linear.weight, element_, linear.in, true}, {y, out, linear.out}, rows, linear.out, linear.in, stream_.get());
   if (linear.rank == 0) return;
-  device::matmul(input, {linear.lora_a, element_, linear.in, true}, {low_.data(), element_, linear.rank}, rows, linear.rank, linear.in,
-                 stream_.get());
-  device::matmul({low_.data(), element_, linear.rank}, {linear.lora_b, element_, linear.rank, true},
-                 {y, out, linear.out, linear.lora_scale, 1.0F}, rows, linear.out, linear.rank, stream_.get());
+  const int64_t width = linear.lora_width(), element = device::size_of(element_);
+  device::matmul(input, {linear.lora_a, element_, linear.in, true}, {low_.data(), element_, width}, rows, width, linear.in, stream_.get());
+  const auto *low = low_.data<const char>(), *b = static_cast<const char*>(linear.lora_b);
+  for (const auto& piece : linear.lora_pieces) {
+    device::matmul({low, element_, width}, {b, element_, linear.rank, true},
+                   {static_cast<char*>(y) + piece.begin * device::size_of(out), out, linear.out, linear.lora_scale, 1.0F}, rows,
+                   piece.size(), linear.rank, stream_.get());
+    low += linear.rank * element;
+    b += piece.size() * linear.rank * element;
+  }
 }
 
 void CudaBackend::add_norm(const void* weight, const void* delta, const void* bias, int64_t rows) {

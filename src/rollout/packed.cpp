@@ -10,18 +10,33 @@ const void* row_of(const void* matrix, DType dtype, int64_t row, int64_t columns
   return static_cast<const char*>(matrix) + row * columns * size_of(dtype);
 }
 
+// Adds lora_scale * (B A)[output] of the piece that the output belongs to.
+void add_lora(const LinearView& view, int64_t output, float* weights, float* scratch) {
+  int64_t b_row = 0;
+  for (size_t p = 0; p < view.lora_pieces.size(); ++p) {
+    const auto& piece = view.lora_pieces[p];
+    if (output < piece.begin || output >= piece.end) {
+      b_row += piece.size();
+      continue;
+    }
+    b_row += output - piece.begin;
+    for (int64_t r = 0; r < view.rank; ++r) {
+      float b = 0.0F;
+      convert_to_float(row_of(view.lora_b, view.dtype, b_row * view.rank + r, 1), view.dtype, &b, 1);
+      convert_to_float(row_of(view.lora_a, view.dtype, static_cast<int64_t>(p) * view.rank + r, view.in), view.dtype, scratch, view.in);
+      for (int64_t i = 0; i < view.in; ++i) weights[i] += view.lora_scale * b * scratch[i];
+    }
+    return;
+  }
+}
+
 // One output's weights in fp32: (W * scale + lora_scale * B A)[output].
 void read_output(const LinearView& view, int64_t output, float* weights, float* scratch) {
   convert_to_float(row_of(view.weight, view.dtype, output, view.in), view.dtype, weights, view.in);
   if (view.scale != nullptr) {
     for (int64_t i = 0; i < view.in; ++i) weights[i] *= view.scale[output];
   }
-  for (int64_t r = 0; r < view.rank; ++r) {
-    float b = 0.0F;
-    convert_to_float(row_of(view.lora_b, view.dtype, output * view.rank + r, 1), view.dtype, &b, 1);
-    convert_to_float(row_of(view.lora_a, view.dtype, r, view.in), view.dtype, scratch, view.in);
-    for (int64_t i = 0; i < view.in; ++i) weights[i] += view.lora_scale * b * scratch[i];
-  }
+  if (view.rank > 0) add_lora(view, output, weights, scratch);
 }
 
 // The output that a panel's column holds; -1 = padding.

@@ -21,6 +21,11 @@ void describe(ConfigVisitor& visitor, SamplingParams& params) {
       "repetition_penalty", params.repetition_penalty,
       "logits of tokens in prompt or completion are divided by it where positive, multiplied by it where negative; 1 does nothing",
       kPositive);
+  visitor.field(
+      "repetition_guard", params.repetition_guard,
+      "end a completion, as truncated, after so many tokens in a row that each had a probability above 0.99 (MiniMax-M1: 3000); 0 "
+      "never does",
+      kNonNegative);
   visitor.field("stop", params.stop, "strings that end a completion once its text contains one");
 }
 
@@ -38,6 +43,7 @@ void validate(const SamplingParams& params) {
   expect(params.min_p >= 0.0 && params.min_p <= 1.0, "expected min_p in [0, 1]; got " + std::to_string(params.min_p));
   expect(params.repetition_penalty > 0.0 && std::isfinite(params.repetition_penalty),
          "expected repetition_penalty > 0; got " + std::to_string(params.repetition_penalty));
+  expect(params.repetition_guard >= 0, "expected repetition_guard >= 0; got " + std::to_string(params.repetition_guard));
   expect(std::none_of(params.stop.begin(), params.stop.end(), [](const std::string& text) { return text.empty(); }),
          "expected stop strings that are not empty");
   if (!faults.empty()) fail_usage("SamplingParams", faults);

@@ -7,6 +7,12 @@
 
 namespace grpo {
 
+namespace {
+
+constexpr float kCertain = -0.01005034F;  // log 0.99 (MiniMax-M1, arXiv 2506.13585, 3.1.3)
+
+}  // namespace
+
 StopStrings::StopStrings(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : decoder_(tokenizer), stop_(&stop) {
   for (const std::string& text : stop) longest_ = std::max(longest_, text.size());
 }
@@ -159,6 +165,8 @@ std::optional<FinishReason> Scheduler::finish_of(Slot& slot, const Rollout& roll
   if (std::binary_search(plan_.stop_ids.begin(), plan_.stop_ids.end(), rollout.ids.back())) return FinishReason::kStop;
   if (slot.stop && slot.stop->push(rollout.ids.back())) return FinishReason::kStopString;
   if (static_cast<int64_t>(rollout.ids.size()) >= completion_limit(rollout.group)) return FinishReason::kLength;
+  slot.certain = rollout.logprobs.back() > kCertain ? slot.certain + 1 : 0;
+  if (plan_.params.repetition_guard > 0 && slot.certain >= plan_.params.repetition_guard) return FinishReason::kLength;
   return std::nullopt;
 }
 
@@ -166,6 +174,7 @@ void Scheduler::close(Slot& slot) {
   Group& group = groups_[static_cast<size_t>(rollouts_[static_cast<size_t>(slot.rollout)].group)];
   if (--group.unfinished == 0 && group.prefix >= 0) free_prefixes_.push_back(group.prefix);
   slot.rollout = -1;
+  slot.certain = 0;
   slot.stop.reset();
   ++finished_;
 }

@@ -57,6 +57,7 @@ class Scheduler {
   };
   struct Slot {
     int64_t rollout = -1;  // -1 = free
+    int64_t certain = 0;   // tokens in a row, up to the last, that were all but certain
     std::optional<StopStrings> stop;
   };
 

@@ -37,32 +37,56 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   bytes("completions_bytes", s.logs.completions);
 }
 
-TensorEntry entry_of(const std::string& name, const at::Tensor& tensor) {
-  return {.name = name,
-          .dtype = DType::kF32,
-          .shape = {tensor.numel()},
-          .bytes = std::as_bytes(std::span(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())))};
+/// Weights keep their values until those of the folder were read and checked.
+void load_weights(const std::filesystem::path& folder, Transformer& model) {
+  const auto saved = load_model(folder);
+  const auto source_arenas = saved->parameters(), arenas = model.parameters();
+  GRPO_CHECK(source_arenas.size() == arenas.size(), "checkpoint", "expected a model of the same shape in " + folder.string());
+  for (size_t i = 0; i < arenas.size(); ++i) {
+    GRPO_CHECK(source_arenas[i]->numel() == arenas[i]->numel(), "checkpoint", "expected a model of the same shape in " + folder.string());
+  }
+  for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(arenas[i]->flat()).copy_(source_arenas[i]->flat());
+  model.bump_version();
 }
 
-std::string moment_name(size_t arena, const char* kind) { return "arena." + std::to_string(arena) + "." + kind; }
+}  // namespace
 
-at::Tensor read_moment(const Safetensors& file, const std::string& name, const at::Tensor& like) {
+TensorEntry arena_entry(size_t arena, const std::string& kind, const at::Tensor& flat) {
+  return {.name = "arena." + std::to_string(arena) + "." + kind,
+          .dtype = DType::kF32,
+          .shape = {flat.numel()},
+          .bytes = std::as_bytes(std::span(flat.const_data_ptr<float>(), static_cast<size_t>(flat.numel())))};
+}
+
+at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like) {
+  const std::string name = "arena." + std::to_string(arena) + "." + kind;
   const TensorEntry* entry = file.find(name);
   GRPO_CHECK(entry != nullptr && entry->dtype == DType::kF32 && entry->numel() == like.numel(), "checkpoint",
-             "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements in optimizer.safetensors");
+             "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements");
   at::Tensor tensor = at::empty_like(like);
   convert_to_float(entry->bytes.data(), entry->dtype, tensor.data_ptr<float>(), tensor.numel());
   return tensor;
 }
 
-}  // namespace
+void append_moments(std::vector<TensorEntry>& entries, const AdamW& optimizer) {
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    entries.push_back(arena_entry(i, "exp_avg", optimizer.moments()[i].exp_avg));
+    entries.push_back(arena_entry(i, "exp_avg_sq", optimizer.moments()[i].exp_avg_sq));
+  }
+}
+
+std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer) {
+  std::vector<AdamW::Moments> moments;
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    const auto& like = optimizer.moments()[i];
+    moments.push_back({read_arena(file, i, "exp_avg", like.exp_avg), read_arena(file, i, "exp_avg_sq", like.exp_avg_sq)});
+  }
+  return moments;
+}
 
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer) {
   std::vector<TensorEntry> entries;
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    entries.push_back(entry_of(moment_name(i, "exp_avg"), optimizer.moments()[i].exp_avg));
-    entries.push_back(entry_of(moment_name(i, "exp_avg_sq"), optimizer.moments()[i].exp_avg_sq));
-  }
+  append_moments(entries, optimizer);
   write_safetensors(folder / "optimizer.safetensors", entries);
   TrainerState copy = state;
   write_file_atomically(folder / "trainer_state.json", write_described([&copy](ConfigVisitor& v) { describe(v, copy); }));
@@ -76,20 +100,12 @@ TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& m
   read_described(source, [&state](ConfigVisitor& v) { describe(v, state); });
 
   const auto file = Safetensors::open(folder / "optimizer.safetensors");
-  std::vector<AdamW::Moments> moments;
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    const auto& like = optimizer.moments()[i];
-    moments.push_back(
-        {read_moment(file, moment_name(i, "exp_avg"), like.exp_avg), read_moment(file, moment_name(i, "exp_avg_sq"), like.exp_avg_sq)});
+  const auto moments = read_moments(file, optimizer);
+  if (model.has_adapter()) {
+    load_adapter(model, folder);
+  } else {
+    load_weights(folder, model);
   }
-  const auto saved = load_model(folder);
-  const auto source_arenas = saved->parameters(), arenas = model.parameters();
-  GRPO_CHECK(source_arenas.size() == arenas.size(), "checkpoint", "expected a model of the same shape in " + folder.string());
-  for (size_t i = 0; i < arenas.size(); ++i) {
-    GRPO_CHECK(source_arenas[i]->numel() == arenas[i]->numel(), "checkpoint", "expected a model of the same shape in " + folder.string());
-  }
-  for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(arenas[i]->flat()).copy_(source_arenas[i]->flat());
-  model.bump_version();
   optimizer.restore(state.optimizer_steps, moments);
   return state;
 }

@@ -4,11 +4,12 @@
 #include <filesystem>
 #include <vector>
 
+#include "grpo/io/safetensors.h"
+#include "grpo/optim/adamw.h"
 #include "trainer/run_folder.h"
 
 namespace grpo {
 
-class AdamW;
 class Transformer;
 
 /// What a run needs, beside weights and moments, to go on as if it had not stopped.
@@ -23,6 +24,14 @@ struct TrainerState {
   std::vector<double> objective;
   LogSizes logs;
 };
+
+/// Flat buffers by arena as a file's entries, and back: arena.<number>.<kind>, float32. Reading throws where one is missing or not of the
+/// size of `like`.
+TensorEntry arena_entry(size_t arena, const std::string& kind, const at::Tensor& flat);
+at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
+/// Both moments of each arena likewise.
+void append_moments(std::vector<TensorEntry>& entries, const AdamW& optimizer);
+std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer);
 
 /// optimizer.safetensors (both moments of each arena) and trainer_state.json in `folder`.
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer);

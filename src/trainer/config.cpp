@@ -49,17 +49,55 @@ void describe_data(ConfigVisitor& v, DataSection& c) {
   });
 }
 
+void describe_objectives(ConfigVisitor& v, AlgorithmSection& c) {
+  v.section("ppo", "Of the objective ppo: generalised advantage estimation and the critic.", [&c](ConfigVisitor& s) {
+    describe(s, c.ppo.gae);
+    s.field("share_backbone", c.ppo.share_backbone, "The value head sits on the policy itself; else the critic is a model of its own.");
+    s.field("vf_coef", c.ppo.vf_coef, "Weight of the value loss beside the policy's where they share a backbone.", kNonNegative);
+    s.field("value_warmup_steps", c.ppo.value_warmup_steps, "Optimiser steps in which only the critic learns (VAPO: 50).", kNonNegative);
+    s.section("optim", "Of the critic.", [&c](ConfigVisitor& o) { describe(o, c.ppo.optim); });
+  });
+  v.section("prime", "Of the objective prime: the implicit process reward model.", [&c](ConfigVisitor& s) {
+    describe(s, c.prime.prime);
+    s.field("outcome_reward", c.prime.outcome_reward,
+            "The reward function, in [0, 1], that tells right from wrong; empty = accuracy, or else the first.");
+    s.section("optim", "Of the process reward model.", [&c](ConfigVisitor& o) { describe(o, c.prime.optim); });
+  });
+  v.section("dpo", "Of the objective online_dpo and of grpo dpo.", [&c](ConfigVisitor& s) { describe(s, c.dpo); });
+  v.section("expert_iteration", "Of the objective expert_iteration.", [&c](ConfigVisitor& s) {
+    s.field("reward_threshold", c.expert_iteration.reward_threshold, "Completions of at least this weighted reward are learnt from.");
+    s.field("best_of_group", c.expert_iteration.best_of_group, "Only the best one of each group.");
+  });
+}
+
 void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
-  v.enumeration("objective", c.objective, {"grpo"}, "What is optimised.");
+  v.enumeration("objective", c.objective,
+                {"grpo", "ppo", "prime", "rloo", "reinforce_plus_plus", "remax", "online_dpo", "expert_iteration"},
+                "What is optimised. rloo, reinforce_plus_plus and remax are grpo with the advantage_estimator of that name.");
   describe(v, c.loss);
   describe(v, c.advantage);
+  describe_objectives(v, c);
   v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kPositive);
   v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);
   v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kPositive);
   v.field("mask_truncated_completions", c.mask_truncated_completions, "Completions that were cut off do not enter the loss.");
+  v.field("sync_ref_model", c.sync_ref_model,
+          "Refresh the reference model of the KL while training; without, it stays what it was at the start.");
+  v.field("ref_model_mixup_alpha", c.ref_model_mixup_alpha,
+          "The refreshed reference is alpha policy + (1 - alpha) reference (TR-DPO); 1 copies the policy, as DeepSeek-R1 does.", kFraction);
+  v.field("ref_model_sync_steps", c.ref_model_sync_steps, "Optimiser steps between refreshes (DeepSeek-R1: 400).", kPositive);
   v.field("dynamic_sampling", c.dynamic_sampling, "Drop groups whose rewards are all equal and sample others instead (DAPO).");
   v.field("dynamic_sampling_rounds", c.dynamic_sampling_rounds, "Refills at most; then training goes on with what there is.", kNonNegative);
   v.field("dynamic_sampling_reward", c.dynamic_sampling_reward, "Judge groups by this reward function alone; empty = by the weighted sum.");
+  v.field("accuracy_lower_bound", c.accuracy_lower_bound,
+          "Dynamic sampling also drops groups whose mean reward, judged so, is below (PRIME: 0.2).", kFraction);
+  v.field("accuracy_upper_bound", c.accuracy_upper_bound, "And above (PRIME: 0.8).", kFraction);
+  v.field("replay_fraction", c.replay_fraction, "Share of a rollout's problems that are hard ones seen before, the longest waiting first.",
+          kFraction);
+  v.field("replay_max_pass_rate", c.replay_max_pass_rate, "A problem is hard where at most this share of its samples was right.",
+          kFraction);
+  v.field("curriculum_max_pass_rate", c.curriculum_max_pass_rate,
+          "Problems of which a larger share was right when last sampled are passed over; 1 = none.", kFraction);
 }
 
 void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
@@ -107,6 +145,8 @@ void describe(ConfigVisitor& v, Config& c) {
             "Log-probs in training equal the float32 sampler's to the last bit, at the price of a second pass over the head.");
     s.section("new", "A model made from nothing, where path is empty.",
               [&c](ConfigVisitor& n) { describe_new_model(n, c.model.new_model); });
+    s.section("lora", "Low-rank adapters that are trained instead of the weights; checkpoints and the final model are then PEFT folders.",
+              [&c](ConfigVisitor& l) { describe(l, c.model.lora); });
   });
   v.section("data", "What is trained on.", [&c](ConfigVisitor& s) { describe_data(s, c.data); });
   v.list(
@@ -120,6 +160,8 @@ void describe(ConfigVisitor& v, Config& c) {
       });
   v.section("rollout", "How completions are sampled.", [&c](ConfigVisitor& s) {
     describe(s, c.rollout.sampling);
+    s.field("final_temperature", c.rollout.final_temperature,
+            "The temperature moves from its first value to this one, linearly over the steps of training; null: it stays.", kPositive);
     s.field("max_slots", c.rollout.max_slots, "Samples decoded at a time; 0 = by memory.", kNonNegative);
     s.field("kv_cache_gib", c.rollout.kv_cache_gib, "Memory for keys and values.", kPositive);
     s.enumeration("compute_dtype", c.rollout.compute_dtype, {"float32", "bfloat16", "int8"},
@@ -138,8 +180,14 @@ void describe(ConfigVisitor& v, Config& c) {
 
 const ConfigAliases& config_aliases() {
   static const ConfigAliases aliases = [] {
-    ConfigAliases map = {
-        {"model_name_or_path", "model.path"}, {"eval_steps", "eval.eval_steps"}, {"num_generations_eval", "eval.num_generations_eval"}};
+    ConfigAliases map = {{"model_name_or_path", "model.path"},
+                         {"eval_steps", "eval.eval_steps"},
+                         {"num_generations_eval", "eval.num_generations_eval"},
+                         {"lora_r", "model.lora.rank"},
+                         {"lora_alpha", "model.lora.alpha"},
+                         {"lora_dropout", "model.lora.dropout"},
+                         {"lora_target_modules", "model.lora.target_modules"},
+                         {"use_rslora", "model.lora.use_rslora"}};
     const auto flat = [&map](const std::string& section, std::initializer_list<const char*> names) {
       for (const auto* name : names) map.emplace(name, section + "." + name);
     };
@@ -174,6 +222,9 @@ const ConfigAliases& config_aliases() {
                        "entropy_coef",
                        "sapo_temperature_pos",
                        "sapo_temperature_neg",
+                       "sync_ref_model",
+                       "ref_model_mixup_alpha",
+                       "ref_model_sync_steps",
                        "dynamic_sampling"});
     for (const auto* name : {"correction", "mode", "clip_max", "clip_min"}) {
       map.emplace(std::string("vllm_importance_sampling_") + name, std::string("algorithm.importance_sampling_") + name);

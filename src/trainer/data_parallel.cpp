@@ -17,12 +17,15 @@ LossNormalizer loss_normalizer(const Batch& share, int64_t max_completion_length
 }
 
 void sum_gradients(Transformer& model, Communicator& communicator) {
-  for (auto* arena : model.parameters()) communicator.all_reduce(arena->flat_grad());
+  for (auto* arena : model.trainable()) communicator.all_reduce(arena->flat_grad());
 }
 
 void broadcast_weights(Transformer& model, Communicator& communicator) {
   if (communicator.world_size() == 1) return;
   for (auto* arena : model.parameters()) communicator.broadcast(arena->flat());
+  if (model.has_adapter()) {
+    for (auto* arena : model.trainable()) communicator.broadcast(arena->flat());
+  }
   model.bump_version();
 }
 

@@ -1,5 +1,7 @@
 #include "grpo/trainer/policy.h"
 
+#include <filesystem>
+
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
 #include "grpo/text/byte_tokenizer.h"
@@ -27,6 +29,27 @@ ModelConfig new_model_config(const NewModelConfig& c, const Tokenizer& tokenizer
   if (tokenizer.eos_id()) config.eos_token_ids = {*tokenizer.eos_id()};
   if (tokenizer.pad_id()) config.pad_token_id = *tokenizer.pad_id();
   return config;
+}
+
+/// A PEFT folder stands for its base with its adapters.
+ModelSection resolved(ModelSection section) {
+  namespace fs = std::filesystem;
+  const fs::path folder = section.path;
+  if (!fs::exists(folder / "adapter_config.json") || fs::exists(folder / "config.json")) return section;
+  section.path = lora_base(folder).string();
+  GRPO_CHECK(!section.path.empty(), "policy", "expected a base model; " + folder.string() + " names none (base_model_name_or_path)");
+  if (section.tokenizer.empty() && fs::exists(folder / "tokenizer.json")) section.tokenizer = folder.string();
+  if (section.lora.path.empty()) section.lora.path = folder.string();
+  return section;
+}
+
+void attach_adapter(Transformer& model, const LoraConfig& lora, uint64_t seed) {
+  if (!lora.path.empty()) {
+    load_adapter(model, lora.path);
+  } else if (lora.rank > 0) {
+    model.add_adapter(lora);
+    init_adapter(model, seed);
+  }
 }
 
 }  // namespace
@@ -59,12 +82,13 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
   GRPO_CHECK(ids <= rows, "policy",
              "expected a tokenizer with at most the model's " + std::to_string(rows) + " ids; got one with " + std::to_string(ids));
   model->set_vocab_limit(ids);
-  Policy policy{std::move(model), std::move(tokenizer), std::nullopt};
+  Policy policy{std::move(model), std::move(tokenizer), std::nullopt, {}};
   if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
   return policy;
 }
 
-Policy load_policy(const ModelSection& section, uint64_t seed) {
+Policy load_policy(const ModelSection& asked, uint64_t seed) {
+  const ModelSection section = resolved(asked);
   const ComputeOptions compute{.dtype = section.compute_dtype == ModelSection::ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16,
                                .exact = section.exact};
   if (section.path.empty()) {
@@ -78,11 +102,18 @@ Policy load_policy(const ModelSection& section, uint64_t seed) {
   const auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
   std::shared_ptr<Transformer> model = load_model(section.path);
   model->set_compute(compute);
-  return make_policy(std::move(model), tokenizer);
+  attach_adapter(*model, section.lora, seed);
+  Policy policy = make_policy(std::move(model), tokenizer);
+  policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
+  return policy;
 }
 
 void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {
-  save_model(*policy.model, folder, {.dtype = dtype});
+  if (policy.model->has_adapter()) {
+    save_adapter(*policy.model, folder, policy.base);
+  } else {
+    save_model(*policy.model, folder, {.dtype = dtype});
+  }
   save_tokenizer(*policy.tokenizer, folder);
 }
 

@@ -13,6 +13,8 @@
 #include "grpo/optim/adamw.h"
 #include "trainer/exchange.h"
 #include "trainer/objective.h"
+#include "trainer/problem_picker.h"
+#include "trainer/side_models.h"
 #include "trainer/sources.h"
 
 namespace grpo {
@@ -67,19 +69,28 @@ double count_tokens(const std::vector<Rollout>& rollouts) {
                          [](double sum, const Rollout& r) { return sum + static_cast<double>(r.ids.size()); });
 }
 
+double mean_of(const std::vector<double>& values, size_t begin, size_t count) {
+  return std::accumulate(values.begin() + static_cast<int64_t>(begin), values.begin() + static_cast<int64_t>(begin + count), 0.0) /
+         static_cast<double>(count);
+}
+
 }  // namespace
 
 struct PolicyTrainer::Impl {
-  Impl(const Config& config, const Registry& registry, Transformer& model, Communicator& communicator)
+  Impl(const Config& config, const Registry& registry, Transformer& model, Communicator& communicator, int64_t problems)
       : rewards(make_rewards(config.reward, registry)),
         engine(model, engine_options(config.rollout)),
         updates_per_rollout(config.algorithm.steps_per_generation * config.algorithm.num_iterations),
-        objective(make_grpo_objective(model, config, updates_per_rollout, communicator, registry.losses)) {}
+        temperature(config.rollout.sampling.temperature),
+        objective(make_objective({model, config, updates_per_rollout, communicator, registry.losses, temperature})),
+        picker(config.algorithm, problems) {}
 
   RewardSet rewards;
   RolloutEngine engine;
   int64_t updates_per_rollout;
+  double temperature;  // of the rollout that is trained on
   std::unique_ptr<Objective> objective;
+  ProblemPicker picker;
   ThreadPool pool;
   std::map<int64_t, double> lengths;  // of a problem's completions when it was last sampled here: long ones begin first
   std::deque<Batch> updates;          // this rank's shares of the mini-batches that are still to be trained on
@@ -87,19 +98,35 @@ struct PolicyTrainer::Impl {
 
 PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry)
     : Trainer(config, std::move(parts), registry, Command::kTrain),
-      impl_(std::make_unique<Impl>(config_, registry_, *policy_->model, *communicator_)) {
+      impl_(std::make_unique<Impl>(config_, registry_, *policy_->model, *communicator_, dataset_size_)) {
+  GRPO_CHECK(!policy_->model->config().sequence_classifier, "train", "expected a language model; got a sequence classifier");
   const int64_t prompts = config_.algorithm.generation_batch_size / config_.rollout.sampling.num_generations;
   const double rollouts = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(prompts));
   total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(rollouts) * impl_->updates_per_rollout;
+  adopt(impl_->objective->models());
 }
 
 PolicyTrainer::~PolicyTrainer() = default;
 
 bool PolicyTrainer::at_boundary() const { return impl_->updates.empty(); }
-std::vector<double> PolicyTrainer::objective_state() const { return impl_->objective->state(); }
-void PolicyTrainer::restore_objective(const std::vector<double>& state) { impl_->objective->restore(state); }
 
-/// Problems → completions → verdicts, groups without variance replaced where the config says so.
+/// The objective's figures, their number first, then the picker's.
+std::vector<double> PolicyTrainer::objective_state() const {
+  std::vector<double> state = impl_->objective->state();
+  const std::vector<double> picked = impl_->picker.state();
+  state.insert(state.begin(), static_cast<double>(state.size()));
+  state.insert(state.end(), picked.begin(), picked.end());
+  return state;
+}
+
+void PolicyTrainer::restore_objective(const std::vector<double>& state) {
+  GRPO_CHECK(!state.empty() && static_cast<size_t>(state.front()) < state.size(), "checkpoint", "expected the objective's figures");
+  const auto end = state.begin() + 1 + static_cast<int64_t>(state.front());
+  impl_->objective->restore({state.begin() + 1, end});
+  impl_->picker.restore({end, state.end()});
+}
+
+/// Problems → completions → verdicts, groups that teach nothing replaced where the config says so.
 std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) {
   const auto& a = config_.algorithm;
   const auto group_size = static_cast<size_t>(config_.rollout.sampling.num_generations);
@@ -108,47 +135,71 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
   ScoredBatch verdicts;
   verdicts.per_function.resize(impl_->rewards.names.size());
   verdicts.reasons.resize(impl_->rewards.names.size());
-  double generated = 0.0, sample_seconds = 0.0, reward_seconds = 0.0;
+  for (const char* sum : {"tokens/generated", "time/generate", "time/reward"}) metrics[sum] = 0.0;
   const int64_t rounds = a.dynamic_sampling ? a.dynamic_sampling_rounds + 1 : 1;
   for (int64_t round = 0; round < rounds && kept.rollouts.size() < wanted * group_size; ++round) {
-    Stopwatch watch;
-    std::vector<const Problem*> problems;
-    for (const int64_t item : next_items(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size))) {
-      problems.push_back(&problems_[static_cast<size_t>(item)]);
-    }
-    const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator_);
-    GenerateContext context;
-    context.expected_length = [&](int64_t group) {
-      const auto known = impl_->lengths.find(problems[static_cast<size_t>(share.begin + group)]->index);
-      return known == impl_->lengths.end() ? static_cast<double>(config_.rollout.sampling.max_completion_length) : known->second;
-    };
-    SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share, config_.data.prompt, config_.rollout.sampling,
-                                        {static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)}, context);
-    note_lengths(sampled.rollouts, impl_->lengths);
-    sample_seconds += watch.lap();
-    ScoredBatch scores = score(problems, sampled, metrics);
-    generated += count_tokens(sampled.rollouts);
-    reward_seconds += watch.lap();  // waiting for the slowest rank included
+    const auto items =
+        impl_->picker.pick(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size), [this] { return next_items(1).front(); });
+    auto [sampled, scores] = sample_round(items, metrics);
     for (size_t begin = 0; begin < sampled.rollouts.size(); begin += group_size) {
-      if (a.dynamic_sampling && !has_variance(scores, begin, group_size)) continue;
+      impl_->picker.note(items[begin / group_size], mean_of(judged(scores), begin, group_size));
+      if (a.dynamic_sampling && !worth_training_on(scores, begin, group_size)) continue;
       const auto group = static_cast<int64_t>(kept.rollouts.size() / group_size);
       for (size_t i = begin; i < begin + group_size; ++i) {
         sampled.rollouts[i].group = group;
         kept.rollouts.push_back(std::move(sampled.rollouts[i]));
         kept.completions.push_back(std::move(sampled.completions[i]));
+        if (!sampled.greedy_rewards.empty()) kept.greedy_rewards.push_back(sampled.greedy_rewards[begin / group_size]);
         verdicts.rewards.push_back(scores.rewards[i]);
         for (size_t f = 0; f < scores.per_function.size(); ++f) verdicts.per_function[f].push_back(scores.per_function[f][i]);
       }
     }
   }
-  const double trained = count_tokens(kept.rollouts);
-  tokens_seen_ += generated;
-  metrics["tokens/generated"] = generated;
-  metrics["tokens/dropped"] = generated - trained;
-  metrics["time/generate"] = sample_seconds;
-  metrics["time/reward"] = reward_seconds;
-  metrics["time/generate_tokens_per_second"] = generated / std::max(sample_seconds, 1e-9);
+  tokens_seen_ += metrics["tokens/generated"];
+  metrics["tokens/dropped"] = metrics["tokens/generated"] - count_tokens(kept.rollouts);
+  metrics["time/generate_tokens_per_second"] = metrics["tokens/generated"] / std::max(metrics["time/generate"], 1e-9);
   return {std::move(kept), std::move(verdicts)};
+}
+
+/// Samples and scores some problems; adds to the sums in `metrics`. greedy_rewards are by problem here.
+std::pair<SampledBatch, ScoredBatch> PolicyTrainer::sample_round(const std::vector<int64_t>& items, MetricMap& metrics) {
+  Stopwatch watch;
+  std::vector<const Problem*> problems;
+  for (const int64_t item : items) problems.push_back(&problems_[static_cast<size_t>(item)]);
+  SamplingParams params = config_.rollout.sampling;
+  params.temperature = impl_->temperature;
+  const RolloutKey key{static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)};
+  const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator_);
+  GenerateContext context;
+  context.expected_length = [&](int64_t group) {
+    const auto known = impl_->lengths.find(problems[static_cast<size_t>(share.begin + group)]->index);
+    return known == impl_->lengths.end() ? static_cast<double>(params.max_completion_length) : known->second;
+  };
+  SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share, config_.data.prompt, params, key, context);
+  note_lengths(sampled.rollouts, impl_->lengths);
+  metrics["time/generate"] += watch.lap();
+  ScoredBatch scores = score(problems, sampled, metrics);
+  metrics["tokens/generated"] += count_tokens(sampled.rollouts);
+  if (config_.algorithm.advantage.advantage_estimator == AdvantageEstimator::kRemax)
+    sampled.greedy_rewards = greedy_rewards(problems, metrics);
+  metrics["time/reward"] += watch.lap();  // waiting for the slowest rank included
+  return {std::move(sampled), std::move(scores)};
+}
+
+/// The weighted reward of each problem's greedy completion.
+std::vector<double> PolicyTrainer::greedy_rewards(const std::vector<const Problem*>& problems, MetricMap& metrics) {
+  SamplingParams params = config_.rollout.sampling;
+  params.temperature = 0.0;
+  params.num_generations = 1;
+  SampledBatch greedy = sample_share(*policy_, impl_->engine, problems, share_of(static_cast<int64_t>(problems.size()), *communicator_),
+                                     config_.data.prompt, params, {});
+  RewardContext context;
+  context.step = steps_done_;
+  context.max_completion_length = params.max_completion_length;
+  ScoredBatch scores = score_all(impl_->rewards, greedy.completions, context, &impl_->pool);
+  gather(*communicator_, problems, greedy, scores, context);
+  metrics["tokens/generated"] += count_tokens(greedy.rollouts);
+  return scores.rewards;
 }
 
 /// Scores this rank's samples; `sampled` and the answer are then those of all ranks, in the order of problems.
@@ -170,32 +221,46 @@ ScoredBatch PolicyTrainer::score(const std::vector<const Problem*>& problems, Sa
   return scores;
 }
 
-bool PolicyTrainer::has_variance(const ScoredBatch& scores, size_t begin, size_t count) const {
+/// The verdicts that groups are judged by, of every sample.
+const std::vector<double>& PolicyTrainer::judged(const ScoredBatch& scores) const {
   const auto& names = impl_->rewards.names;
   const auto judge = std::find(names.begin(), names.end(), config_.algorithm.dynamic_sampling_reward);
-  const auto& values = judge == names.end() ? scores.rewards : scores.per_function[static_cast<size_t>(judge - names.begin())];
-  return std::any_of(values.begin() + static_cast<int64_t>(begin), values.begin() + static_cast<int64_t>(begin + count), [&](double v) {
-    return std::abs(v - values[begin]) > 1e-6;  // false for undefined verdicts
-  });
+  return judge == names.end() ? scores.rewards : scores.per_function[static_cast<size_t>(judge - names.begin())];
+}
+
+bool PolicyTrainer::worth_training_on(const ScoredBatch& scores, size_t begin, size_t count) const {
+  const auto& values = judged(scores);
+  const bool varied = std::any_of(values.begin() + static_cast<int64_t>(begin), values.begin() + static_cast<int64_t>(begin + count),
+                                  [&](double v) { return std::abs(v - values[begin]) > 1e-6; });  // false for undefined verdicts
+  const double low = config_.algorithm.accuracy_lower_bound, high = config_.algorithm.accuracy_upper_bound;
+  const double mean = mean_of(values, begin, count);
+  return varied && (low <= 0.0 || mean >= low) && (high >= 1.0 || mean <= high);
 }
 
 /// Samples, scores and packs one rollout and cuts it into this rank's shares of the coming updates.
 void PolicyTrainer::collect_updates(MetricMap& metrics) {
+  if (const auto& end = config_.rollout.final_temperature) {
+    const double start = config_.rollout.sampling.temperature;
+    impl_->temperature =
+        start + (*end - start) * static_cast<double>(steps_done_) / static_cast<double>(std::max<int64_t>(total_steps_ - 1, 1));
+    metrics["temperature"] = impl_->temperature;
+  }
   const auto [sampled, scores] = collect(metrics);
   if (sampled.rollouts.empty()) return;
   length_metrics(sampled.rollouts, metrics);
   log_samples(sampled, scores);
   const Batch batch = impl_->objective->prepare(sampled, scores, metrics);
-  const int64_t samples = batch.num_samples(), cuts = std::min(config_.algorithm.steps_per_generation, samples);
+  if (batch.num_samples() == 0) return;
+  const int64_t unit = impl_->objective->sequences_per_unit(), units = batch.num_samples() / unit;
+  const int64_t cuts = std::min(config_.algorithm.steps_per_generation, units);
   for (int64_t cut = 0; cut < cuts; ++cut) {
-    const int64_t begin = samples * cut / cuts, end = samples * (cut + 1) / cuts;
+    const int64_t begin = units * cut / cuts, end = units * (cut + 1) / cuts;
     const Share share = share_of(end - begin, *communicator_);
     Batch part;  // a rank's share may be empty
     if (share.size() > 0) {
-      std::vector<int64_t> chosen(static_cast<size_t>(share.size()));
-      std::iota(chosen.begin(), chosen.end(), begin + share.begin);
-      part = share.size() == samples ? batch : batch.select(chosen);
-      impl_->objective->note_logprobs(part);
+      std::vector<int64_t> chosen(static_cast<size_t>(share.size() * unit));
+      std::iota(chosen.begin(), chosen.end(), (begin + share.begin) * unit);
+      part = share.size() == units ? batch : batch.select(chosen);
     }
     impl_->updates.push_back(std::move(part));
   }
@@ -229,35 +294,52 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   Stopwatch watch;
   const Batch step = std::move(impl_->updates.front());
   impl_->updates.pop_front();
-  const auto micro_batches = step.num_samples() > 0 ? step.split({.max_tokens = config_.trainer.max_tokens}) : std::vector<Batch>();
-  const LossNormalizer normalizer = impl_->objective->normalizer(step, static_cast<int64_t>(micro_batches.size()));
+  Objective& objective = *impl_->objective;
+  const SplitOptions split{.max_tokens = config_.trainer.max_tokens, .keep_groups = objective.sequences_per_unit() > 1};
+  const auto micro_batches = step.num_samples() > 0 ? step.split(split) : std::vector<Batch>();
+  const LossNormalizer normalizer = objective.normalizer(step, static_cast<int64_t>(micro_batches.size()));
   if (normalizer.tokens == 0) return metrics;  // every completion was masked
   optimizer_->zero_grad();
-  const BackwardOptions backward{.temperature = config_.rollout.sampling.temperature,
-                                 .recompute = static_cast<Recompute>(config_.trainer.recompute),
-                                 .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
+  side_models_->zero_grad();
+  const bool moves = objective.moves_policy(steps_done_);
   double loss = 0.0;
   Tallies tallies;
   for (const auto& micro : micro_batches) {
-    loss += policy_->model
-                ->forward_backward(
-                    micro,
-                    [&](const TokenOutputs& outputs) {
-                      LossOutput out = impl_->objective->loss(outputs, micro, normalizer);
-                      merge(tallies, out.metrics);
-                      return out.loss;
-                    },
-                    backward)
-                .item<double>();
+    if (moves || objective.values_with_policy()) {
+      loss += pass(*policy_->model, micro, {.logprobs = true, .values = objective.values_with_policy()}, tallies,
+                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro, normalizer); });
+    }
+    for (const auto& model : side_models_->models()) {
+      if (model.pass == nullptr) continue;
+      pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies,
+           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro, normalizer); });
+    }
   }
   metrics["loss"] = finish_backward(loss);
   gather(*communicator_, tallies);
   for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
   metrics["tokens/trained"] = normalizer.tokens;
-  apply_update(learning_rate, metrics);
-  impl_->objective->end_step(metrics);
+  apply_update(learning_rate, metrics, moves);
+  objective.end_step(steps_done_ + 1, metrics);
   metrics["time/update"] = watch.lap();
   return metrics;
+}
+
+/// Forward and backward of one model over a micro-batch; gives its loss.
+double PolicyTrainer::pass(Transformer& model, const Batch& micro, BackwardOptions options, Tallies& tallies,
+                           const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const {
+  options.temperature = impl_->temperature;
+  options.recompute = static_cast<Recompute>(config_.trainer.recompute);
+  options.activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30));
+  const at::Tensor loss = model.forward_backward(
+      micro,
+      [&](const TokenOutputs& outputs) {
+        LossOutput out = loss_fn(outputs);
+        merge(tallies, out.metrics);
+        return out.loss;
+      },
+      options);
+  return loss.item<double>();
 }
 
 std::vector<std::string> PolicyTrainer::plan_lines() const {

@@ -3,10 +3,15 @@
 #include <algorithm>
 
 #include "grpo/core/error.h"
+#include "trainer/model_reward.h"
 
 namespace grpo {
 
-Registry builtin_registry() { return {builtin_rewards(), builtin_tasks()}; }
+Registry builtin_registry() {
+  Registry registry{builtin_rewards(), builtin_tasks()};
+  registry.rewards.add("reward_model", make_model_reward);
+  return registry;
+}
 
 bool has_source(const DataSource& source) { return !source.path.empty() || !source.task.empty(); }
 

@@ -19,6 +19,7 @@
 #include "grpo/trainer/evaluation.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_folder.h"
+#include "trainer/side_models.h"
 #include "trainer/sources.h"
 
 namespace grpo {
@@ -48,6 +49,7 @@ std::string key_figures(const TrainReport& report) {
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
   validate(config_, command);
+  if (const auto estimator = estimator_of(config_.algorithm.objective)) config_.algorithm.advantage.advantage_estimator = *estimator;
   keep_freed_memory();
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {
@@ -60,8 +62,9 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
   optimizer_ =
-      std::make_unique<AdamW>(policy_->model->parameters(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
+      std::make_unique<AdamW>(policy_->model->trainable(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
   broadcast_weights(*policy_->model, *communicator_);
+  adopt({});
   dataset_size_ = static_cast<int64_t>(problems_.size());
 }
 
@@ -88,18 +91,26 @@ std::vector<int64_t> Trainer::next_items(int64_t count) {
   return items;
 }
 
+void Trainer::adopt(std::vector<SideModel> models) {
+  side_models_ = std::make_unique<SideModels>(std::move(models));
+  side_models_->broadcast(*communicator_);
+}
+
 double Trainer::finish_backward(double loss) {
   sum_gradients(*policy_->model, *communicator_);
+  side_models_->sum_gradients(*communicator_);
   communicator_->all_reduce(std::span(&loss, 1));
   return loss;
 }
 
-void Trainer::apply_update(double learning_rate, std::map<std::string, double>& metrics) {
+void Trainer::apply_update(double learning_rate, std::map<std::string, double>& metrics, bool policy) {
   const auto loss = metrics.find("loss");
   if (loss != metrics.end() && !std::isfinite(loss->second)) {
     fail("train", "the loss of step " + std::to_string(steps_done_ + 1) + " is not finite; weights keep the values of step " +
                       std::to_string(steps_done_) + ". A lower learning rate or max_grad_norm may help");
   }
+  side_models_->update(steps_done_, total_steps_, metrics);
+  if (!policy) return;
   const UpdateReport report = optimizer_->step(learning_rate);
   if (!report.applied) {
     fail("train", "a gradient of step " + std::to_string(steps_done_ + 1) + " is not finite; weights keep the values of step " +
@@ -239,6 +250,7 @@ void Trainer::write_state() {
   write_checkpoint(config_.trainer.output_dir, steps_done_, [&](const std::filesystem::path& folder) {
     save_policy(*policy_, folder.string(), "float32");
     save_trainer_state(folder, state, *optimizer_);
+    side_models_->save(folder);
   });
   prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit);
 }
@@ -254,6 +266,7 @@ bool Trainer::resume() {
   LogSizes logs;
   for (const auto& checkpoint : list_checkpoints(config_.trainer.output_dir)) {
     const TrainerState state = load_checkpoint(checkpoint, *policy_->model, *optimizer_);
+    side_models_->load(checkpoint);
     if (state.total_steps != total_steps_) {
       log_warn("the run was planned for " + std::to_string(state.total_steps) + " steps, now for " + std::to_string(total_steps_) +
                ": the learning-rate schedule follows the new plan");
@@ -278,11 +291,15 @@ bool Trainer::resume() {
 
 std::vector<std::string> Trainer::plan() const {
   const int64_t parameters = policy_->model->config().num_parameters();
+  int64_t trained = 0, adapters = 0;
+  for (const auto* arena : policy_->model->trainable()) trained += arena->numel();
+  if (policy_->model->has_adapter()) adapters = trained;
   const auto mib = [](double bytes) { return std::to_string(static_cast<int64_t>(bytes / (1 << 20))) + " MiB"; };
   std::vector<std::string> lines = {
-      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ")",
-      "memory: weights " + mib(4.0 * static_cast<double>(parameters)) + ", gradients " + mib(4.0 * static_cast<double>(parameters)) +
-          ", moments " + mib(8.0 * static_cast<double>(parameters)),
+      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ")" +
+          (adapters > 0 ? ", frozen; LoRA of rank " + std::to_string(policy_->model->lora().rank) + ": " + std::to_string(adapters) : ""),
+      "memory: weights " + mib(4.0 * static_cast<double>(parameters + adapters)) + ", gradients " +
+          mib(4.0 * static_cast<double>(trained)) + ", moments " + mib(8.0 * static_cast<double>(trained)),
       "data: " + std::to_string(dataset_size_) + " training problems, " + std::to_string(eval_problems_.size()) + " for evaluation",
       "steps: " + std::to_string(total_steps_)};
   for (auto& line : plan_lines()) lines.push_back(std::move(line));

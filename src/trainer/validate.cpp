@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "grpo/core/error.h"
@@ -41,6 +42,11 @@ void check_model(Faults& faults, const ModelSection& m) {
   faults.need(m.path.empty() || n.hidden_size == 0, "model: expected a path or model.new, not both");
   faults.need(!m.exact || m.compute_dtype == ModelSection::ComputeDType::kFloat32,
               "model.exact: expected compute_dtype float32, in which the sampler computes");
+  faults.run([&] { validate(m.lora); });
+  const bool adapted = m.lora.rank > 0 || !m.lora.path.empty();
+  faults.need(!adapted || !m.path.empty(), "model.lora: expected model.path: adapters are saved without the base, which must be on disk");
+  faults.need(!adapted || !m.exact, "model.lora: expected model.exact off: the sampler folds adapters into its weights");
+  faults.need(m.lora.rank == 0 || m.lora.path.empty(), "model.lora: expected a rank for new adapters or a path, not both");
   if (n.hidden_size > 0) {
     faults.need(n.num_hidden_layers > 0 && n.intermediate_size > 0 && n.num_attention_heads > 0,
                 "model.new: expected num_hidden_layers, intermediate_size and num_attention_heads");
@@ -68,14 +74,17 @@ void check_training(Faults& faults, const Config& c) {
   const int64_t group = s.num_generations;
   faults.need(!c.reward.empty(), "reward: expected at least one function");
   const auto estimator = a.advantage.advantage_estimator;
-  faults.need(group >= 2 || estimator == AdvantageEstimator::kReinforcePlusPlus,
-              "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
+  using Type = AlgorithmSection::ObjectiveType;
+  const bool alone = a.objective == Type::kPpo || a.objective == Type::kExpertIteration || a.objective == Type::kReinforcePlusPlus ||
+                     a.objective == Type::kRemax || estimator == AdvantageEstimator::kReinforcePlusPlus ||
+                     estimator == AdvantageEstimator::kRemax;
+  faults.need(group >= 2 || alone, "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
   faults.need(
       estimator != AdvantageEstimator::kPassAtK || a.advantage.pass_k < group,
       "algorithm.pass_k: expected fewer than num_generations " + std::to_string(group) + "; got " + std::to_string(a.advantage.pass_k));
-  faults.need(estimator != AdvantageEstimator::kRemax && estimator != AdvantageEstimator::kProcessSupervision,
-              "algorithm.advantage_estimator: expected one that a rollout's rewards are enough for; remax needs greedy completions and "
-              "process_supervision rewards of steps, which a loop of your own can hand to estimate_advantages");
+  faults.need(estimator != AdvantageEstimator::kProcessSupervision,
+              "algorithm.advantage_estimator: expected one that a rollout's rewards are enough for; process_supervision needs rewards of "
+              "steps, which a loop of your own can hand to estimate_advantages");
   faults.need(group < 1 || a.generation_batch_size % group == 0,
               "algorithm.generation_batch_size: expected a multiple of num_generations " + std::to_string(group) + "; got " +
                   std::to_string(a.generation_batch_size));
@@ -89,12 +98,46 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(!rounded || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
               "rollout: compute_dtype and kv_dtype other than float32 sample from another distribution than the one that is trained; keep "
               "algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that is meant");
+  const bool adapted = c.model.lora.rank > 0 || !c.model.lora.path.empty();
+  faults.need(a.accuracy_lower_bound <= a.accuracy_upper_bound, "algorithm.accuracy_lower_bound: expected at most accuracy_upper_bound");
+  const bool filters = a.accuracy_lower_bound > 0.0 || a.accuracy_upper_bound < 1.0;
+  faults.need(!filters || a.dynamic_sampling, "algorithm.accuracy_lower_bound, accuracy_upper_bound: expected dynamic_sampling on");
+  const auto& outcome = a.prime.outcome_reward;
+  faults.need(outcome.empty() || std::any_of(c.reward.begin(), c.reward.end(), [&](const auto& r) { return r.name == outcome; }),
+              "algorithm.prime.outcome_reward: no reward is called '" + outcome + "'");
+  const auto named = estimator_of(a.objective);
+  faults.need(!named || a.advantage.advantage_estimator == AdvantageEstimator::kGroup || a.advantage.advantage_estimator == *named,
+              "algorithm.advantage_estimator: expected none beside an objective that names one");
+  faults.need(!a.sync_ref_model || a.loss.beta > 0.0 || a.objective == Type::kOnlineDpo,
+              "algorithm.sync_ref_model: expected beta above 0; without a KL there is no reference");
+  faults.need(!a.sync_ref_model || !adapted, "algorithm.sync_ref_model: expected no LoRA, under which the base is the reference");
   faults.run([&] { validate(a.loss); });
   faults.run([&] { validate(a.advantage); });
   faults.run([&] { validate(a.loss, a.advantage); });
 }
 
+void check_preferences(Faults& faults, const Config& c) {
+  const auto& task = c.data.train.task;
+  faults.need(
+      task.empty() || task == "chained_arithmetic",
+      "data.train: expected a path, to a file with columns chosen and rejected, or the task chained_arithmetic; got '" + task + "'");
+  faults.need(!c.data.demonstrations, "data.demonstrations: only for supervised training");
+}
+
 }  // namespace
+
+std::optional<AdvantageEstimator> estimator_of(AlgorithmSection::ObjectiveType objective) {
+  switch (objective) {
+    case AlgorithmSection::ObjectiveType::kRloo:
+      return AdvantageEstimator::kRloo;
+    case AlgorithmSection::ObjectiveType::kReinforcePlusPlus:
+      return AdvantageEstimator::kReinforcePlusPlus;
+    case AlgorithmSection::ObjectiveType::kRemax:
+      return AdvantageEstimator::kRemax;
+    default:
+      return std::nullopt;
+  }
+}
 
 void validate(const Config& c, Command command) {
   Faults faults;
@@ -111,6 +154,8 @@ void validate(const Config& c, Command command) {
   if (command == Command::kTrain) {
     check_training(faults, c);
     faults.need(!c.data.demonstrations, "data.demonstrations: only for supervised training");
+  } else if (command == Command::kDpo || command == Command::kRewardModel) {
+    check_preferences(faults, c);
   } else {
     faults.need(!c.data.demonstrations || c.data.train.task == "chained_arithmetic",
                 "data.demonstrations: expected the task chained_arithmetic; got '" + c.data.train.task + "'");

@@ -190,6 +190,26 @@ TEST(Select, TakesSequencesInOrder) {
   EXPECT_THROW(batch.select({}), grpo::Error);
 }
 
+// Oracle: the number of each pair in the whole batch, carried as a column.
+TEST(Batch, ColumnsFollowTheirPairs) {
+  Batch batch = make_batch(make_rollouts({3, 1, 4, 2}, 2), {});
+  batch.columns["number"] = at::arange(batch.num_pairs(), at::kFloat);
+  const Batch part = batch.select({1, 2});
+  EXPECT_TRUE(part.columns.at("number").equal(at::arange(3, 8, at::kFloat)));
+  std::vector<at::Tensor> columns;
+  for (const auto& micro : batch.split({.max_tokens = 8})) columns.push_back(micro.columns.at("number"));
+  EXPECT_GT(columns.size(), 1U);
+  EXPECT_TRUE(at::cat(columns).equal(batch.columns.at("number")));
+}
+
+TEST(Split, KeepsGroupsThatDoNotFit) {
+  const Batch batch = make_batch(make_rollouts({9, 9, 2, 2, 9, 9}, 2), {});
+  EXPECT_GT(batch.split({.max_tokens = 15}).size(), 3U);
+  const auto parts = batch.split({.max_tokens = 15, .keep_groups = true});
+  ASSERT_EQ(parts.size(), 3U);
+  for (const auto& part : parts) EXPECT_EQ(part.num_samples(), 2);
+}
+
 TEST(Batch, MovesItsTensors) {
   const Batch batch = random_batch({3, 1}, 2);
   const Batch moved = batch.to(at::kMeta);

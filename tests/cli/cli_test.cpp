@@ -85,12 +85,24 @@ TEST(Cli, OptionReferenceIsUpToDate) {
       << "write it anew: grpo info --options > configs/README.md";
 }
 
+/// The command that a shipped config is for.
+std::string command_of(const fs::path& config) {
+  if (config.stem() == "dpo") return "dpo ";
+  if (config.stem() == "reward_model") return "reward-model ";
+  return testing::read_text(config).find("\"demonstrations\": true") != std::string::npos ? "sft " : "train ";
+}
+
 TEST(Cli, ShippedConfigsAreValid) {
-  for (const auto& entry : fs::directory_iterator(fs::path(GRPO_SOURCE_DIR) / "configs")) {
-    if (entry.path().extension() != ".json") continue;
-    const bool sft = testing::read_text(entry.path()).find("\"demonstrations\": true") != std::string::npos;
-    const Result result = run((sft ? "sft " : "train ") + entry.path().string() + " --print-config", {}, true);
-    EXPECT_EQ(result.status, 0) << entry.path() << ": " << result.out;
+  const fs::path configs = fs::path(GRPO_SOURCE_DIR) / "configs";
+  const auto expect_valid = [](const std::string& arguments) {
+    const Result result = run(arguments + " --print-config", {}, true);
+    EXPECT_EQ(result.status, 0) << arguments << ": " << result.out;
+  };
+  for (const auto& entry : fs::directory_iterator(configs)) {
+    if (entry.path().extension() == ".json") expect_valid(command_of(entry.path()) + entry.path().string());
+  }
+  for (const auto& entry : fs::directory_iterator(configs / "objectives")) {
+    if (entry.path().extension() == ".json") expect_valid("train " + (configs / "quickstart.json").string() + " " + entry.path().string());
   }
 }
 
@@ -213,6 +225,38 @@ TEST(ParityCli, LogprobsAndGreedyTokens) {
   for (const fs::path& folder : testing::checkpoints()) {
     SCOPED_TRACE(folder.filename());
     expect_goldens(folder);
+  }
+}
+
+// Oracle: PEFT's logits with the adapter and after merging.
+TEST(ParityCli, AdaptersAreAppliedAndMerged) {
+  GRPO_REQUIRE_DATA(testing::parity_dir() / "models");
+  for (const fs::path& folder : testing::checkpoints()) {
+    const fs::path adapter = folder / "lora_adapter", merged = scratch("merged");
+    if (!fs::exists(adapter)) continue;
+    SCOPED_TRACE(folder.filename());
+    fs::remove_all(merged);
+    const json sequences = testing::read_json(adapter / "golden.json").at("sequences");
+    std::string input;
+    for (const auto& sequence : sequences) input += json{{"ids", sequence}}.dump() + "\n";
+    const auto beside = run("logprobs --model " + folder.string() + " --adapter " + adapter.string(), input).lines();
+    ASSERT_EQ(beside.size(), sequences.size());
+    double loss = 0.0, count = 0.0;
+    for (const auto& line : beside) {
+      for (const auto& value : line.at("logprobs")) loss -= value.get<double>(), count += 1.0;
+    }
+    EXPECT_NEAR(loss / count, testing::read_json(adapter / "golden.json").at("loss_adapter").get<double>(), 1e-4);
+
+    const auto greedy = [&](const std::string& arguments) {
+      return run("logprobs " + arguments + " --greedy 12", json{{"ids", sequences[0]}}.dump()).lines().at(0).at("new_ids");
+    };
+    ASSERT_EQ(run("convert " + folder.string() + " " + merged.string() + " --merge-lora " + adapter.string()).status, 0);
+    const auto once = run("logprobs --model " + merged.string(), input).lines();
+    for (size_t i = 0; i < once.size(); ++i) {
+      for (size_t t = 0; t < once[i].at("logprobs").size(); ++t)
+        EXPECT_NEAR(once[i].at("logprobs")[t].get<double>(), beside[i].at("logprobs")[t].get<double>(), 2e-4);
+    }
+    EXPECT_EQ(greedy("--model " + merged.string()), greedy("--model " + folder.string() + " --adapter " + adapter.string()));
   }
 }
 

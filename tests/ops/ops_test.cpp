@@ -69,6 +69,33 @@ TEST(Ops, LinearAddsIntoTheGradient) {
   expect_close(weight.grad(), before.to(at::kDouble) + at::matmul(weights.t(), x.detach()).to(at::kDouble), 2e-5, "gradient");
 }
 
+// Two pieces with a gap between them, as q and v of one matrix have; oracle as above.
+TEST(Ops, AddLowRank) {
+  const int64_t rows = draw(1, 70), in_width = draw(1, 90), rank = draw(1, 9), first = draw(1, 30), gap = draw(0, 20), second = draw(1, 30);
+  const int64_t out_width = first + gap + second;
+  const std::vector<std::pair<int64_t, int64_t>> pieces = {{0, first}, {first + gap, out_width}};
+  compare(
+      {leaf({rows, out_width}), leaf({rows, in_width}), leaf({2 * rank, in_width}), leaf({first + second, rank})},
+      [&](const auto& in) {
+        return ops::add_low_rank(in[0] * 1.0, in[1], {in[2], in[3], pieces, 0.7});
+      },
+      [&](const auto& in) {
+        const at::Tensor low = at::matmul(in[1], in[2].t()) * 0.7;
+        const at::Tensor a = at::matmul(low.narrow(1, 0, rank), in[3].narrow(0, 0, first).t()),
+                         b = at::matmul(low.narrow(1, rank, rank), in[3].narrow(0, first, second).t());
+        return in[0] + at::cat({a, at::zeros({rows, gap}, at::kDouble), b}, 1);
+      });
+}
+
+TEST(Ops, AFrozenWeightGetsNoGradient) {
+  const at::Tensor x = leaf({5, 7}), weight = at::randn({3, 7});
+  (ops::linear(x, weight, {}, {.into_grad = true}).sum() +
+   ops::linear_logprob(x, weight, at::zeros({5}, at::kInt), 1.0, 3, false, {.into_grad = true}).logprobs.sum())
+      .backward();
+  EXPECT_TRUE(x.grad().defined());
+  EXPECT_FALSE(weight.grad().defined());
+}
+
 TEST(Ops, RmsNorm) {
   const int64_t rows = draw(1, 40), width = draw(1, 200);
   compare(

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine_fixture.h"
 #include "grpo/core/error.h"
@@ -71,8 +72,9 @@ INSTANTIATE_TEST_SUITE_P(All, EngineFamilies,
 TEST(Engine, FoldsLoraIntoThePackedWeights) {
   ToyModel model(toy_config(), 4);
   for (LayerView& layer : model.view.layers) {
-    model.add_lora(layer.qkv, 3);
-    model.add_lora(layer.gate_up, 2);
+    model.add_lora(layer.qkv, 3, {{0, 60}, {80, 100}});  // q and v, as many do
+    model.add_lora(layer.output, 3);
+    model.add_lora(layer.gate_up, 2, {{0, 35}, {35, 70}});
     model.add_lora(layer.down, 4);
   }
   auto engine = engine_of(model);
@@ -142,6 +144,29 @@ TEST(Engine, BeginsTheLongestExpectedGroupsAndSamplesTheSame) {
   const auto rollouts = engine.generate(some_prompts(37), short_params(2, 9), {}, context);
   EXPECT_EQ(begun, (std::vector<int64_t>{3, 1, 5, 0, 2, 6, 4}));
   expect_equal(rollouts, engine_of(model).generate(some_prompts(37), short_params(2, 9), {}));
+}
+
+// Oracle: the same samples without the guard, cut where its rule says.
+TEST(Engine, TheRepetitionGuardEndsWhatIsCertain) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto prompts = some_prompts(37);
+  SamplingParams params = short_params(3, 30);
+  params.temperature = 0.05;
+  const auto free = engine.generate(prompts, params, {});
+  params.repetition_guard = 4;
+  const auto guarded = engine.generate(prompts, params, {});
+  int64_t shortened = 0;
+  for (size_t i = 0; i < free.size(); ++i) {
+    size_t length = 0;
+    for (int64_t certain = 0; length < free[i].ids.size() && certain < 4; ++length)
+      certain = free[i].logprobs[length] > std::log(0.99F) ? certain + 1 : 0;
+    EXPECT_EQ(guarded[i].ids, std::vector<int32_t>(free[i].ids.begin(), free[i].ids.begin() + static_cast<int64_t>(length)));
+    if (length == free[i].ids.size()) continue;
+    EXPECT_EQ(guarded[i].finish, FinishReason::kLength);
+    ++shortened;
+  }
+  EXPECT_GT(shortened, 0);
 }
 
 TEST(Engine, SharingAPromptChangesNothing) {

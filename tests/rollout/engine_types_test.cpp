@@ -51,7 +51,7 @@ TEST(EngineTypes, RoundingMovesLogprobsWithinBounds) {
 TEST(EngineTypes, LoraIsFoldedInBeforeRounding) {
   ToyModel model(toy_config(), 4);
   for (LayerView& layer : model.view.layers) {
-    model.add_lora(layer.qkv, 3);
+    model.add_lora(layer.qkv, 3, {{0, 60}, {60, 80}, {80, 100}});
     model.add_lora(layer.down, 4);
   }
   for (const Types& types : kTypes) {

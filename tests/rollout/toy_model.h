@@ -49,10 +49,14 @@ class ToyModel {
     for (float& value : values) value = spread * static_cast<float>(random_.normal());
     return values.data();
   }
-  /// Puts a LoRA of `rank` beside a linear layer.
-  void add_lora(LinearView& linear, int64_t rank) {
-    linear.lora_a = matrix(rank * linear.in, spread_);
-    linear.lora_b = matrix(linear.out * rank, spread_);
+  /// Puts a LoRA of `rank` beside a linear layer: one for all its rows, or one for each of `pieces`.
+  void add_lora(LinearView& linear, int64_t rank, std::vector<LinearView::Rows> pieces = {}) {
+    if (pieces.empty()) pieces = {{0, linear.out}};
+    int64_t outputs = 0;
+    for (const auto& piece : pieces) outputs += piece.size();
+    linear.lora_a = matrix(rank * static_cast<int64_t>(pieces.size()) * linear.in, spread_);
+    linear.lora_b = matrix(outputs * rank, spread_);
+    linear.lora_pieces = std::move(pieces);
     linear.rank = rank;
     linear.lora_scale = 0.5F;
   }
@@ -109,19 +113,25 @@ inline ModelConfig toy_config() {
 
 using Matrix = std::vector<std::vector<double>>;
 
-/// (W + lora_scale B A) x + bias in double.
+/// W x + bias + lora_scale B_p A_p x for each piece p, in double.
 inline std::vector<double> reference_linear(const LinearView& linear, const std::vector<double>& x) {
   const auto* weight = static_cast<const float*>(linear.weight);
   const auto *a = static_cast<const float*>(linear.lora_a), *b = static_cast<const float*>(linear.lora_b);
-  std::vector<double> y(static_cast<size_t>(linear.out), 0.0), low(static_cast<size_t>(linear.rank), 0.0);
-  for (int64_t r = 0; r < linear.rank; ++r) {
-    for (int64_t i = 0; i < linear.in; ++i) low[static_cast<size_t>(r)] += a[r * linear.in + i] * x[static_cast<size_t>(i)];
-  }
+  std::vector<double> y(static_cast<size_t>(linear.out), 0.0);
   for (int64_t o = 0; o < linear.out; ++o) {
     double& sum = y[static_cast<size_t>(o)];
     if (linear.bias != nullptr) sum = static_cast<const float*>(linear.bias)[o];
     for (int64_t i = 0; i < linear.in; ++i) sum += weight[o * linear.in + i] * x[static_cast<size_t>(i)];
-    for (int64_t r = 0; r < linear.rank; ++r) sum += linear.lora_scale * b[o * linear.rank + r] * low[static_cast<size_t>(r)];
+  }
+  for (const auto& piece : linear.lora_pieces) {
+    for (int64_t r = 0; r < linear.rank; ++r) {
+      double low = 0.0;
+      for (int64_t i = 0; i < linear.in; ++i) low += a[r * linear.in + i] * x[static_cast<size_t>(i)];
+      for (int64_t o = 0; o < piece.size(); ++o)
+        y[static_cast<size_t>(piece.begin + o)] += linear.lora_scale * b[o * linear.rank + r] * low;
+    }
+    a += linear.rank * linear.in;
+    b += piece.size() * linear.rank;
   }
   return y;
 }

@@ -9,7 +9,7 @@
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
-#include "trainer/objective.h"
+#include "trainer/frozen.h"
 
 namespace grpo {
 namespace {

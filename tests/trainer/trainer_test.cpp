@@ -9,77 +9,19 @@
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "grpo/trainer/policy.h"
 #include "grpo/trainer/policy_trainer.h"
-#include "support/parity.h"
+#include "trainer/tiny_run.h"
 
 namespace grpo {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A few thousand parameters on sums of two one-digit numbers.
-Config tiny_config(const std::string& name) {
-  Config c;
-  c.model.new_model = {.hidden_size = 16,
-                       .intermediate_size = 32,
-                       .num_hidden_layers = 2,
-                       .num_attention_heads = 2,
-                       .num_key_value_heads = 1,
-                       .max_position_embeddings = 48,
-                       .extra_tokens = {"<think>", "</think>", "<answer>", "</answer>"}};
-  c.data.train = {
-      .path = {}, .fields = {}, .task = "chained_arithmetic", .options = {{"terms", "2"}}, .split = "train", .count = 40, .seed = 5};
-  c.data.prompt.prompt_template = "plain";
-  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}},
-              {.name = "length", .function = {}, .weight = 0.5, .options = {{"target", "4"}}}};
-  c.rollout.sampling.num_generations = 4;
-  c.rollout.sampling.max_completion_length = 8;
-  c.algorithm.generation_batch_size = 16;
-  c.optim.learning_rate = 1e-3;
-  c.trainer.output_dir = (fs::path(::testing::TempDir()) / name).string();
-  c.trainer.max_steps = 4;
-  c.trainer.save_total_limit = 0;
-  c.trainer.max_tokens = 64;
-  fs::remove_all(c.trainer.output_dir);
-  return c;
-}
-
-Registry registry() {
-  auto r = builtin_registry();
-  r.add_reward("even", [](const Completion& c) {
-    int64_t even = 0;
-    for (const int32_t id : c.ids) even += id % 2 == 0 ? 1 : 0;
-    return static_cast<double>(even) / static_cast<double>(c.ids.size());
-  });
-  return r;
-}
-
-std::vector<at::Tensor> weights(Transformer& model) {
-  std::vector<at::Tensor> all;
-  for (const auto* arena : model.parameters()) all.push_back(arena->flat().clone());
-  return all;
-}
-
-bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!a[i].equal(b[i])) return false;
-  }
-  return true;
-}
-
-/// metrics.jsonl without what a clock decides.
-std::vector<nlohmann::json> metric_lines(const Config& c) {
-  std::vector<nlohmann::json> lines;
-  std::ifstream in(fs::path(c.trainer.output_dir) / "metrics.jsonl");
-  for (std::string text; std::getline(in, text);) {
-    auto line = nlohmann::json::parse(text);
-    for (const char* clock : {"step_time", "time/generate", "time/reward", "time/update", "time/generate_tokens_per_second"})
-      line.erase(clock);
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
+using testing::equal;
+using testing::metric_lines;
+using testing::registry;
+using testing::tiny_config;
+using testing::weights;
 
 class Resume : public ::testing::TestWithParam<int> {};
 
@@ -113,6 +55,86 @@ TEST_P(Resume, EqualsTheUninterruptedRunBitForBit) {
   EXPECT_EQ(metric_lines(c), expected_lines);
 }
 INSTANTIATE_TEST_SUITE_P(UpdatesPerRollout, Resume, ::testing::Values(1, 2));
+
+std::vector<at::Tensor> adapters(Transformer& model) {
+  std::vector<at::Tensor> all;
+  for (const auto& parameter : model.adapter_parameters()) all.push_back(parameter.value.clone());
+  return all;
+}
+
+/// As tiny_config, with LoRA beside a base on disk.
+Config lora_config(const std::string& name) {
+  Config c = tiny_config(name);
+  const auto base = fs::path(::testing::TempDir()) / "lora-base";
+  c.model.new_model.tie_word_embeddings = false;
+  const Policy policy = load_policy(c.model, 3);
+  for (auto& parameter : policy.model->named_parameters()) {
+    if (parameter.name == "lm_head.weight") parameter.value.mul_(20.0);  // a new head is too small for the layers to matter
+  }
+  save_policy(policy, base.string(), "float32");
+  c.model = {};
+  c.model.path = base.string();
+  c.model.lora = {.rank = 2, .alpha = 4.0};
+  return c;
+}
+
+// The base must neither move nor have gradients, and the run's folders hold adapters.
+TEST(Lora, ResumeEqualsTheUninterruptedRunBitForBit) {
+  Config c = lora_config("lora-resume");
+  c.algorithm.loss.beta = 0.1;
+  c.trainer.save_steps = 2;
+  std::vector<at::Tensor> expected;
+  std::vector<nlohmann::json> expected_lines;
+  {
+    PolicyTrainer trainer(c, {}, registry());
+    const auto before = weights(trainer.model()), start = adapters(trainer.model());
+    ASSERT_TRUE(trainer.train());
+    EXPECT_TRUE(equal(weights(trainer.model()), before));
+    for (auto* arena : trainer.model().parameters()) EXPECT_FALSE(arena->has_grad());
+    expected = adapters(trainer.model());
+    for (size_t i = 0; i < start.size(); ++i) EXPECT_FALSE(expected[i].equal(start[i])) << i;
+    expected_lines = metric_lines(c);
+  }
+  const fs::path run = c.trainer.output_dir;
+  EXPECT_TRUE(fs::exists(run / "checkpoint-2" / "adapter_model.safetensors"));
+  EXPECT_FALSE(fs::exists(run / "checkpoint-2" / "model.safetensors"));
+  EXPECT_TRUE(equal(adapters(*load_policy({.path = (run / "model").string(), .tokenizer = {}, .new_model = {}}, 0).model), expected));
+  fs::remove_all(run / "checkpoint-4");
+  PolicyTrainer again(c, {}, registry());
+  ASSERT_TRUE(again.resume());
+  EXPECT_EQ(again.steps_done(), 2);
+  ASSERT_TRUE(again.train());
+  EXPECT_TRUE(equal(adapters(again.model()), expected));
+  EXPECT_EQ(metric_lines(c), expected_lines);
+}
+
+// B is zero at first: the policy is the base, so the KL to it is none; after an update it is some.
+TEST(Lora, TheBaseIsTheReference) {
+  Config c = lora_config("lora-reference");
+  c.algorithm.loss.beta = 0.1;
+  c.optim.learning_rate = 1e-2;
+  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  PolicyTrainer trainer(c, {}, registry());
+  EXPECT_EQ(trainer.step()->metrics.at("kl"), 0.0);
+  EXPECT_GT(trainer.step()->metrics.at("kl"), 0.0);
+}
+
+TEST(Lora, RaisesARewardThatItCanEarn) {
+  Config c = lora_config("lora-learns");
+  c.model.lora.rank = 8;
+  c.optim.learning_rate = 2e-2;
+  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.trainer.max_steps = 40;
+  c.reward.resize(1);
+  PolicyTrainer trainer(c, {}, registry());
+  double first = 0.0, last = 0.0, mismatch = 0.0;
+  while (const auto report = trainer.step()) {
+    (report->step <= 4 ? first : last) += report->step <= 4 || report->step > 36 ? report->metrics.at("reward") / 4 : 0.0;
+    mismatch = std::max(mismatch, report->metrics.at("sampling/sampling_logp_difference/mean"));
+  }
+  EXPECT_GT(last, first + 0.1);
+  EXPECT_LT(mismatch, 1e-4);  // the engine sampled from base and adapters as they were trained, every time
+}
 
 TEST(PolicyTrainer, ZeroLearningRateChangesNothing) {
   Config c = tiny_config("zero-rate");

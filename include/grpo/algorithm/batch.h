@@ -3,7 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "grpo/data/packed.h"
@@ -23,6 +25,7 @@ struct BatchOptions {
 
 struct SplitOptions {
   int64_t max_tokens = 8192;  // rows of a micro-batch, prompts included
+  bool keep_groups = false;   // a group that does not fit is not cut, but gets a micro-batch of its own
 };
 
 /// Sequences to train on: packed tokens, and what the loss needs of each (row, target) pair. S sequences, M pairs, N tokens; a sequence's
@@ -36,6 +39,8 @@ struct Batch : PackedTokens {
   at::Tensor ref_logprobs;        // [M] nats, of the reference policy; undefined: none
   at::Tensor sampling_logprobs;   // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
   at::Tensor draws;               // [M] uniform in [0, 1), by which clip_cov chooses tokens; undefined: none
+
+  std::map<std::string, at::Tensor> columns;  // [M] each: further figures of an objective, by name; they follow their pairs
 
   int64_t num_samples() const { return static_cast<int64_t>(groups.size()); }
 

@@ -50,6 +50,9 @@ class ParameterArena {
   void zero_grad();
   /// Frees the gradient buffer; the next flat_grad() allocates again.
   void release_grad();
+  /// A frozen arena's leaves ask for no gradient, and it has none: flat_grad() throws. Frees a gradient that was there.
+  void freeze(bool frozen = true);
+  bool frozen() const { return frozen_; }
 
   /// The slot's autograd leaf, [shape]. Its .grad is bound to the gradient buffer once that exists.
   const at::Tensor& leaf(size_t slot) const { return leaves_[slot]; }
@@ -62,6 +65,7 @@ class ParameterArena {
   int64_t numel_ = 0;
   at::Tensor flat_, flat_grad_;
   std::vector<at::Tensor> leaves_;
+  bool frozen_ = false;
 };
 
 }  // namespace grpo

@@ -38,7 +38,8 @@ struct ModelConfig {
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
-  bool qk_norm = false;  // RMSNorm of every q and k head before the rotation
+  bool qk_norm = false;              // RMSNorm of every q and k head before the rotation
+  bool sequence_classifier = false;  // a score of one number (score.weight) in the place of the vocabulary's head: a reward model
   RopeConfig rope;
   std::vector<int64_t> sliding_window;  // per layer: positions that a token sees, itself included; 0 = all. Empty = all layers 0
   std::vector<int32_t> eos_token_ids;   // union of config.json and generation_config.json

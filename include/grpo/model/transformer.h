@@ -12,6 +12,7 @@
 #include "grpo/data/packed.h"
 #include "grpo/model/arena.h"
 #include "grpo/model/config.h"
+#include "grpo/model/lora.h"
 #include "grpo/model/view.h"
 
 namespace grpo {
@@ -20,11 +21,15 @@ namespace grpo {
 struct TokenOutputs {
   at::Tensor logprobs;  // [M] float32, nats: log softmax(logits / temperature)[target]
   at::Tensor entropy;   // [M] float32, nats: of softmax(logits / temperature); undefined unless asked for
+  at::Tensor values;    // [M] float32: the value head at each pair's row, before its target is known; undefined unless asked for
 };
 
 struct LogprobOptions {
   double temperature = 1.0;  // logits are divided by it before the softmax
   bool entropy = false;      // compute entropies too
+  bool adapter = true;       // false: the base alone, as if there were no LoRA
+  bool logprobs = true;      // false: neither log-probs nor entropies
+  bool values = false;       // the value head's, which the model must have
 };
 
 /// Whether a layer's activations are kept for its backward or computed again.
@@ -34,6 +39,8 @@ struct BackwardOptions {
   double temperature = 1.0;
   Recompute recompute = Recompute::kAuto;        // auto: keep while the kept activations fit `activation_budget`
   int64_t activation_budget = int64_t{2} << 30;  // bytes
+  bool logprobs = true;                          // log-probs and entropies are computed
+  bool values = false;                           // the value head's are
 };
 
 /// How the training forward and backward compute.
@@ -62,8 +69,30 @@ class Transformer {
 
   /// The arenas in order: embedding, layers, head (final norm, and lm_head where untied).
   std::vector<ParameterArena*> parameters();
-  /// Every parameter under its Hugging Face name: views of value and (where allocated) gradient.
+  /// Every parameter under its Hugging Face name: views of value and (where allocated) gradient. Adapters are not among them.
   std::vector<NamedParameter> named_parameters();
+  /// What an optimiser updates: all arenas, or under LoRA the adapters' alone, one per layer.
+  std::vector<ParameterArena*> trainable();
+
+  /// Puts adapters beside the linear layers and freezes everything else; their values are uninitialised, see lora.h. Throws where there are
+  /// some already, where `config` is not valid, or with exact log-probs, which the sampler's folded weights do not have under LoRA.
+  void add_adapter(const LoraConfig& config);
+  /// Takes them away; the base is trained again.
+  void remove_adapter();
+  /// The adapters' settings; rank 0 = none.
+  const LoraConfig& lora() const { return lora_; }
+  bool has_adapter() const { return lora_.rank > 0; }
+  /// The adapters under PEFT's names: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
+  std::vector<NamedParameter> adapter_parameters();
+
+  /// Puts a scalar head w [1, hidden] (score.weight, zero) on the last norm's output: V = w · h, what critics and reward models give. It
+  /// belongs neither to parameters() nor to trainable(): its owner trains and saves it.
+  void add_value_head();
+  /// Null where there is none.
+  ParameterArena* value_head();
+  /// Makes the value head (a new one where there is none) what the model is named and saved for: a reward model, which transformers loads
+  /// as a sequence classifier with one label. The head over the vocabulary is then no longer among the named parameters.
+  void become_classifier();
 
   /// Counts writes to the weights; whoever packs weights compares it.
   int64_t version() const { return version_; }
@@ -89,8 +118,8 @@ class Transformer {
   /// backward adds the head's itself, so that it is not among what torch::autograd::grad gives.
   TokenOutputs logprobs(const PackedTokens& batch, const LogprobOptions& options = {});
 
-  /// Entrance 2, the trainers': forward layer by layer keeping the layers' inputs, then `loss_fn` on leaf tensors [M] (log-probs and
-  /// entropies, both differentiable), then each layer from last to first. Gradients accumulate in the arenas. Gives what
+  /// Entrance 2, the trainers': forward layer by layer keeping the layers' inputs, then `loss_fn` on leaf tensors [M] (log-probs, entropies
+  /// and values, all differentiable), then each layer from last to first. Gradients accumulate in the arenas. Gives what
   /// `loss_fn` returned, detached. Throws when the loss is not a scalar.
   at::Tensor forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
                               const BackwardOptions& options = {}, const LayerHooks& hooks = {});
@@ -98,6 +127,7 @@ class Transformer {
  private:
   struct Impl;
   ModelConfig config_;
+  LoraConfig lora_;
   RopeTable rope_;
   ModelView view_;
   ComputeOptions compute_;

@@ -8,17 +8,27 @@
 
 namespace grpo {
 
-/// A linear layer as the decode engine sees it: y = (W x) * scale + bias + lora_scale * B (A x). Absent parts are null.
+/// A linear layer as the decode engine sees it: y = (W x) * scale + bias, and for each LoRA piece p, y[rows of p] += lora_scale * B_p (A_p
+/// x). Absent parts are null.
 struct LinearView {
   const void* weight = nullptr;  // [out, in], row major, `dtype`
   DType dtype = DType::kF32;
   const float* scale = nullptr;  // [out], for quantised weights
   const void* bias = nullptr;    // [out], `dtype`
-  const void* lora_a = nullptr;  // [rank, in], `dtype`
-  const void* lora_b = nullptr;  // [out, rank], `dtype`
+  struct Rows {
+    int64_t begin = 0, end = 0;
+    int64_t size() const { return end - begin; }
+    friend bool operator==(const Rows&, const Rows&) = default;
+  };
+  std::vector<Rows> lora_pieces;  // q, k and v of one matrix have adapters of their own
+  const void* lora_a = nullptr;   // [pieces · rank, in], `dtype`: A_p one after the other
+  const void* lora_b = nullptr;   // [rows of all pieces, rank], `dtype`: B_p one after the other
   int64_t rank = 0;
   float lora_scale = 0.0F;
   int64_t out = 0, in = 0;
+
+  /// Of A x of all pieces.
+  int64_t lora_width() const { return rank * static_cast<int64_t>(lora_pieces.size()); }
 };
 
 struct LayerView {

@@ -21,6 +21,7 @@ struct SamplingParams {
   double top_p = 1.0;                   // keep a token, from the most likely on, while the mass before it is below top_p
   double min_p = 0.0;                   // keep tokens of at least min_p times the largest probability
   double repetition_penalty = 1.0;      // of tokens in prompt and completion: positive logits are divided by it, others multiplied
+  int64_t repetition_guard = 0;         // end after so many tokens in a row that were all but certain (p > 0.99); 0 = never
   std::vector<std::string> stop;        // a completion whose text contains one of these ends; its tokens are kept
   std::vector<int32_t> stop_ids;        // ids that end a completion, beside the model's own; not part of config files
   bool ignore_eos = false;              // end-of-sequence ids of model and tokenizer end nothing; not part of config files

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "grpo/algorithm/config.h"
+#include "grpo/algorithm/objective_config.h"
 #include "grpo/data/dataset.h"
 #include "grpo/data/demonstrations.h"
 #include "grpo/data/prompt.h"
 #include "grpo/io/json_config.h"
+#include "grpo/model/lora.h"
 #include "grpo/optim/config.h"
 #include "grpo/reward/registry.h"
 #include "grpo/rollout/engine.h"
@@ -33,6 +36,7 @@ struct ModelSection {
   std::string path;       // Hugging Face folder or .gguf
   std::string tokenizer;  // folder, tokenizer.json, .gguf or .model; empty = with the model
   NewModelConfig new_model;
+  LoraConfig lora = {};
   enum class ComputeDType { kFloat32, kBFloat16 };
   ComputeDType compute_dtype = ComputeDType::kFloat32;  // of products in training; weights and their sums stay float32
   bool exact = false;                                   // training log-probs equal the sampler's to the last bit
@@ -70,24 +74,61 @@ struct RolloutSection {
   SamplingParams sampling;
   int64_t max_slots = 0;
   double kv_cache_gib = 2.0;
+  std::optional<double> final_temperature;  // the temperature moves there, linearly over the steps of training
   ComputeDType compute_dtype = ComputeDType::kFloat32;
   KvDType kv_dtype = KvDType::kFloat32;
   /// Sampling with top-k, top-p, min-p or a penalty trains on another distribution than the one sampled: an error unless allowed.
   bool allow_off_policy_sampling = false;
 };
 
+/// What trains a critic or a process reward model: larger steps than the policy's, at a constant rate.
+inline OptimConfig side_optim(double learning_rate) {
+  return {.learning_rate = learning_rate, .lr_scheduler_type = OptimConfig::Schedule::kConstant};
+}
+
+struct PpoSection {
+  GaeConfig gae = {.cliprange_value = 0.5};
+  bool share_backbone = false;     // the value head sits on the policy itself; else the critic is a model of its own
+  double vf_coef = 0.1;            // weight of the value loss beside the policy's, where they share a backbone
+  int64_t value_warmup_steps = 0;  // optimiser steps in which only the critic learns (VAPO: 50)
+  OptimConfig optim = side_optim(1e-5);
+};
+
+struct PrimeSection {
+  PrimeConfig prime;
+  std::string outcome_reward;  // the reward function in [0, 1] that tells right from wrong; empty = accuracy, or else the first
+  OptimConfig optim = side_optim(1e-6);
+};
+
+struct ExpertIterationSection {
+  double reward_threshold = 1.0;  // completions of at least this weighted reward are learnt from
+  bool best_of_group = false;     // only the best one of each group
+};
+
 struct AlgorithmSection {
-  enum class ObjectiveType { kGrpo };
+  enum class ObjectiveType { kGrpo, kPpo, kPrime, kRloo, kReinforcePlusPlus, kRemax, kOnlineDpo, kExpertIteration };
   ObjectiveType objective = ObjectiveType::kGrpo;
+  PpoSection ppo;
+  PrimeSection prime;
+  DpoConfig dpo;
+  ExpertIterationSection expert_iteration;
   LossConfig loss;
   AdvantageConfig advantage;
   int64_t generation_batch_size = 64;  // completions sampled per rollout
   int64_t steps_per_generation = 1;    // optimiser steps that a rollout is cut into
   int64_t num_iterations = 1;          // passes over a rollout
   bool mask_truncated_completions = false;
+  bool sync_ref_model = false;          // refresh the reference of the KL while training
+  double ref_model_mixup_alpha = 0.6;   // share of the policy in the refreshed reference (TR-DPO, 2404.09656); 1 = a copy (R1)
+  int64_t ref_model_sync_steps = 512;   // optimiser steps between refreshes (R1: 400)
   bool dynamic_sampling = false;        // replace groups whose rewards are all equal
   int64_t dynamic_sampling_rounds = 2;  // refills at most, then train on what there is
   std::string dynamic_sampling_reward;  // judge by this reward function alone; empty = by the weighted sum
+  double accuracy_lower_bound = 0.0;    // dynamic sampling drops groups whose mean reward, judged so, lies outside (PRIME: 0.2 … 0.8)
+  double accuracy_upper_bound = 1.0;
+  double replay_fraction = 0.0;           // share of a rollout's problems that are hard ones seen before
+  double replay_max_pass_rate = 0.0;      // a problem is hard at a pass rate of at most this
+  double curriculum_max_pass_rate = 1.0;  // problems that were solved more often than this are passed over
 };
 
 struct TrainerSection {
@@ -140,7 +181,10 @@ void describe(ConfigVisitor& visitor, Config& config);
 /// Short names: TRL's flat keys and where they stand here.
 const ConfigAliases& config_aliases();
 
-enum class Command { kTrain, kSft };
+enum class Command { kTrain, kSft, kDpo, kRewardModel };
+/// The advantage estimator that an objective's name stands for, where it does.
+std::optional<AdvantageEstimator> estimator_of(AlgorithmSection::ObjectiveType objective);
+
 /// Throws one usage error with every contradiction, before a weight is loaded.
 void validate(const Config& config, Command command);
 

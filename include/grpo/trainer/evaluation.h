@@ -20,6 +20,7 @@ class Communicator;
 struct SampledBatch {
   std::vector<Rollout> rollouts;
   std::vector<Completion> completions;  // point into the caller's problems
+  std::vector<double> greedy_rewards;   // by rollout: of the greedy completion of its problem; empty unless an estimator asks for them
 };
 
 /// Samples params.num_generations completions of each problem, groups numbered in the order of `problems`.

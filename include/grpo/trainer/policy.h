@@ -20,6 +20,7 @@ struct Policy {
   std::shared_ptr<Transformer> model;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
+  std::string base;  // where the model without its LoRA came from; saved adapters name it
 
   struct EncodedPrompt {
     std::string text;
@@ -34,10 +35,12 @@ struct Policy {
 /// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
 
-/// Loads, or makes a new model from `seed` where the section says so.
+/// Loads, or makes a new model from `seed` where the section says so, and puts LoRA beside it where it asks for some. A PEFT folder as path
+/// stands for the base that it names with its adapters.
 Policy load_policy(const ModelSection& section, uint64_t seed);
 
-/// Writes weights, configs and tokenizer: a folder that transformers loads.
+/// Writes weights, configs and tokenizer: a folder that transformers loads. Under LoRA a PEFT folder: adapters (in float32 always) and
+/// tokenizer.
 void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype);
 
 }  // namespace grpo

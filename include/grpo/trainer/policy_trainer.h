@@ -1,14 +1,22 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "grpo/trainer/trainer.h"
 
 namespace grpo {
 
+struct BackwardOptions;
+struct Batch;
+struct LossOutput;
 struct SampledBatch;
 struct ScoredBatch;
+struct Tally;
+struct TokenOutputs;
 
 /// Reinforcement learning with verifiable rewards: sample, score, advantages, pack, update. The objective is a word in the config.
 class PolicyTrainer final : public Trainer {
@@ -24,9 +32,14 @@ class PolicyTrainer final : public Trainer {
   std::vector<std::string> plan_lines() const override;
 
   std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);
+  std::pair<SampledBatch, ScoredBatch> sample_round(const std::vector<int64_t>& items, std::map<std::string, double>& metrics);
+  std::vector<double> greedy_rewards(const std::vector<const Problem*>& problems, std::map<std::string, double>& metrics);
   ScoredBatch score(const std::vector<const Problem*>& problems, SampledBatch& sampled, std::map<std::string, double>& metrics);
-  bool has_variance(const ScoredBatch& scores, size_t begin, size_t count) const;
+  bool worth_training_on(const ScoredBatch& scores, size_t begin, size_t count) const;
+  const std::vector<double>& judged(const ScoredBatch& scores) const;
   void collect_updates(std::map<std::string, double>& metrics);
+  double pass(Transformer& model, const Batch& micro, BackwardOptions options, std::map<std::string, Tally>& tallies,
+              const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const;
   void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);
 
   struct Impl;
@@ -34,6 +47,22 @@ class PolicyTrainer final : public Trainer {
 };
 
 using GrpoTrainer = PolicyTrainer;
+
+/// Training on given preference pairs, a problem's columns «chosen» and «rejected»: direct preference optimisation (Command::kDpo), or a
+/// Bradley–Terry reward model (Command::kRewardModel), which is saved as a sequence classifier.
+class PreferenceTrainer final : public Trainer {
+ public:
+  PreferenceTrainer(const Config& config, TrainerParts parts, const Registry& registry, Command command);
+  ~PreferenceTrainer() override;
+
+ private:
+  std::map<std::string, double> update(double learning_rate) override;
+  std::vector<std::string> plan_lines() const override;
+  double pass(const Batch& micro, double pairs, std::map<std::string, Tally>& tallies);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// Supervised fine-tuning on completions: packed, the prompt's tokens outside the loss.
 class SftTrainer final : public Trainer {

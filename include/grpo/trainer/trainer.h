@@ -16,6 +16,8 @@ namespace grpo {
 class AdamW;
 class Communicator;
 class RunFolder;
+class SideModels;
+struct SideModel;
 class Tokenizer;
 class Transformer;
 struct Policy;
@@ -88,10 +90,14 @@ class Trainer {
 
   /// The next `count` items of the endlessly repeated, per epoch shuffled training data, as indices.
   std::vector<int64_t> next_items(int64_t count);
+  /// Takes over what the objective has beside the policy: their updates, checkpoints and sums over ranks. To be called once, in the
+  /// constructor.
+  void adopt(std::vector<SideModel> models);
   /// After the last backward of a step: gradients become their sum over ranks; gives that of `loss`.
   double finish_backward(double loss);
-  /// Clips, updates, and throws where the gradient was not finite. Adds grad_norm and learning_rate to `metrics`.
-  void apply_update(double learning_rate, std::map<std::string, double>& metrics);
+  /// Clips, updates (the side models too; the policy only where `policy` says so), and throws where a gradient was not finite. Adds
+  /// grad_norm and learning_rate to `metrics`.
+  void apply_update(double learning_rate, std::map<std::string, double>& metrics, bool policy = true);
   /// Sample completions of this step, written with the next metrics line.
   void log_completion(std::string json_line);
 
@@ -101,6 +107,7 @@ class Trainer {
   std::unique_ptr<Policy> policy_;
   std::vector<Problem> problems_, eval_problems_;
   std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<SideModels> side_models_;  // never null
   int64_t total_steps_ = 0, dataset_size_ = 0;
   int64_t steps_done_ = 0;
   int64_t rollouts_done_ = 0;  // sampling rounds so far: the random key's step

@@ -109,8 +109,9 @@ INSTANTIATE_TEST_SUITE_P(All, CudaEngineFamilies,
 TEST(CudaEngine, AppliesLoraBesideTheWeights) {
   ToyModel model(toy_config(), 4);
   for (LayerView& layer : model.view.layers) {
-    model.add_lora(layer.qkv, 3);
-    model.add_lora(layer.gate_up, 2);
+    model.add_lora(layer.qkv, 3, {{0, 60}, {80, 100}});  // q and v, as many do
+    model.add_lora(layer.output, 3);
+    model.add_lora(layer.gate_up, 2, {{0, 35}, {35, 70}});
     model.add_lora(layer.down, 4);
   }
   expect_agreement(model, short_params(2, 8));

@@ -1,0 +1,147 @@
+// PEFT folders: adapter_config.json and adapter_model.safetensors.
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "grpo/core/error.h"
+#include "grpo/io/atomic_file.h"
+#include "grpo/model/transformer.h"
+#include "model/tensor_files.h"
+
+namespace grpo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kWhere = "load_adapter";
+constexpr const char* kTensors = "adapter_model.safetensors";
+
+Json read_config(const fs::path& folder) {
+  const fs::path path = folder / "adapter_config.json";
+  std::ifstream in(path, std::ios::binary);
+  GRPO_CHECK(static_cast<bool>(in), kWhere, "expected a PEFT folder; cannot open " + path.string());
+  try {
+    Json config = Json::parse(in);
+    GRPO_CHECK(config.is_object(), kWhere, "expected an object in " + path.string());
+    return config;
+  } catch (const nlohmann::json::exception& error) {
+    fail(kWhere, path.string() + ": " + error.what());
+  }
+}
+
+/// Absent, null, false, empty or `fallback`: what PEFT writes where an option is not used.
+bool unused(const Json& config, const char* key, const Json& fallback = nullptr) {
+  const auto it = config.find(key);
+  return it == config.end() || it->is_null() || *it == false || *it == fallback || (it->is_structured() && it->empty());
+}
+
+/// Module names of the tensors: ….q_proj.lora_A.weight → q_proj.
+void add_modules(const Safetensors& file, std::vector<std::string>& modules) {
+  for (const auto& tensor : file.tensors()) {
+    const size_t end = tensor.name.find(".lora_");
+    if (end == std::string::npos || end == 0) continue;
+    const size_t dot = tensor.name.rfind('.', end - 1);
+    std::string name = tensor.name.substr(dot == std::string::npos ? 0 : dot + 1, end - dot - 1);
+    if (std::find(modules.begin(), modules.end(), name) == modules.end()) modules.push_back(std::move(name));
+  }
+}
+
+LoraConfig parse_config(const Json& json, const fs::path& folder) {
+  const auto need = [&](bool good, const std::string& what) {
+    GRPO_CHECK(good, kWhere, (folder / "adapter_config.json").string() + ": expected " + what);
+  };
+  need(json.value("peft_type", "") == "LORA", "peft_type LORA; got '" + json.value("peft_type", std::string()) + "'");
+  need(unused(json, "bias", "none"), "bias none: only low-rank matrices are supported");
+  for (const char* key : {"use_dora", "use_qalora", "fan_in_fan_out", "lora_bias", "modules_to_save", "rank_pattern", "alpha_pattern",
+                          "layers_to_transform", "layer_replication", "trainable_token_indices", "target_parameters"}) {
+    need(unused(json, key), std::string("no ") + key + ", which is not supported");
+  }
+  LoraConfig config;
+  config.rank = json.value("r", int64_t{0});
+  config.alpha = json.value("lora_alpha", 0.0);
+  config.use_rslora = json.value("use_rslora", false);
+  need(config.rank > 0 && config.alpha > 0.0, "r and lora_alpha above 0");
+  if (const auto it = json.find("target_modules"); it != json.end() && it->is_array()) {
+    for (const auto& name : *it) config.target_modules.push_back(name.get<std::string>());
+  }
+  add_modules(Safetensors::open(folder / kTensors), config.target_modules);  // a pattern names no modules: the tensors do
+  need(!config.target_modules.empty(), "target_modules");
+  return config;
+}
+
+}  // namespace
+
+LoraConfig read_lora_config(const fs::path& folder) {
+  try {
+    LoraConfig config = parse_config(read_config(folder), folder);
+    config.path = folder.string();
+    validate(config);
+    return config;
+  } catch (const nlohmann::json::exception& error) {
+    fail(kWhere, (folder / "adapter_config.json").string() + ": " + error.what());
+  }
+}
+
+fs::path lora_base(const fs::path& folder) {
+  const Json config = read_config(folder);
+  const auto it = config.find("base_model_name_or_path");
+  if (it == config.end() || !it->is_string() || it->get<std::string>().empty()) return {};
+  const fs::path named = it->get<std::string>();
+  return fs::exists(folder / named) ? folder / named : named;
+}
+
+void load_adapter(Transformer& model, const fs::path& folder) {
+  const c10::NoGradGuard no_grad;
+  const LoraConfig config = read_lora_config(folder);
+  const bool added = !model.has_adapter();
+  if (added) model.add_adapter(config);
+  const LoraConfig& present = model.lora();
+  Faults faults(kWhere);
+  if (config.rank != present.rank || config.scale() != present.scale()) {
+    faults.add("expected rank " + std::to_string(present.rank) + " and scale " + std::to_string(present.scale()) + ", got rank " +
+               std::to_string(config.rank) + " and scale " + std::to_string(config.scale()));
+  }
+  const auto file = Safetensors::open(folder / kTensors);
+  read_parameters(
+      file, model.adapter_parameters(), [](const std::string&) { return false; }, faults);
+  try {
+    faults.raise(folder.string());
+  } catch (...) {
+    if (added) model.remove_adapter();
+    throw;
+  }
+  model.bump_version();
+}
+
+void save_adapter(Transformer& model, const fs::path& folder, const std::string& base) {
+  const c10::NoGradGuard no_grad;
+  GRPO_CHECK(model.has_adapter(), "save_adapter", "expected a model with LoRA; got one without");
+  const LoraConfig& lora = model.lora();
+  fs::create_directories(folder);
+  std::deque<std::vector<std::byte>> converted;
+  write_safetensors(folder / kTensors, parameter_entries(model.adapter_parameters(), DType::kF32, converted));
+  const Json config = {{"alpha_pattern", Json::object()},
+                       {"base_model_name_or_path", base.empty() ? Json(nullptr) : Json(base)},
+                       {"bias", "none"},
+                       {"fan_in_fan_out", false},
+                       {"inference_mode", true},
+                       {"init_lora_weights", true},
+                       {"layers_pattern", nullptr},
+                       {"layers_to_transform", nullptr},
+                       {"lora_alpha", lora.alpha},
+                       {"lora_dropout", 0.0},
+                       {"modules_to_save", nullptr},
+                       {"peft_type", "LORA"},
+                       {"r", lora.rank},
+                       {"rank_pattern", Json::object()},
+                       {"target_modules", lora.target_modules},
+                       {"task_type", "CAUSAL_LM"},
+                       {"use_dora", false},
+                       {"use_rslora", lora.use_rslora}};
+  write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+}
+
+}  // namespace grpo

@@ -1,0 +1,69 @@
+#include "model/tensor_files.h"
+
+#include <set>
+#include <span>
+
+#include "grpo/core/error.h"
+#include "grpo/io/dtype.h"
+
+namespace grpo {
+
+void Faults::raise(const std::string& path) const {
+  if (count_ == 0) return;
+  fail(where_, path + ": " + text_ + (count_ > 8 ? "; and " + std::to_string(count_ - 8) + " more" : ""));
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+void read_parameters(const Safetensors& file, const std::vector<NamedParameter>& parameters,
+                     const std::function<bool(const std::string&)>& ignored, Faults& faults) {
+  std::set<std::string> unused;
+  for (const auto& t : file.tensors()) unused.insert(t.name);
+  bool good = true;
+  const auto fault = [&](const std::string& what) {
+    faults.add(what);
+    good = false;
+  };
+  for (const auto& parameter : parameters) {
+    unused.erase(parameter.name);
+    const TensorEntry* entry = file.find(parameter.name);
+    if (entry == nullptr) {
+      fault("missing " + parameter.name);
+    } else if (entry->shape != parameter.value.sizes().vec()) {
+      fault("expected " + parameter.name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " + shape_text(entry->shape));
+    }
+  }
+  for (const auto& name : unused) {
+    if (!ignored(name)) fault("unknown tensor " + name);
+  }
+  if (!good) return;
+  for (const auto& parameter : parameters) {
+    const TensorEntry* entry = file.find(parameter.name);
+    convert_to_float(entry->bytes.data(), entry->dtype, static_cast<float*>(parameter.value.data_ptr()), parameter.value.numel());
+  }
+}
+
+std::vector<TensorEntry> parameter_entries(const std::vector<NamedParameter>& parameters, DType dtype,
+                                           std::deque<std::vector<std::byte>>& converted) {
+  std::vector<TensorEntry> entries;
+  for (const auto& parameter : parameters) {
+    TensorEntry entry{.name = parameter.name, .dtype = dtype, .shape = parameter.value.sizes().vec(), .bytes = {}};
+    const auto* values = parameter.value.const_data_ptr<float>();
+    const auto count = static_cast<size_t>(parameter.value.numel());
+    if (dtype == DType::kF32) {
+      entry.bytes = std::as_bytes(std::span(values, count));
+    } else {
+      converted.emplace_back(count * static_cast<size_t>(size_of(dtype)));
+      convert_from_float(values, dtype, converted.back().data(), static_cast<int64_t>(count));
+      entry.bytes = converted.back();
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace grpo

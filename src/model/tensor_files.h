@@ -1,0 +1,38 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grpo/io/safetensors.h"
+#include "grpo/model/arena.h"
+
+namespace grpo {
+
+/// Collects what is wrong with a checkpoint, so that one error names it all.
+class Faults {
+ public:
+  explicit Faults(std::string where) : where_(std::move(where)) {}
+  void add(const std::string& what) {
+    if (++count_ <= 8) text_ += (text_.empty() ? "" : "; ") + what;
+  }
+  void raise(const std::string& path) const;
+
+ private:
+  std::string where_, text_;
+  int64_t count_ = 0;
+};
+
+std::string shape_text(const std::vector<int64_t>& shape);
+
+/// Copies the file's tensors into the parameters of their names. Adds to `faults` what is missing, of another shape or unknown (names that
+/// `ignored` accepts are not); where it finds anything, nothing is written.
+void read_parameters(const Safetensors& file, const std::vector<NamedParameter>& parameters,
+                     const std::function<bool(const std::string&)>& ignored, Faults& faults);
+
+/// Parameters as a file's entries. `converted` owns what is not stored as float32.
+std::vector<TensorEntry> parameter_entries(const std::vector<NamedParameter>& parameters, DType dtype,
+                                           std::deque<std::vector<std::byte>>& converted);
+
+}  // namespace grpo

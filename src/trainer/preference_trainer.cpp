@@ -1,0 +1,188 @@
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "grpo/algorithm/dpo.h"
+#include "grpo/core/error.h"
+#include "grpo/dist/communicator.h"
+#include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
+#include "grpo/trainer/policy.h"
+#include "grpo/trainer/policy_trainer.h"
+#include "trainer/exchange.h"
+#include "trainer/pair_loss.h"
+#include "trainer/reference.h"
+#include "trainer/side_models.h"
+
+namespace grpo {
+namespace {
+
+/// A prompt with a better and a worse completion, the end token included.
+struct Pair {
+  std::vector<int32_t> prompt, chosen, rejected;
+};
+
+/// Chosen and rejected completion of each problem: its columns of these names or, of a generated task, a careful demonstration and one that
+/// is not.
+std::vector<std::pair<std::string, std::string>> texts_of(const std::vector<Problem>& problems, const Config& config) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  if (config.data.train.task.empty()) {
+    const auto column = [](const Problem& problem, const std::string& name) {
+      const auto found = problem.fields.find(name);
+      GRPO_CHECK(found != problem.fields.end() && !found->second.empty(), "preferences",
+                 "problem " + std::to_string(problem.index) + " has no column '" + name + "'");
+      return found->second;
+    };
+    for (const auto& problem : problems) texts.emplace_back(column(problem, "chosen"), column(problem, "rejected"));
+    return texts;
+  }
+  DemonstrationMix worse = config.data.mix;
+  worse.careful = 0.0;
+  const auto seed = static_cast<uint64_t>(config.trainer.seed);
+  auto chosen = make_demonstrations(problems, {.careful = 1.0, .guess = 0.0, .slip = 0.0, .unformatted = 0.0}, seed);
+  auto rejected = make_demonstrations(problems, worse, seed);
+  for (size_t i = 0; i < problems.size(); ++i) texts.emplace_back(std::move(chosen[i].completion), std::move(rejected[i].completion));
+  return texts;
+}
+
+/// With the end token; throws where prompt and completion exceed the model's context.
+std::vector<int32_t> completion_ids(const Policy& policy, const std::vector<int32_t>& prompt, const std::string& text,
+                                    const Problem& problem) {
+  auto ids = policy.tokenizer->encode(text, false);
+  ids.push_back(policy.end_id());
+  const int64_t longest = policy.model->config().max_position_embeddings;
+  GRPO_CHECK(static_cast<int64_t>(prompt.size() + ids.size()) <= longest, "preferences",
+             "problem " + std::to_string(problem.index) + " has " + std::to_string(prompt.size() + ids.size()) +
+                 " tokens; the model takes " + std::to_string(longest));
+  return ids;
+}
+
+Rollout as_rollout(const Pair& pair, int64_t group, bool chosen) {
+  Rollout rollout;
+  rollout.group = group;
+  rollout.sample = chosen ? 0 : 1;
+  rollout.prompt_ids = pair.prompt;
+  rollout.ids = chosen ? pair.chosen : pair.rejected;
+  rollout.finish = FinishReason::kStop;
+  return rollout;
+}
+
+Batch make_pair_batch(const std::vector<const Pair*>& pairs) {
+  std::vector<Rollout> rollouts;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    for (const bool chosen : {true, false}) rollouts.push_back(as_rollout(*pairs[i], static_cast<int64_t>(i), chosen));
+  }
+  Batch batch = make_batch(rollouts, {});
+  std::vector<float> chosen;
+  for (const int32_t sample : batch.samples) chosen.push_back(sample % 2 == 0 ? 1.0F : 0.0F);
+  batch.columns["chosen"] = at::tensor(chosen);
+  return batch;
+}
+
+/// The last row of each completion: where a reward model judges.
+PackedTokens last_rows(const Batch& batch) {
+  PackedTokens rows = batch;
+  rows.rows.clear();
+  rows.targets.clear();
+  rows.samples.clear();
+  for (const auto& segment : batch.segments) {
+    if (segment.prefix_end == segment.prefix_begin) continue;
+    rows.samples.push_back(static_cast<int32_t>(rows.rows.size()));
+    rows.rows.push_back(static_cast<int32_t>(segment.end - 1));
+    rows.targets.push_back(0);
+  }
+  return rows;
+}
+
+}  // namespace
+
+struct PreferenceTrainer::Impl {
+  bool reward_model;
+  std::vector<Pair> pairs;
+  std::unique_ptr<ReferencePolicy> reference;  // of DPO
+};
+
+PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
+    : Trainer(config, std::move(parts), registry, command), impl_(std::make_unique<Impl>()) {
+  impl_->reward_model = command == Command::kRewardModel;
+  Transformer& model = *policy_->model;
+  if (impl_->reward_model) {
+    model.become_classifier();
+    adopt(
+        {{.name = "value_head", .arenas = {model.value_head()}, .on_write = [&model] { model.bump_version(); }, .optim = &config_.optim}});
+  } else {
+    impl_->reference = std::make_unique<ReferencePolicy>(model, config_.algorithm, true);
+    adopt(impl_->reference->models());
+  }
+  const auto texts = texts_of(problems_, config_);
+  for (size_t i = 0; i < problems_.size(); ++i) {
+    Pair pair;
+    pair.prompt = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
+    pair.chosen = completion_ids(*policy_, pair.prompt, texts[i].first, problems_[i]);
+    pair.rejected = completion_ids(*policy_, pair.prompt, texts[i].second, problems_[i]);
+    impl_->pairs.push_back(std::move(pair));
+  }
+  const double steps =
+      std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(config_.trainer.batch_size));
+  total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(steps);
+}
+
+PreferenceTrainer::~PreferenceTrainer() = default;
+
+std::map<std::string, double> PreferenceTrainer::update(double learning_rate) {
+  std::vector<const Pair*> pairs;  // of all ranks
+  for (const int64_t item : next_items(config_.trainer.batch_size)) pairs.push_back(&impl_->pairs[static_cast<size_t>(item)]);
+  Batch whole = make_pair_batch(pairs);
+  tokens_seen_ += static_cast<double>(whole.num_tokens());
+  if (impl_->reference) whole.ref_logprobs = impl_->reference->logprobs(whole, 1.0, config_.trainer.max_tokens, *communicator_);
+
+  optimizer_->zero_grad();
+  side_models_->zero_grad();
+  const auto count = static_cast<double>(pairs.size());
+  const Share share = share_of(static_cast<int64_t>(pairs.size()), *communicator_);
+  double loss = 0.0;
+  Tallies tallies;
+  if (share.size() > 0) {
+    std::vector<int64_t> mine(static_cast<size_t>(2 * share.size()));
+    std::iota(mine.begin(), mine.end(), 2 * share.begin);
+    for (const auto& micro : whole.select(mine).split({.max_tokens = config_.trainer.max_tokens, .keep_groups = true})) {
+      loss += pass(micro, count, tallies);
+    }
+  }
+  std::map<std::string, double> metrics = {{"loss", finish_backward(loss)}};
+  gather(*communicator_, tallies);
+  for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
+  apply_update(learning_rate, metrics);
+  if (impl_->reference) impl_->reference->end_step(steps_done_ + 1);
+  return metrics;
+}
+
+double PreferenceTrainer::pass(const Batch& micro, double pairs, Tallies& tallies) {
+  const bool judge = impl_->reward_model;
+  const BackwardOptions options{.recompute = static_cast<Recompute>(config_.trainer.recompute),
+                                .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30)),
+                                .logprobs = !judge,
+                                .values = judge};
+  const auto loss_fn = [&](const TokenOutputs& outputs) {
+    LossOutput out;
+    if (judge) {
+      const auto [chosen, rejected] = by_preference(outputs.values, first_is_chosen(micro));
+      out = bradley_terry_loss(chosen, rejected, pairs);
+    } else {
+      out = pair_loss(outputs.logprobs, micro, pairs, config_.algorithm.dpo);
+    }
+    merge(tallies, out.metrics);
+    return out.loss;
+  };
+  const PackedTokens rows = judge ? last_rows(micro) : static_cast<const PackedTokens&>(micro);
+  const at::Tensor loss = policy_->model->forward_backward(rows, loss_fn, options);
+  return loss.item<double>();
+}
+
+std::vector<std::string> PreferenceTrainer::plan_lines() const {
+  return {"batch: " + std::to_string(config_.trainer.batch_size) + " pairs, packed into micro-batches of " +
+          std::to_string(config_.trainer.max_tokens) + " tokens"};
+}
+
+}  // namespace grpo

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "grpo/model/transformer.h"
+#include "grpo/trainer/config.h"
+#include "grpo/trainer/registry.h"
+
+// A run of seconds, and what two runs are compared by.
+namespace grpo::testing {
+
+namespace fs = std::filesystem;
+
+/// A few thousand parameters on sums of two one-digit numbers.
+inline Config tiny_config(const std::string& name) {
+  Config c;
+  c.model.new_model = {.hidden_size = 16,
+                       .intermediate_size = 32,
+                       .num_hidden_layers = 2,
+                       .num_attention_heads = 2,
+                       .num_key_value_heads = 1,
+                       .max_position_embeddings = 48,
+                       .extra_tokens = {"<think>", "</think>", "<answer>", "</answer>"}};
+  c.data.train = {
+      .path = {}, .fields = {}, .task = "chained_arithmetic", .options = {{"terms", "2"}}, .split = "train", .count = 40, .seed = 5};
+  c.data.prompt.prompt_template = "plain";
+  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}},
+              {.name = "length", .function = {}, .weight = 0.5, .options = {{"target", "4"}}}};
+  c.rollout.sampling.num_generations = 4;
+  c.rollout.sampling.max_completion_length = 8;
+  c.algorithm.generation_batch_size = 16;
+  c.optim.learning_rate = 1e-3;
+  c.trainer.output_dir = (fs::path(::testing::TempDir()) / name).string();
+  c.trainer.max_steps = 4;
+  c.trainer.save_total_limit = 0;
+  c.trainer.max_tokens = 64;
+  fs::remove_all(c.trainer.output_dir);
+  return c;
+}
+
+inline Registry registry() {
+  auto r = builtin_registry();
+  r.add_reward("even", [](const Completion& c) {
+    int64_t even = 0;
+    for (const int32_t id : c.ids) even += id % 2 == 0 ? 1 : 0;
+    return static_cast<double>(even) / static_cast<double>(c.ids.size());
+  });
+  return r;
+}
+
+inline std::vector<at::Tensor> weights(Transformer& model) {
+  std::vector<at::Tensor> all;
+  for (const auto* arena : model.parameters()) all.push_back(arena->flat().clone());
+  return all;
+}
+
+inline bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!a[i].equal(b[i])) return false;
+  }
+  return true;
+}
+
+/// metrics.jsonl without what a clock decides.
+inline std::vector<nlohmann::json> metric_lines(const Config& c) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(fs::path(c.trainer.output_dir) / "metrics.jsonl");
+  for (std::string text; std::getline(in, text);) {
+    auto line = nlohmann::json::parse(text);
+    for (const char* clock : {"step_time", "time/generate", "time/reward", "time/update", "time/generate_tokens_per_second"})
+      line.erase(clock);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+}  // namespace grpo::testing
