@@ -6,6 +6,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/log.h"
 #include "grpo/dist/communicator.h"
+#include "grpo/trainer/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 
 namespace grpo::cli {
@@ -39,7 +40,8 @@ void run(const Config& config, const TrainArguments& arguments, const Registry& 
     return;
   }
   TrainerParts parts;
-  parts.communicator = connect(read_launch_environment(), {.timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
+  parts.communicator = connect(read_launch_environment(),
+                               {.device = device_of(config.model).type(), .timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
   if (!parts.communicator->is_main()) set_log_level(LogLevel::kError);  // the others would say the same
   TrainerType trainer(config, std::move(parts), registry);
   if (arguments.resume) trainer.resume();

@@ -2,13 +2,13 @@
 
 #include <map>
 #include <set>
-#include <span>
 
 #include "grpo/core/error.h"
 #include "grpo/io/dtype.h"
 #include "grpo/io/gguf.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
+#include "model/impl.h"
 
 namespace grpo {
 namespace {
@@ -35,8 +35,6 @@ class Faults {
   int64_t count_ = 0;
 };
 
-std::span<float> floats(at::Tensor& value) { return {value.data_ptr<float>(), static_cast<size_t>(value.numel())}; }
-
 void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
   const auto file = Safetensors::open(folder);
   std::set<std::string> unused;
@@ -51,7 +49,7 @@ void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
       faults.add("expected " + parameter.name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " +
                  shape_text(entry->shape));
     } else {
-      convert_to_float(entry->bytes.data(), entry->dtype, parameter.value.data_ptr<float>(), parameter.value.numel());
+      write_floats(parameter.value, [&](float* to) { convert_to_float(entry->bytes.data(), entry->dtype, to, parameter.value.numel()); });
     }
   }
   if (model.config().tie_word_embeddings) unused.erase("lm_head.weight");  // some writers store the tied copy
@@ -101,7 +99,7 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
       faults.add("expected " + name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " + shape_text(tensor->shape));
       continue;
     }
-    dequantize(*tensor, floats(parameter.value));
+    write_floats(parameter.value, [&](float* to) { dequantize(*tensor, {to, static_cast<size_t>(parameter.value.numel())}); });
     const bool rotated = parameter.name.find("q_proj") != std::string::npos || parameter.name.find("k_proj") != std::string::npos;
     if (rotated && model.config().model_type == "llama") unpermute_rows(parameter.value, model.config().head_dim);
   }

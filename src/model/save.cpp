@@ -24,10 +24,11 @@ void save_model(Transformer& model, const std::filesystem::path& folder, const S
   const DType dtype = disk_dtype(options.dtype);
   std::filesystem::create_directories(folder);
   std::vector<TensorEntry> entries;
-  std::deque<std::vector<std::byte>> converted;  // owns what is not stored as float32
+  std::deque<at::Tensor> fetched;  // own what is not stored as it lies in the arenas
+  std::deque<std::vector<std::byte>> converted;
   for (const auto& parameter : model.named_parameters()) {
     TensorEntry entry{.name = parameter.name, .dtype = dtype, .shape = parameter.value.sizes().vec(), .bytes = {}};
-    const auto* values = parameter.value.const_data_ptr<float>();
+    const auto* values = fetched.emplace_back(parameter.value.to(at::kCPU, at::kFloat)).const_data_ptr<float>();
     const auto count = static_cast<size_t>(parameter.value.numel());
     if (dtype == DType::kF32) {
       entry.bytes = std::as_bytes(std::span(values, count));

@@ -1,6 +1,6 @@
 #include "trainer/checkpoint.h"
 
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <fstream>
@@ -37,6 +37,7 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   bytes("completions_bytes", s.logs.completions);
 }
 
+/// Of a float32 tensor on the CPU.
 TensorEntry entry_of(const std::string& name, const at::Tensor& tensor) {
   return {.name = name,
           .dtype = DType::kF32,
@@ -44,13 +45,18 @@ TensorEntry entry_of(const std::string& name, const at::Tensor& tensor) {
           .bytes = std::as_bytes(std::span(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())))};
 }
 
+constexpr std::pair<const char*, at::Tensor AdamW::Moments::*> kMoments[] = {
+    {"exp_avg", &AdamW::Moments::exp_avg}, {"exp_avg_sq", &AdamW::Moments::exp_avg_sq}, {"master", &AdamW::Moments::masters}};
+
 std::string moment_name(size_t arena, const char* kind) { return "arena." + std::to_string(arena) + "." + kind; }
 
+/// Undefined where `like` is.
 at::Tensor read_moment(const Safetensors& file, const std::string& name, const at::Tensor& like) {
+  if (!like.defined()) return {};
   const TensorEntry* entry = file.find(name);
   GRPO_CHECK(entry != nullptr && entry->dtype == DType::kF32 && entry->numel() == like.numel(), "checkpoint",
              "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements in optimizer.safetensors");
-  at::Tensor tensor = at::empty_like(like);
+  at::Tensor tensor = at::empty(like.sizes(), at::kFloat);
   convert_to_float(entry->bytes.data(), entry->dtype, tensor.data_ptr<float>(), tensor.numel());
   return tensor;
 }
@@ -59,9 +65,12 @@ at::Tensor read_moment(const Safetensors& file, const std::string& name, const a
 
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer) {
   std::vector<TensorEntry> entries;
+  std::vector<at::Tensor> fetched;  // own what the entries point at
   for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    entries.push_back(entry_of(moment_name(i, "exp_avg"), optimizer.moments()[i].exp_avg));
-    entries.push_back(entry_of(moment_name(i, "exp_avg_sq"), optimizer.moments()[i].exp_avg_sq));
+    for (const auto& [name, member] : kMoments) {
+      const at::Tensor& moment = optimizer.moments()[i].*member;
+      if (moment.defined()) entries.push_back(entry_of(moment_name(i, name), fetched.emplace_back(moment.to(at::kCPU))));
+    }
   }
   write_safetensors(folder / "optimizer.safetensors", entries);
   TrainerState copy = state;
@@ -78,9 +87,10 @@ TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& m
   const auto file = Safetensors::open(folder / "optimizer.safetensors");
   std::vector<AdamW::Moments> moments;
   for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    const auto& like = optimizer.moments()[i];
-    moments.push_back(
-        {read_moment(file, moment_name(i, "exp_avg"), like.exp_avg), read_moment(file, moment_name(i, "exp_avg_sq"), like.exp_avg_sq)});
+    AdamW::Moments& read = moments.emplace_back();
+    for (const auto& [name, member] : kMoments) {
+      read.*member = read_moment(file, moment_name(i, name), optimizer.moments()[i].*member);
+    }
   }
   const auto saved = load_model(folder);
   const auto source_arenas = saved->parameters(), arenas = model.parameters();

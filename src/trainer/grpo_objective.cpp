@@ -93,7 +93,7 @@ class GrpoObjective final : public Objective {
   LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) override {
     LossConfig config = config_.algorithm.loss;
     if (config.use_adaptive_entropy) config.entropy_coef = adaptive_entropy_.applied();
-    return policy_loss(outputs.logprobs, outputs.entropy, micro, normalizer, config);
+    return policy_loss(outputs.logprobs, outputs.entropy, micro.to(outputs.logprobs.device()), normalizer, config);
   }
 
   void end_step(std::map<std::string, double>& metrics) override {
@@ -116,7 +116,7 @@ class GrpoObjective final : public Objective {
   at::Tensor entropies_in_loss(const Batch& share) {
     if (share.num_samples() == 0) return at::empty({0}, at::kFloat);
     const LogprobOptions options{.temperature = config_.rollout.sampling.temperature, .entropy = true};
-    return frozen_outputs(policy_, share, options, config_.trainer.max_tokens).entropy.masked_select(share.mask > 0);
+    return frozen_outputs(policy_, share, options, config_.trainer.max_tokens).entropy.to(at::kCPU).masked_select(share.mask > 0);
   }
 
   Transformer& policy_;

@@ -4,6 +4,7 @@
 #include "grpo/model/transformer.h"
 #include "grpo/text/byte_tokenizer.h"
 #include "grpo/trainer/config.h"
+#include "ops/ops.h"
 
 namespace grpo {
 namespace {
@@ -27,6 +28,22 @@ ModelConfig new_model_config(const NewModelConfig& c, const Tokenizer& tokenizer
   if (tokenizer.eos_id()) config.eos_token_ids = {*tokenizer.eos_id()};
   if (tokenizer.pad_id()) config.pad_token_id = *tokenizer.pad_id();
   return config;
+}
+
+/// What a section's device and compute_dtype come to.
+struct Compute {
+  at::Device device;
+  at::ScalarType weights;
+  ComputeOptions options;
+};
+
+Compute compute_of(const ModelSection& section) {
+  const at::Device device = device_of(section);
+  const bool cuda = ops::on_cuda(device);
+  bool rounds = section.compute_dtype == ModelSection::ComputeDType::kBFloat16;
+  if (section.compute_dtype == ModelSection::ComputeDType::kAuto) rounds = cuda;
+  const at::ScalarType type = rounds ? at::kBFloat16 : at::kFloat;
+  return {device, cuda ? type : at::kFloat, {.dtype = type, .exact = section.exact}};
 }
 
 }  // namespace
@@ -64,20 +81,30 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
   return policy;
 }
 
+at::Device device_of(const ModelSection& section) {
+  const bool wanted = section.device == ModelSection::Device::kCuda;
+  const bool possible = section.device == ModelSection::Device::kAuto && !section.exact && ops::has_cuda();
+  return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
+}
+
+std::shared_ptr<Transformer> load_weights(const ModelSection& section) {
+  const Compute compute = compute_of(section);
+  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
+  model->set_compute(compute.options);
+  return model;
+}
+
 Policy load_policy(const ModelSection& section, uint64_t seed) {
-  const ComputeOptions compute{.dtype = section.compute_dtype == ModelSection::ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16,
-                               .exact = section.exact};
-  if (section.path.empty()) {
-    const auto tokenizer =
-        section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
-    auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), at::kFloat, at::kCPU);
-    init_weights(*model, seed);
-    model->set_compute(compute);
-    return make_policy(std::move(model), tokenizer);
+  if (!section.path.empty()) {
+    auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
+    return make_policy(load_weights(section), std::move(tokenizer));
   }
-  const auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
-  std::shared_ptr<Transformer> model = load_model(section.path);
-  model->set_compute(compute);
+  const auto tokenizer =
+      section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
+  const Compute compute = compute_of(section);
+  auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), compute.weights, compute.device);
+  init_weights(*model, seed);
+  model->set_compute(compute.options);
   return make_policy(std::move(model), tokenizer);
 }
 

@@ -46,7 +46,7 @@ std::string key_figures(const TrainReport& report) {
 }  // namespace
 
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
-    : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
+    : communicator_(std::move(parts.communicator)), config_(config), registry_(registry) {
   validate(config_, command);
   keep_freed_memory();
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_) : std::move(parts.dataset);
@@ -59,9 +59,10 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
   policy_ = std::make_unique<Policy>(parts.model
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
+  if (!communicator_) communicator_ = single_process(policy_->model->device());
+  broadcast_weights(*policy_->model, *communicator_);
   optimizer_ =
       std::make_unique<AdamW>(policy_->model->parameters(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
-  broadcast_weights(*policy_->model, *communicator_);
   dataset_size_ = static_cast<int64_t>(problems_.size());
 }
 
@@ -278,11 +279,13 @@ bool Trainer::resume() {
 
 std::vector<std::string> Trainer::plan() const {
   const int64_t parameters = policy_->model->config().num_parameters();
-  const auto mib = [](double bytes) { return std::to_string(static_cast<int64_t>(bytes / (1 << 20))) + " MiB"; };
+  const auto element = static_cast<int64_t>(c10::elementSize(policy_->model->dtype()));
+  const auto mib = [parameters](int64_t bytes) { return std::to_string(bytes * parameters / (1 << 20)) + " MiB"; };
   std::vector<std::string> lines = {
-      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ")",
-      "memory: weights " + mib(4.0 * static_cast<double>(parameters)) + ", gradients " + mib(4.0 * static_cast<double>(parameters)) +
-          ", moments " + mib(8.0 * static_cast<double>(parameters)),
+      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ") on " +
+          policy_->model->device().str(),
+      "memory: weights " + mib(element) + ", gradients " + mib(element) + (element < 4 ? ", masters " + mib(4) : "") + ", moments " +
+          mib(8),
       "data: " + std::to_string(dataset_size_) + " training problems, " + std::to_string(eval_problems_.size()) + " for evaluation",
       "steps: " + std::to_string(total_steps_)};
   for (auto& line : plan_lines()) lines.push_back(std::move(line));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +35,12 @@ struct Policy {
 
 /// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
+
+/// Where the section's model is to be. Throws where that is a GPU and there is none.
+at::Device device_of(const ModelSection& section);
+
+/// The weights of the section's path, computing as it says.
+std::shared_ptr<Transformer> load_weights(const ModelSection& section);
 
 /// Loads, or makes a new model from `seed` where the section says so.
 Policy load_policy(const ModelSection& section, uint64_t seed);

@@ -77,6 +77,8 @@ Graph Graph::capture(const Stream& stream, const std::function<void()>& work) {
 
 void Graph::replay(const Stream& stream) const { check(cudaGraphLaunch(graph_, stream.get()), "Graph::replay"); }
 
+void synchronize() { check(cudaDeviceSynchronize(), "synchronize"); }
+
 void upload(void* to, const void* from, int64_t bytes, CUstream_st* stream) {
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream), "upload");
 }
