@@ -102,6 +102,9 @@ class Graph {
   CUgraphExec_st* graph_ = nullptr;
 };
 
+/// Waits for all work of the device, whoever enqueued it.
+void synchronize();
+
 /// To the device, from it, within it.
 void upload(void* to, const void* from, int64_t bytes, CUstream_st* stream);
 void download(void* to, const void* from, int64_t bytes, CUstream_st* stream);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "grpo/trainer/config.h"
 #include "grpo/trainer/registry.h"
 
 // One file a subcommand: each adds itself to the program.
@@ -17,5 +18,8 @@ void add_logprobs(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_report(CLI::App& app);
 void add_info(CLI::App& app);
+
+/// --model, --device and --compute-dtype of the commands that read a model.
+void add_model_options(CLI::App& command, ModelSection& model);
 
 }  // namespace grpo::cli

@@ -14,7 +14,8 @@ namespace grpo::cli {
 namespace {
 
 struct Arguments {
-  std::string model, tokenizer, samples_out;
+  ModelSection model;
+  std::string samples_out;
   DataSource data;
   PromptOptions prompt;
   std::vector<std::string> rewards;
@@ -26,7 +27,7 @@ void evaluate_model(const Arguments& arguments, const Registry& registry) {
   validate(arguments.prompt);
   validate(arguments.sampling);
   const auto problems = load_source(arguments.data, registry);
-  const Policy policy = load_policy({.path = arguments.model, .tokenizer = arguments.tokenizer, .new_model = {}}, 0);
+  const Policy policy = load_policy(arguments.model, 0);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));
   RolloutEngine engine(*policy.model);
@@ -39,7 +40,7 @@ void evaluate_model(const Arguments& arguments, const Registry& registry) {
     samples = std::make_unique<AppendFile>(arguments.samples_out);
     options.on_sample = [&samples](const std::string& line) { samples->append_line(line); };
   }
-  nlohmann::ordered_json answer = {{"model", arguments.model}, {"problems", problems.size()}};
+  nlohmann::ordered_json answer = {{"model", arguments.model.path}, {"problems", problems.size()}};
   for (const auto& [name, value] : evaluate(policy, engine, problems, rewards, options)) answer[name] = value;
   std::cout << answer.dump() << "\n";
 }
@@ -51,8 +52,8 @@ void add_eval(CLI::App& app, const Registry& registry) {
   auto a = std::make_shared<Arguments>();
   a->rewards = {"accuracy"};
   a->sampling.num_generations = 1;
-  sub->add_option("--model", a->model, "A Hugging Face folder or a .gguf file")->required();
-  sub->add_option("--tokenizer", a->tokenizer, "Where it is not with the model");
+  add_model_options(*sub, a->model);
+  sub->add_option("--tokenizer", a->model.tokenizer, "Where it is not with the model");
   sub->add_option("--data", a->data.path, "A .jsonl or .json file of problems");
   sub->add_option("--task", a->data.task, "Or a generated task (its test problems)");
   sub->add_option("--count", a->data.count, "Problems to generate, or the first so many of the file");

@@ -13,7 +13,8 @@ namespace grpo::cli {
 namespace {
 
 struct Arguments {
-  std::string model, adapter, prompt, system_prompt, prompt_template;
+  ModelSection model;
+  std::string prompt, system_prompt, prompt_template;
   SamplingParams sampling;
   uint64_t seed = 0;
 };
@@ -25,7 +26,7 @@ PromptOptions prompt_options(const Arguments& arguments, const Policy& policy) {
 }
 
 void generate(const Arguments& arguments) {
-  const Policy policy = load_policy({.path = arguments.model, .tokenizer = {}, .new_model = {}, .lora = {.path = arguments.adapter}}, 0);
+  const Policy policy = load_policy(arguments.model, 0);
   const PromptOptions prompt = prompt_options(arguments, policy);
   validate(prompt);
   validate(arguments.sampling);
@@ -52,8 +53,8 @@ void add_generate(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   a->sampling.num_generations = 1;
   a->sampling.max_completion_length = 256;
-  sub->add_option("--model", a->model, "A Hugging Face folder or a .gguf file")->required();
-  sub->add_option("--adapter", a->adapter, "A PEFT folder of LoRA for that model");
+  add_model_options(*sub, a->model);
+  sub->add_option("--adapter", a->model.lora.path, "A PEFT folder of LoRA for that model");
   sub->add_option("--prompt", a->prompt, "What is asked")->required();
   sub->add_option("--prompt-template", a->prompt_template,
                   "chat, r1_zero, plain or a text with {question}; default: chat where there is a template");

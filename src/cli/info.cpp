@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/trainer/config.h"
+#include "ops/ops.h"
 
 namespace grpo::cli {
 namespace {
@@ -20,7 +21,7 @@ void print_info() {
                                          {"compiler", __VERSION__},
                                          {"threads", omp_get_max_threads()},
                                          {"cpu_kernels", isas},
-                                         {"devices", {"cpu"}},
+                                         {"devices", ops::device_names()},
                                          {"communication", communication_backends()}};
   std::cout << answer.dump() << "\n";
 }

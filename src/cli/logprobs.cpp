@@ -6,6 +6,7 @@
 #include "cli/lines.h"
 #include "grpo/model/transformer.h"
 #include "grpo/rollout/engine.h"
+#include "grpo/trainer/policy.h"
 
 namespace grpo::cli {
 namespace {
@@ -25,7 +26,8 @@ PackedTokens pack(const std::vector<int32_t>& ids) {
   return batch;
 }
 
-std::vector<float> floats(const at::Tensor& tensor) {
+std::vector<float> floats(const at::Tensor& anywhere) {
+  const at::Tensor tensor = anywhere.cpu();
   return {tensor.const_data_ptr<float>(), tensor.const_data_ptr<float>() + tensor.numel()};
 }
 
@@ -43,19 +45,18 @@ std::vector<int32_t> greedy(RolloutEngine& engine, const std::vector<int32_t>& i
 
 void add_logprobs(CLI::App& app) {
   struct Arguments {
-    std::string model, adapter;
+    ModelSection model;
     int64_t greedy = 0;
   };
   auto* sub = app.add_subcommand("logprobs", "Lines {\"ids\": […]} from stdin to log-probabilities and entropies in nats");
   auto arguments = std::make_shared<Arguments>();
-  sub->add_option("--model", arguments->model, "A Hugging Face folder or a .gguf file")->required();
-  sub->add_option("--adapter", arguments->adapter, "A PEFT folder of LoRA for that model");
+  add_model_options(*sub, arguments->model);
+  sub->add_option("--adapter", arguments->model.lora.path, "A PEFT folder of LoRA for that model");
   sub->add_option("--greedy", arguments->greedy, "Add new_ids: exactly so many greedy tokens, stop ids ignored")
       ->check(CLI::NonNegativeNumber);
   sub->callback([arguments] {
     const c10::NoGradGuard no_grad;
-    const auto model = load_model(arguments->model);
-    if (!arguments->adapter.empty()) load_adapter(*model, arguments->adapter);
+    const auto model = load_weights(arguments->model);
     RolloutEngine engine(*model);
     map_lines([&](const nlohmann::json& line) {
       const auto ids = field<std::vector<int32_t>>(line, "ids");

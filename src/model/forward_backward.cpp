@@ -1,4 +1,3 @@
-#include <ATen/ops/embedding.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -17,13 +16,13 @@ struct Segment {
 at::Tensor detached_leaf(const at::Tensor& x) { return x.defined() ? x.detach().set_requires_grad(true) : x; }
 
 /// Bytes that one layer's graph keeps: normed inputs, qkv twice, attention output, gate and up, their product, residual sums.
-int64_t kept_bytes(const ModelConfig& c, int64_t tokens) {
-  return tokens * static_cast<int64_t>(sizeof(float)) * (4 * c.hidden_size + 2 * c.qkv_size() + c.q_size() + 3 * c.intermediate_size);
+int64_t kept_bytes(const ModelConfig& c, int64_t tokens, int64_t element_size) {
+  return tokens * element_size * (4 * c.hidden_size + 2 * c.qkv_size() + c.q_size() + 3 * c.intermediate_size);
 }
 
-bool recompute_layers(const ModelConfig& c, int64_t tokens, const BackwardOptions& options) {
+bool recompute_layers(const ModelConfig& c, int64_t tokens, int64_t element_size, const BackwardOptions& options) {
   if (options.recompute != Recompute::kAuto) return options.recompute == Recompute::kAll;
-  return c.num_hidden_layers * kept_bytes(c, tokens) > options.activation_budget;
+  return c.num_hidden_layers * kept_bytes(c, tokens, element_size) > options.activation_budget;
 }
 
 void call(const std::function<void(size_t)>& hook, size_t arena) {
@@ -42,12 +41,12 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   const BatchInputs in = m.inputs(batch, config_);
   ops::ProductOptions products = product_options(compute_);
   products.into_grad = true;
-  const bool recompute = recompute_layers(config_, batch.num_tokens(), options);
+  const bool recompute = recompute_layers(config_, batch.num_tokens(), static_cast<int64_t>(c10::elementSize(dtype())), options);
 
   // Forward, layer by layer; arenas are numbered embedding 0, layers 1 …, head last.
   const c10::AutoGradMode no_grad(false);
   call(hooks.before_forward, 0);
-  at::Tensor x = at::embedding(m.embedding->leaf(0), in.tokens);
+  at::Tensor x = ops::gather_rows(m.embedding->leaf(0), in.tokens);
   call(hooks.after_forward, 0);
   std::vector<Segment> segments(count);
   for (size_t i = 0; i < count; ++i) {
@@ -101,7 +100,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
     call(hooks.after_backward, i + 1);
   }
   call(hooks.before_backward, 0);
-  if (!m.embedding->frozen()) m.embedding->leaf(0).grad().index_add_(0, in.tokens, gradient);
+  if (!m.embedding->frozen()) ops::add_rows(gradient, in.tokens, m.embedding->leaf(0).grad());
   call(hooks.after_backward, 0);
   return loss.detach();
 }

@@ -12,10 +12,13 @@ namespace grpo {
 /// A packed batch as tensors on the model's device.
 struct BatchInputs {
   ops::PackedLayout layout;
-  at::Tensor tokens;   // [N] int32
-  at::Tensor rows;     // [M] int32
-  at::Tensor targets;  // [M] int32
+  ops::RowIndex tokens;  // N of the embedding
+  ops::RowIndex rows;    // M of the hidden states
+  at::Tensor targets;    // [M] int32
 };
+
+/// Calls `write` with memory for all values of a contiguous parameter, whatever its type and device.
+void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write);
 
 ops::ProductOptions product_options(const ComputeOptions& compute);
 

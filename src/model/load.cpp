@@ -7,12 +7,11 @@
 #include "grpo/io/gguf.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
+#include "model/impl.h"
 #include "model/tensor_files.h"
 
 namespace grpo {
 namespace {
-
-std::span<float> floats(at::Tensor& value) { return {value.data_ptr<float>(), static_cast<size_t>(value.numel())}; }
 
 void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
   const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
@@ -66,7 +65,7 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
       faults.add("expected " + name + " of shape " + shape_text(parameter.value.sizes().vec()) + ", got " + shape_text(tensor->shape));
       continue;
     }
-    dequantize(*tensor, floats(parameter.value));
+    write_floats(parameter.value, [&](float* to) { dequantize(*tensor, {to, static_cast<size_t>(parameter.value.numel())}); });
     const bool rotated = parameter.name.find("q_proj") != std::string::npos || parameter.name.find("k_proj") != std::string::npos;
     if (rotated && model.config().model_type == "llama") unpermute_rows(parameter.value, model.config().head_dim);
   }

@@ -106,7 +106,9 @@ void init_adapter(Transformer& model, uint64_t seed) {
     }
     const double bound = 1.0 / std::sqrt(static_cast<double>(parameter.value.size(1)));
     const at::Tensor values = parameter.value.cpu();
-    for (int64_t i = 0; i < values.numel(); ++i) values.data_ptr<float>()[i] = static_cast<float>((2.0 * random.uniform() - 1.0) * bound);
+    write_floats(values, [&](float* to) {
+      for (int64_t i = 0; i < values.numel(); ++i) to[i] = static_cast<float>((2.0 * random.uniform() - 1.0) * bound);
+    });
     parameter.value.copy_(values);
   }
   model.bump_version();

@@ -5,6 +5,7 @@
 
 #include "grpo/core/error.h"
 #include "grpo/io/dtype.h"
+#include "model/impl.h"
 
 namespace grpo {
 
@@ -43,7 +44,7 @@ void read_parameters(const Safetensors& file, const std::vector<NamedParameter>&
   if (!good) return;
   for (const auto& parameter : parameters) {
     const TensorEntry* entry = file.find(parameter.name);
-    convert_to_float(entry->bytes.data(), entry->dtype, static_cast<float*>(parameter.value.data_ptr()), parameter.value.numel());
+    write_floats(parameter.value, [&](float* to) { convert_to_float(entry->bytes.data(), entry->dtype, to, parameter.value.numel()); });
   }
 }
 
@@ -52,9 +53,10 @@ std::vector<TensorEntry> parameter_entries(const std::vector<NamedParameter>& pa
   std::vector<TensorEntry> entries;
   for (const auto& parameter : parameters) {
     TensorEntry entry{.name = parameter.name, .dtype = dtype, .shape = parameter.value.sizes().vec(), .bytes = {}};
-    const auto* values = parameter.value.const_data_ptr<float>();
-    const auto count = static_cast<size_t>(parameter.value.numel());
-    if (dtype == DType::kF32) {
+    const at::Tensor here = parameter.value.to(at::kCPU, at::kFloat);  // the parameter itself where it is that already
+    const auto* values = here.const_data_ptr<float>();
+    const auto count = static_cast<size_t>(here.numel());
+    if (dtype == DType::kF32 && here.data_ptr() == parameter.value.data_ptr()) {
       entry.bytes = std::as_bytes(std::span(values, count));
     } else {
       converted.emplace_back(count * static_cast<size_t>(size_of(dtype)));

@@ -1,7 +1,6 @@
 #include "grpo/model/transformer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
@@ -16,9 +15,10 @@
 namespace grpo {
 namespace {
 
-DType file_dtype(at::ScalarType type) {
-  GRPO_CHECK(type == at::kFloat, "model", std::string("expected dtype float32 for computing; got ") + c10::toString(type));
-  return DType::kF32;
+DType file_dtype(at::ScalarType type, at::Device device) {
+  GRPO_CHECK(ops::computes(device, type), "model",
+             "expected a dtype that " + device.str() + " computes in (float32; on CUDA bfloat16 too); got " + c10::toString(type));
+  return type == at::kFloat ? DType::kF32 : DType::kBF16;
 }
 
 template <class T>
@@ -27,8 +27,6 @@ at::Tensor to_tensor(const std::vector<T>& values, at::ScalarType type, at::Devi
   std::copy(values.begin(), values.end(), t.data_ptr<T>());
   return t.to(device);
 }
-
-at::Tensor ids_tensor(const std::vector<int32_t>& ids, at::Device device) { return to_tensor(ids, at::kInt, device); }
 
 const void* pointer(const ParameterArena& arena, int slot) {
   return slot < 0 ? nullptr : arena.leaf(static_cast<size_t>(slot)).const_data_ptr();
@@ -49,7 +47,8 @@ LinearView linear_view(const ParameterArena& arena, int weight, int bias, DType 
 
 Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device device) : config_(std::move(config)) {
   validate(config_);
-  const DType element = file_dtype(dtype);
+  const DType element = file_dtype(dtype, device);
+  compute_.dtype = dtype;
   impl_ = std::make_unique<Impl>();
   Impl& m = *impl_;
   m.embedding = std::make_unique<ParameterArena>("embedding", embedding_slots(config_), dtype, device);
@@ -68,7 +67,7 @@ Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device de
            .final_norm = pointer(*m.head, 0),
            .head = config_.tie_word_embeddings ? linear_view(*m.embedding, 0, -1, element) : linear_view(*m.head, 1, -1, element),
            .layers = {},
-           .device = device.is_cuda() ? ModelView::Device::kCuda : ModelView::Device::kCpu,
+           .device = ops::on_cuda(device) ? ModelView::Device::kCuda : ModelView::Device::kCpu,
            .vocab_limit = config_.vocab_size};
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
     const ParameterArena& a = *m.layers[static_cast<size_t>(i)];
@@ -114,6 +113,8 @@ void Transformer::set_compute(const ComputeOptions& options) {
   GRPO_CHECK(!options.exact || options.dtype == at::kFloat, "set_compute", "expected float32 for exact log-probs; got bfloat16");
   GRPO_CHECK(!options.exact || !has_adapter(), "set_compute",
              "expected no LoRA with exact log-probs: the sampler folds it into its weights");
+  GRPO_CHECK(!ops::on_cuda(device()) || (options.dtype == dtype() && !options.exact), "set_compute",
+             "expected the weights' own type and no exact log-probs on CUDA; got others");
   compute_ = options;
 }
 
@@ -136,9 +137,13 @@ BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConf
     GRPO_CHECK(row >= 0 && row < batch.num_tokens(), "forward",
                "expected pair rows below the number of tokens; got " + std::to_string(row));
   }
+  for (const int32_t id : batch.targets) {
+    GRPO_CHECK(id >= 0 && id < config.vocab_size, "forward",
+               "expected target ids below " + std::to_string(config.vocab_size) + "; got " + std::to_string(id));
+  }
   const at::Device device = cos.device();
-  return {ops::PackedLayout(batch, device), ids_tensor(batch.tokens, device), ids_tensor(batch.rows, device),
-          ids_tensor(batch.targets, device)};
+  return {ops::PackedLayout(batch, device), ops::RowIndex(batch.tokens, device), ops::RowIndex(batch.rows, device),
+          to_tensor(batch.targets, at::kInt, device)};
 }
 
 at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,
@@ -176,7 +181,7 @@ ops::ProductOptions product_options(const ComputeOptions& compute) {
 
 at::Tensor Transformer::Impl::layers_output(const ModelConfig& config, const BatchInputs& in, const ops::ProductOptions& options,
                                             bool adapter) const {
-  at::Tensor x = at::embedding(embedding->leaf(0), in.tokens);
+  at::Tensor x = ops::gather_rows(embedding->leaf(0), in.tokens);
   for (size_t i = 0; i < layers.size(); ++i) x = layer(config, i, x, in.layout, options, adapter);
   return x;
 }
@@ -184,7 +189,7 @@ at::Tensor Transformer::Impl::layers_output(const ModelConfig& config, const Bat
 TokenOutputs Transformer::Impl::outputs(const ModelConfig& config, const at::Tensor& x, const BatchInputs& in, const LogprobOptions& want,
                                         int64_t vocab_limit, ops::ProductOptions options) const {
   GRPO_CHECK(!want.values || value_head, "forward", "expected a model with a value head; got one without");
-  const at::Tensor rows = ops::rms_norm(x, head->leaf(0), config.rms_norm_eps).index_select(0, in.rows);
+  const at::Tensor rows = ops::gather_rows(ops::rms_norm(x, head->leaf(0), config.rms_norm_eps), in.rows);
   TokenOutputs out;
   if (want.logprobs) {
     const auto pairs = ops::linear_logprob(rows, head_weight(config), in.targets, want.temperature, vocab_limit, want.entropy, options);
@@ -203,7 +208,9 @@ at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
 }
 
-at::Tensor Transformer::logits(const PackedTokens& batch) { return at::mm(hidden_states(batch), impl_->head_weight(config_).t()); }
+at::Tensor Transformer::logits(const PackedTokens& batch) {
+  return at::mm(hidden_states(batch), impl_->head_weight(config_).t()).to(at::kFloat);
+}
 
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
@@ -227,6 +234,13 @@ void Transformer::become_classifier() {
 
 ParameterArena* Transformer::value_head() { return impl_->value_head.get(); }
 
+void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write) {
+  const bool direct = parameter.is_cpu() && parameter.scalar_type() == at::kFloat;
+  const at::Tensor values = direct ? parameter : at::empty(parameter.sizes(), at::kFloat);
+  write(values.mutable_data_ptr<float>());
+  if (!direct) parameter.copy_(values);
+}
+
 void init_weights(Transformer& model, uint64_t seed) {
   const c10::NoGradGuard no_grad;
   uint64_t stream = 0;
@@ -237,9 +251,10 @@ void init_weights(Transformer& model, uint64_t seed) {
       parameter.value.fill_(norm ? 1.0 : 0.0);
       continue;
     }
-    auto* values = parameter.value.data_ptr<float>();
-    for (int64_t i = 0; i < parameter.value.numel(); ++i)
-      values[i] = static_cast<float>(random.normal() * model.config().initializer_range);
+    write_floats(parameter.value, [&](float* values) {
+      for (int64_t i = 0; i < parameter.value.numel(); ++i)
+        values[i] = static_cast<float>(random.normal() * model.config().initializer_range);
+    });
   }
   model.bump_version();
 }

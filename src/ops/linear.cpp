@@ -3,23 +3,14 @@
 #include <ATen/ops/sum.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "ops/check.h"
-#include "ops/ops.h"
+#include "grpo/core/error.h"
+#include "ops/backend.h"
 
 namespace grpo::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// A matrix as an operand whose rows are outer (depth is its columns), or whose columns are.
-kernels::MatrixView by_rows(const at::Tensor& t) { return {in(t, "linear"), t.size(1), true}; }
-kernels::MatrixView by_columns(const at::Tensor& t) { return {in(t, "linear"), t.size(1), false}; }
-
-void multiply(const kernels::MatrixView& a, const kernels::MatrixView& b, at::Tensor& c, int64_t depth, bool accumulate,
-              kernels::Precision precision) {
-  train_kernels().product(a, b, out(c), c.size(1), {c.size(0), c.size(1), depth}, accumulate, precision);
-}
 
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -30,7 +21,7 @@ struct Linear : torch::autograd::Function<Linear> {
                "expected residual [N, out]");
     const bool biased = bias.numel() > 0, added = residual.numel() > 0;
     at::Tensor y = added ? residual.clone() : at::empty({x.size(0), weight.size(0)}, x.options());
-    multiply(by_rows(x), by_rows(weight), y, x.size(1), added, options.precision);
+    backend(x).product({x}, {weight, true}, y, added, options.precision);
     if (biased) y.add_(bias);
     ctx->save_for_backward({x, weight});
     ctx->saved_data["bf16"] = options.precision == kernels::Precision::kBfloat16;
@@ -44,15 +35,16 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], dy = grads[0].contiguous();
     const auto precision = ctx->saved_data["bf16"].toBool() ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32;
+    const Backend& there = backend(x);
     at::Tensor dx = at::empty_like(x), dweight, dbias;
-    multiply(by_rows(dy), by_columns(weight), dx, dy.size(1), false, precision);
+    there.product({dy}, {weight}, dx, false, precision);
     const bool trained = ctx->needs_input_grad(1);
     if (trained && ctx->saved_data["into_grad"].toBool()) {
       at::Tensor sum = weight.grad();
-      multiply(by_columns(dy), by_columns(x), sum, x.size(0), true, precision);
+      there.product({dy, true}, {x}, sum, true, precision);
     } else if (trained) {
       dweight = at::empty_like(weight);
-      multiply(by_columns(dy), by_columns(x), dweight, x.size(0), false, precision);
+      there.product({dy, true}, {x}, dweight, false, precision);
     }
     if (ctx->saved_data["biased"].toBool()) dbias = at::sum(dy, 0);
     return {dx, dweight, dbias, ctx->saved_data["added"].toBool() ? dy : at::Tensor(), at::Tensor()};

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "ops/check.h"
-#include "ops/ops.h"
+#include "grpo/core/error.h"
+#include "ops/backend.h"
 
 namespace grpo::ops {
 namespace {
@@ -14,19 +14,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-float* optional_out(at::Tensor& t) { return t.defined() && t.numel() > 0 ? t.mutable_data_ptr<float>() : nullptr; }
-
-kernels::LogprobHead head_of(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature,
-                             int64_t limit, bool bf16, bool exact) {
-  return {.hidden = in(hidden, "linear_logprob"),
-          .weight = in(weight, "linear_logprob"),
-          .targets = targets.const_data_ptr<int32_t>(),
-          .rows = hidden.size(0),
-          .dim = hidden.size(1),
-          .limit = limit,
-          .inverse_temperature = static_cast<float>(1.0 / temperature),
-          .precision = bf16 ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32,
-          .exact = exact};
+/// What lies on a GPU is not looked at: whoever put it there has checked it.
+void check_targets(const at::Tensor& targets, int64_t vocab) {
+  if (!targets.is_cpu()) return;
+  const auto* ids = targets.const_data_ptr<int32_t>();
+  GRPO_CHECK(std::all_of(ids, ids + targets.numel(), [&](int32_t id) { return id >= 0 && id < vocab; }), "linear_logprob",
+             "expected target ids below " + std::to_string(vocab));
 }
 
 struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
@@ -34,40 +27,37 @@ struct LinearLogprob : torch::autograd::Function<LinearLogprob> {
                                double temperature, int64_t limit, bool with_entropy, const ProductOptions& options) {
     GRPO_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && targets.numel() == hidden.size(0),
                "linear_logprob", "expected hidden [M, D], weight [V, D] and M targets");
-    const int64_t rows = hidden.size(0), vocab = weight.size(0);
-    const auto* ids = targets.const_data_ptr<int32_t>();
-    GRPO_CHECK(std::all_of(ids, ids + rows, [&](int32_t id) { return id >= 0 && id < vocab; }), "linear_logprob",
-               "expected target ids below " + std::to_string(vocab));
-    at::Tensor logprobs = at::empty({rows}, hidden.options()), lse = at::empty_like(logprobs);
-    at::Tensor entropy = at::empty({with_entropy ? rows : 0}, hidden.options());  // autograd functions give no undefined tensors
-    const bool bf16 = options.precision == kernels::Precision::kBfloat16;
-    train_kernels().linear_logprob(head_of(hidden, weight, targets, temperature, limit, bf16, options.exact), out(logprobs), out(lse),
-                                   optional_out(entropy));
-    ctx->save_for_backward({hidden, weight, targets, lse, entropy});
+    check_targets(targets, weight.size(0));
+    const int64_t rows = hidden.size(0);
+    const auto floats = hidden.options().dtype(at::kFloat);
+    HeadOutput out{at::empty({rows}, floats), at::empty({rows}, floats), at::empty({with_entropy ? rows : 0}, floats)};
+    backend(hidden).linear_logprob({hidden, weight, targets, temperature, limit, options.precision, options.exact}, out);
+    ctx->save_for_backward({hidden, weight, targets, out.lse, out.entropy});
     ctx->saved_data["temperature"] = temperature;
     ctx->saved_data["limit"] = limit;
-    ctx->saved_data["bf16"] = bf16;
+    ctx->saved_data["bf16"] = options.precision == kernels::Precision::kBfloat16;
     ctx->saved_data["into_grad"] = options.into_grad;
     ctx->set_materialize_grads(false);
-    return {logprobs, entropy};
+    return {out.logprobs, out.entropy};  // autograd functions give no undefined tensors
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &hidden = saved[0], &weight = saved[1], &targets = saved[2], &lse = saved[3], &entropy = saved[4];
-    const at::Tensor dlogprobs = grads[0].defined() ? grads[0].contiguous() : at::zeros_like(lse);
-    const at::Tensor dentropy = grads[1].defined() ? grads[1].contiguous() : at::Tensor();
+    const at::Tensor &hidden = saved[0], &weight = saved[1], &lse = saved[3];
     const bool into_grad = ctx->saved_data["into_grad"].toBool();
+    const HeadInput in{.hidden = hidden,
+                       .weight = weight,
+                       .targets = saved[2],
+                       .temperature = ctx->saved_data["temperature"].toDouble(),
+                       .limit = ctx->saved_data["limit"].toInt(),
+                       .precision = ctx->saved_data["bf16"].toBool() ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32};
+    const HeadGradient gradient{.lse = lse,
+                                .entropy = saved[4],
+                                .dlogprobs = grads[0].defined() ? grads[0].contiguous() : at::zeros_like(lse),
+                                .dentropy = grads[1].defined() ? grads[1].contiguous() : at::Tensor()};
     at::Tensor dhidden = at::empty_like(hidden), dweight;  // none of a frozen weight
     if (ctx->needs_input_grad(1)) dweight = into_grad ? weight.grad() : at::zeros_like(weight);
-    const auto head = head_of(hidden, weight, targets, ctx->saved_data["temperature"].toDouble(), ctx->saved_data["limit"].toInt(),
-                              ctx->saved_data["bf16"].toBool(), false);
-    train_kernels().linear_logprob_backward(head, {.lse = in(lse, "linear_logprob"),
-                                                   .entropy = dentropy.defined() ? in(entropy, "linear_logprob") : nullptr,
-                                                   .dlogprobs = in(dlogprobs, "linear_logprob"),
-                                                   .dentropy = dentropy.defined() ? in(dentropy, "linear_logprob") : nullptr,
-                                                   .dhidden = out(dhidden),
-                                                   .dweight = optional_out(dweight)});
+    backend(hidden).linear_logprob_backward(in, gradient, dhidden, dweight);
     if (into_grad) dweight = at::Tensor();
     return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }

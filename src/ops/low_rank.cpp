@@ -2,25 +2,14 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "ops/check.h"
-#include "ops/ops.h"
+#include "grpo/core/error.h"
+#include "ops/backend.h"
 
 namespace grpo::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// Some columns or rows of a matrix.
-struct Part {
-  float* data;
-  int64_t stride;
-};
-
-Part part(const at::Tensor& t, int64_t row, int64_t column) {
-  checked(t, "add_low_rank");
-  return {static_cast<float*>(t.data_ptr()) + row * t.size(1) + column, t.size(1)};
-}
 
 /// Calls f(piece's first output, its outputs, its first row of B, its first row of A).
 template <class F>
@@ -36,15 +25,14 @@ void for_pieces(const std::vector<int64_t>& bounds, int64_t rank, const F& f) {
 struct AddLowRank : torch::autograd::Function<AddLowRank> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& y, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b,
                             const std::vector<int64_t>& bounds, double scale, const ProductOptions& options) {
-    const int64_t rows = x.size(0), width = a.size(0), rank = b.size(1);
-    const auto product = train_kernels().product;
-    at::Tensor low = at::empty({rows, width}, x.options());  // scale · x Aᵀ
-    product({in(x, "add_low_rank"), x.size(1), true}, {in(a, "add_low_rank"), a.size(1), true}, out(low), width, {rows, width, x.size(1)},
-            false, options.precision);
+    const Backend& there = backend(x);
+    at::Tensor low = at::empty({x.size(0), a.size(0)}, x.options());  // scale · x Aᵀ
+    there.product({x}, {a, true}, low, false, options.precision);
     low.mul_(scale);
+    const int64_t rank = b.size(1);
     for_pieces(bounds, rank, [&](int64_t begin, int64_t outputs, int64_t b_row, int64_t column) {
-      const Part to = part(y, 0, begin), h = part(low, 0, column), w = part(b, b_row, 0);
-      product({h.data, h.stride, true}, {w.data, w.stride, true}, to.data, to.stride, {rows, outputs, rank}, true, options.precision);
+      at::Tensor to = y.narrow(1, begin, outputs);
+      there.product({low.narrow(1, column, rank)}, {b.narrow(0, b_row, outputs), true}, to, true, options.precision);
     });
     ctx->mark_dirty({y});
     ctx->save_for_backward({x, a, b, low});
@@ -61,20 +49,19 @@ struct AddLowRank : torch::autograd::Function<AddLowRank> {
     const auto bounds = ctx->saved_data["bounds"].toIntVector();
     const auto precision = ctx->saved_data["bf16"].toBool() ? kernels::Precision::kBfloat16 : kernels::Precision::kFloat32;
     const bool into_grad = ctx->saved_data["into_grad"].toBool();
-    const auto product = train_kernels().product;
-    const int64_t rows = x.size(0), depth = x.size(1), width = a.size(0), rank = b.size(1);
+    const Backend& there = backend(x);
+    const int64_t rank = b.size(1);
     at::Tensor dlow = at::empty_like(low), dx = at::empty_like(x), da = into_grad ? a.grad() : at::empty_like(a),
                db = into_grad ? b.grad() : at::empty_like(b);
     for_pieces(bounds, rank, [&](int64_t begin, int64_t outputs, int64_t b_row, int64_t column) {
-      const Part from = part(dy, 0, begin), h = part(low, 0, column), w = part(b, b_row, 0), dh = part(dlow, 0, column),
-                 dw = part(db, b_row, 0);
-      product({from.data, from.stride, true}, {w.data, w.stride, false}, dh.data, dh.stride, {rows, rank, outputs}, false, precision);
-      product({from.data, from.stride, false}, {h.data, h.stride, false}, dw.data, dw.stride, {outputs, rank, rows}, into_grad, precision);
+      const at::Tensor from = dy.narrow(1, begin, outputs);
+      at::Tensor dh = dlow.narrow(1, column, rank), dw = db.narrow(0, b_row, outputs);
+      there.product({from}, {b.narrow(0, b_row, outputs)}, dh, false, precision);
+      there.product({from, true}, {low.narrow(1, column, rank)}, dw, into_grad, precision);
     });
     dlow.mul_(ctx->saved_data["scale"].toDouble());
-    const float* d = in(dlow, "add_low_rank");
-    product({d, width, false}, {in(x, "add_low_rank"), depth, false}, out(da), depth, {width, depth, rows}, into_grad, precision);
-    product({d, width, true}, {in(a, "add_low_rank"), depth, false}, out(dx), depth, {rows, depth, width}, false, precision);
+    there.product({dlow, true}, {x}, da, into_grad, precision);
+    there.product({dlow}, {a}, dx, false, precision);
     if (into_grad) da = db = at::Tensor();
     return {dy, dx, da, db, at::Tensor(), at::Tensor(), at::Tensor()};
   }

@@ -1,21 +1,26 @@
 #include "grpo/optim/adamw.h"
 
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
 #include <utility>
 
-#include "dispatch.h"
 #include "grpo/core/error.h"
-#include "train.h"
+#include "ops/ops.h"
 
 namespace grpo {
 
 AdamW::AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config, std::function<void()> on_write)
     : arenas_(std::move(arenas)), config_(config), on_write_(std::move(on_write)) {
   const c10::NoGradGuard no_grad;
-  for (const auto* arena : arenas_) moments_.push_back({at::zeros_like(arena->flat()), at::zeros_like(arena->flat())});
+  for (const auto* arena : arenas_) {
+    const at::Tensor& weights = arena->flat();
+    const auto floats = weights.options().dtype(at::kFloat);
+    const bool rounded = weights.scalar_type() != at::kFloat;
+    moments_.push_back(
+        {at::zeros(weights.sizes(), floats), at::zeros(weights.sizes(), floats), rounded ? weights.to(at::kFloat) : at::Tensor()});
+  }
 }
 
 void AdamW::zero_grad() {
@@ -23,9 +28,9 @@ void AdamW::zero_grad() {
 }
 
 UpdateReport AdamW::step(double learning_rate) {
-  const auto& kernels = *kernels::cpu_kernels().train;
-  double sum = 0.0;
-  for (auto* arena : arenas_) sum += kernels.sum_of_squares(arena->flat_grad().const_data_ptr<float>(), arena->numel());
+  std::vector<at::Tensor> gradients;
+  for (auto* arena : arenas_) gradients.push_back(arena->flat_grad());
+  const double sum = ops::sum_of_squares(gradients);
   UpdateReport report{.grad_norm = std::sqrt(sum), .applied = std::isfinite(sum)};
   if (!report.applied) return report;
 
@@ -40,12 +45,16 @@ UpdateReport AdamW::step(double learning_rate) {
                             .bias_correction2 = static_cast<float>(1.0 - std::pow(config_.adam_beta2, static_cast<double>(steps_))),
                             .gradient_scale = clip ? static_cast<float>(config_.max_grad_norm / (report.grad_norm + 1e-6)) : 1.0F};
   for (size_t i = 0; i < arenas_.size(); ++i) {
-    ParameterArena& arena = *arenas_[i];
-    for (const auto& slot : arena.slots()) {
+    const Moments& kept = moments_[i];
+    const bool rounded = kept.masters.defined();
+    const ops::AdamWBuffers buffers{.masters = rounded ? kept.masters : arenas_[i]->flat(),
+                                    .rounded = rounded ? arenas_[i]->flat() : at::Tensor(),
+                                    .gradients = gradients[i],
+                                    .exp_avg = kept.exp_avg,
+                                    .exp_avg_sq = kept.exp_avg_sq};
+    for (const auto& slot : arenas_[i]->slots()) {
       update.weight_decay = slot.decay ? static_cast<float>(config_.weight_decay) : 0.0F;
-      kernels.adamw(static_cast<float*>(arena.flat().data_ptr()), arena.flat_grad().const_data_ptr<float>(),
-                    moments_[i].exp_avg.data_ptr<float>(), moments_[i].exp_avg_sq.data_ptr<float>(), slot.offset,
-                    slot.offset + slot.numel(), update);
+      ops::adamw(buffers, slot.offset, slot.offset + slot.numel(), update);
     }
   }
   if (on_write_) on_write_();
@@ -56,10 +65,12 @@ void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) {
   GRPO_CHECK(moments.size() == moments_.size(), "AdamW::restore", "expected moments of " + std::to_string(moments_.size()) + " arenas");
   const c10::NoGradGuard no_grad;
   for (size_t i = 0; i < moments.size(); ++i) {
-    GRPO_CHECK(moments[i].exp_avg.numel() == moments_[i].exp_avg.numel() && moments[i].exp_avg_sq.numel() == moments_[i].exp_avg_sq.numel(),
-               "AdamW::restore", "expected moments of the arena's size for " + arenas_[i]->name());
-    moments_[i].exp_avg.copy_(moments[i].exp_avg);
-    moments_[i].exp_avg_sq.copy_(moments[i].exp_avg_sq);
+    for (const auto member : {&Moments::exp_avg, &Moments::exp_avg_sq, &Moments::masters}) {
+      const at::Tensor &given = moments[i].*member, &mine = moments_[i].*member;
+      GRPO_CHECK(given.defined() == mine.defined() && (!mine.defined() || given.numel() == mine.numel()), "AdamW::restore",
+                 "expected moments, and masters where weights are not float32, of the arena's size for " + arenas_[i]->name());
+      if (mine.defined()) mine.copy_(given);
+    }
   }
   steps_ = steps;
 }

@@ -62,7 +62,8 @@ std::unique_ptr<DecodeBackend> make_cuda_backend() {
 }
 
 void CudaBackend::refresh(const ModelView& view, int64_t) {
-  // Addresses are fixed for a model's lifetime: a new version of the weights needs nothing.
+  // Addresses are fixed for a model's lifetime: a new version of the weights needs nothing but that its writing is over.
+  device::synchronize();
   const int64_t width = check_model(view);
   if (view_ == &view && low_rank_ == width) return;
   release();

@@ -1,6 +1,6 @@
 #include "trainer/checkpoint.h"
 
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <fstream>
@@ -37,6 +37,9 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   bytes("completions_bytes", s.logs.completions);
 }
 
+constexpr std::pair<const char*, at::Tensor AdamW::Moments::*> kMoments[] = {
+    {"exp_avg", &AdamW::Moments::exp_avg}, {"exp_avg_sq", &AdamW::Moments::exp_avg_sq}, {"master", &AdamW::Moments::masters}};
+
 /// Weights keep their values until those of the folder were read and checked.
 void load_weights(const std::filesystem::path& folder, Transformer& model) {
   const auto saved = load_model(folder);
@@ -51,11 +54,21 @@ void load_weights(const std::filesystem::path& folder, Transformer& model) {
 
 }  // namespace
 
-TensorEntry arena_entry(size_t arena, const std::string& kind, const at::Tensor& flat) {
-  return {.name = "arena." + std::to_string(arena) + "." + kind,
-          .dtype = DType::kF32,
-          .shape = {flat.numel()},
-          .bytes = std::as_bytes(std::span(flat.const_data_ptr<float>(), static_cast<size_t>(flat.numel())))};
+void ArenaEntries::add(size_t arena, const std::string& kind, const at::Tensor& flat) {
+  const at::Tensor& here = owned_.emplace_back(flat.to(at::kCPU, at::kFloat));  // flat itself where it is that already
+  entries_.push_back({.name = "arena." + std::to_string(arena) + "." + kind,
+                      .dtype = DType::kF32,
+                      .shape = {here.numel()},
+                      .bytes = std::as_bytes(std::span(here.const_data_ptr<float>(), static_cast<size_t>(here.numel())))});
+}
+
+void ArenaEntries::add_moments(const AdamW& optimizer) {
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    for (const auto& [kind, member] : kMoments) {
+      const at::Tensor& moment = optimizer.moments()[i].*member;
+      if (moment.defined()) add(i, kind, moment);
+    }
+  }
 }
 
 at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like) {
@@ -63,31 +76,27 @@ at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& 
   const TensorEntry* entry = file.find(name);
   GRPO_CHECK(entry != nullptr && entry->dtype == DType::kF32 && entry->numel() == like.numel(), "checkpoint",
              "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements");
-  at::Tensor tensor = at::empty_like(like);
+  at::Tensor tensor = at::empty(like.sizes(), at::kFloat);
   convert_to_float(entry->bytes.data(), entry->dtype, tensor.data_ptr<float>(), tensor.numel());
   return tensor;
-}
-
-void append_moments(std::vector<TensorEntry>& entries, const AdamW& optimizer) {
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    entries.push_back(arena_entry(i, "exp_avg", optimizer.moments()[i].exp_avg));
-    entries.push_back(arena_entry(i, "exp_avg_sq", optimizer.moments()[i].exp_avg_sq));
-  }
 }
 
 std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer) {
   std::vector<AdamW::Moments> moments;
   for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    const auto& like = optimizer.moments()[i];
-    moments.push_back({read_arena(file, i, "exp_avg", like.exp_avg), read_arena(file, i, "exp_avg_sq", like.exp_avg_sq)});
+    AdamW::Moments& read = moments.emplace_back();
+    for (const auto& [kind, member] : kMoments) {
+      const at::Tensor& like = optimizer.moments()[i].*member;
+      if (like.defined()) read.*member = read_arena(file, i, kind, like);
+    }
   }
   return moments;
 }
 
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer) {
-  std::vector<TensorEntry> entries;
-  append_moments(entries, optimizer);
-  write_safetensors(folder / "optimizer.safetensors", entries);
+  ArenaEntries entries;
+  entries.add_moments(optimizer);
+  write_safetensors(folder / "optimizer.safetensors", entries.get());
   TrainerState copy = state;
   write_file_atomically(folder / "trainer_state.json", write_described([&copy](ConfigVisitor& v) { describe(v, copy); }));
 }

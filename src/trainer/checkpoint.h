@@ -25,12 +25,20 @@ struct TrainerState {
   LogSizes logs;
 };
 
-/// Flat buffers by arena as a file's entries, and back: arena.<number>.<kind>, float32. Reading throws where one is missing or not of the
-/// size of `like`.
-TensorEntry arena_entry(size_t arena, const std::string& kind, const at::Tensor& flat);
+/// Flat buffers by arena as a file's entries: arena.<number>.<kind>, float32, wherever and of whatever type the buffers are.
+class ArenaEntries {
+ public:
+  void add(size_t arena, const std::string& kind, const at::Tensor& flat);
+  /// Both moments of each arena, and masters where the weights are not float32.
+  void add_moments(const AdamW& optimizer);
+  const std::vector<TensorEntry>& get() const { return entries_; }
+
+ private:
+  std::vector<TensorEntry> entries_;
+  std::vector<at::Tensor> owned_;  // what the entries point at
+};
+/// And back, on the CPU. Throws where one is missing or not of the size of `like`.
 at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
-/// Both moments of each arena likewise.
-void append_moments(std::vector<TensorEntry>& entries, const AdamW& optimizer);
 std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer);
 
 /// optimizer.safetensors (both moments of each arena) and trainer_state.json in `folder`.

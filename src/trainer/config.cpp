@@ -137,12 +137,15 @@ void describe(ConfigVisitor& v, Config& c) {
   v.section("model", "The policy.", [&c](ConfigVisitor& s) {
     s.path("path", c.model.path, "A Hugging Face folder or a .gguf file.");
     s.path("tokenizer", c.model.tokenizer, "A folder, tokenizer.json, .gguf or sentencepiece .model; empty = with the model.");
+    s.enumeration("device", c.model.device, {"auto", "cpu", "cuda"},
+                  "Where training and sampling run; auto = a GPU where there is one and the build has CUDA.");
     s.enumeration(
-        "compute_dtype", c.model.compute_dtype, {"float32", "bfloat16"},
-        "How training rounds the operands of linear layers and of the head; weights, sums and gradients stay float32. bfloat16 is "
-        "faster where the processor has instructions for it.");
+        "compute_dtype", c.model.compute_dtype, {"auto", "float32", "bfloat16"},
+        "What training computes in; auto = float32 on the CPU, bfloat16 on CUDA. On the CPU bfloat16 rounds the operands of linear "
+        "layers and of the head, which is faster where the processor has instructions for it; on CUDA weights, activations and "
+        "gradients have this type, and bfloat16 weights have float32 masters.");
     s.field("exact", c.model.exact,
-            "Log-probs in training equal the float32 sampler's to the last bit, at the price of a second pass over the head.");
+            "Log-probs in training equal the float32 sampler's to the last bit, at the price of a second pass over the head. On the CPU.");
     s.section("new", "A model made from nothing, where path is empty.",
               [&c](ConfigVisitor& n) { describe_new_model(n, c.model.new_model); });
     s.section("lora", "Low-rank adapters that are trained instead of the weights; checkpoints and the final model are then PEFT folders.",

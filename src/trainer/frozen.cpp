@@ -29,7 +29,7 @@ TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const Logpro
     if (!asked(member, options)) continue;
     std::vector<at::Tensor> tensors;
     for (const auto& part : parts) tensors.push_back(part.*member);
-    whole.*member = at::cat(tensors);
+    whole.*member = at::cat(tensors).to(at::kCPU);  // where batches are
   }
   return whole;
 }

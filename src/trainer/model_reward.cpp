@@ -67,7 +67,7 @@ class ModelReward final : public Reward {
   }
 
   void judge(const PackedTokens& packed, std::span<Score> scores) const {
-    const at::Tensor values = policy_.model->logprobs(packed, {.logprobs = false, .values = true}).values;
+    const at::Tensor values = policy_.model->logprobs(packed, {.logprobs = false, .values = true}).values.to(at::kCPU);
     for (size_t i = 0; i < scores.size(); ++i) scores[i].value = values.const_data_ptr<float>()[i];
   }
 

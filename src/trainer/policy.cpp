@@ -6,6 +6,7 @@
 #include "grpo/model/transformer.h"
 #include "grpo/text/byte_tokenizer.h"
 #include "grpo/trainer/config.h"
+#include "ops/ops.h"
 
 namespace grpo {
 namespace {
@@ -52,6 +53,22 @@ void attach_adapter(Transformer& model, const LoraConfig& lora, uint64_t seed) {
   }
 }
 
+/// What a section's device and compute_dtype come to.
+struct Compute {
+  at::Device device;
+  at::ScalarType weights;
+  ComputeOptions options;
+};
+
+Compute compute_of(const ModelSection& section) {
+  const at::Device device = device_of(section);
+  const bool cuda = ops::on_cuda(device);
+  bool rounds = section.compute_dtype == ModelSection::ComputeDType::kBFloat16;
+  if (section.compute_dtype == ModelSection::ComputeDType::kAuto) rounds = cuda;
+  const at::ScalarType type = rounds ? at::kBFloat16 : at::kFloat;
+  return {device, cuda ? type : at::kFloat, {.dtype = type, .exact = section.exact}};
+}
+
 }  // namespace
 
 Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
@@ -87,25 +104,36 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
   return policy;
 }
 
+at::Device device_of(const ModelSection& section) {
+  const bool wanted = section.device == ModelSection::Device::kCuda;
+  const bool possible = section.device == ModelSection::Device::kAuto && !section.exact && ops::has_cuda();
+  return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
+}
+
+std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) {
+  const ModelSection section = resolved(asked);
+  const Compute compute = compute_of(section);
+  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
+  model->set_compute(compute.options);
+  attach_adapter(*model, section.lora, seed);
+  return model;
+}
+
 Policy load_policy(const ModelSection& asked, uint64_t seed) {
   const ModelSection section = resolved(asked);
-  const ComputeOptions compute{.dtype = section.compute_dtype == ModelSection::ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16,
-                               .exact = section.exact};
-  if (section.path.empty()) {
-    const auto tokenizer =
-        section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
-    auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), at::kFloat, at::kCPU);
-    init_weights(*model, seed);
-    model->set_compute(compute);
-    return make_policy(std::move(model), tokenizer);
+  if (!section.path.empty()) {
+    auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
+    Policy policy = make_policy(load_weights(section, seed), std::move(tokenizer));
+    policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
+    return policy;
   }
-  const auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
-  std::shared_ptr<Transformer> model = load_model(section.path);
-  model->set_compute(compute);
-  attach_adapter(*model, section.lora, seed);
-  Policy policy = make_policy(std::move(model), tokenizer);
-  policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
-  return policy;
+  const auto tokenizer =
+      section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
+  const Compute compute = compute_of(section);
+  auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), compute.weights, compute.device);
+  init_weights(*model, seed);
+  model->set_compute(compute.options);
+  return make_policy(std::move(model), tokenizer);
 }
 
 void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {

@@ -307,12 +307,12 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   for (const auto& micro : micro_batches) {
     if (moves || objective.values_with_policy()) {
       loss += pass(*policy_->model, micro, {.logprobs = true, .values = objective.values_with_policy()}, tallies,
-                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro, normalizer); });
+                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro.to(policy_->model->device()), normalizer); });
     }
     for (const auto& model : side_models_->models()) {
       if (model.pass == nullptr) continue;
       pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies,
-           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro, normalizer); });
+           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro.to(policy_->model->device()), normalizer); });
     }
   }
   metrics["loss"] = finish_backward(loss);

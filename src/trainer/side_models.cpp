@@ -50,11 +50,11 @@ void SideModels::update(int64_t step, int64_t total_steps, std::map<std::string,
 
 void SideModels::save(const std::filesystem::path& folder) const {
   for (size_t i = 0; i < models_.size(); ++i) {
-    std::vector<TensorEntry> entries;
-    for (size_t a = 0; a < models_[i].arenas.size(); ++a) entries.push_back(arena_entry(a, "weights", models_[i].arenas[a]->flat()));
-    if (optimizers_[i]) append_moments(entries, *optimizers_[i]);
+    ArenaEntries entries;
+    for (size_t a = 0; a < models_[i].arenas.size(); ++a) entries.add(a, "weights", models_[i].arenas[a]->flat());
+    if (optimizers_[i]) entries.add_moments(*optimizers_[i]);
     const int64_t steps = optimizers_[i] ? optimizers_[i]->steps_done() : 0;
-    write_safetensors(folder / (models_[i].name + ".safetensors"), entries, {{"optimizer_steps", std::to_string(steps)}});
+    write_safetensors(folder / (models_[i].name + ".safetensors"), entries.get(), {{"optimizer_steps", std::to_string(steps)}});
   }
 }
 

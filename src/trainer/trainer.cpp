@@ -47,7 +47,7 @@ std::string key_figures(const TrainReport& report) {
 }  // namespace
 
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
-    : communicator_(parts.communicator ? std::move(parts.communicator) : single_process()), config_(config), registry_(registry) {
+    : communicator_(std::move(parts.communicator)), config_(config), registry_(registry) {
   validate(config_, command);
   if (const auto estimator = estimator_of(config_.algorithm.objective)) config_.algorithm.advantage.advantage_estimator = *estimator;
   keep_freed_memory();
@@ -61,9 +61,10 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
   policy_ = std::make_unique<Policy>(parts.model
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
+  if (!communicator_) communicator_ = single_process(policy_->model->device());
+  broadcast_weights(*policy_->model, *communicator_);
   optimizer_ =
       std::make_unique<AdamW>(policy_->model->trainable(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
-  broadcast_weights(*policy_->model, *communicator_);
   adopt({});
   dataset_size_ = static_cast<int64_t>(problems_.size());
 }
@@ -294,12 +295,14 @@ std::vector<std::string> Trainer::plan() const {
   int64_t trained = 0, adapters = 0;
   for (const auto* arena : policy_->model->trainable()) trained += arena->numel();
   if (policy_->model->has_adapter()) adapters = trained;
-  const auto mib = [](double bytes) { return std::to_string(static_cast<int64_t>(bytes / (1 << 20))) + " MiB"; };
+  const auto element = static_cast<int64_t>(c10::elementSize(policy_->model->dtype()));
+  const auto mib = [](int64_t bytes) { return std::to_string(bytes / (1 << 20)) + " MiB"; };
   std::vector<std::string> lines = {
-      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ")" +
+      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ") on " +
+          policy_->model->device().str() +
           (adapters > 0 ? ", frozen; LoRA of rank " + std::to_string(policy_->model->lora().rank) + ": " + std::to_string(adapters) : ""),
-      "memory: weights " + mib(4.0 * static_cast<double>(parameters + adapters)) + ", gradients " +
-          mib(4.0 * static_cast<double>(trained)) + ", moments " + mib(8.0 * static_cast<double>(trained)),
+      "memory: weights " + mib(element * (parameters + adapters)) + ", gradients " + mib(element * trained) +
+          (element < 4 ? ", masters " + mib(4 * trained) : "") + ", moments " + mib(8 * trained),
       "data: " + std::to_string(dataset_size_) + " training problems, " + std::to_string(eval_problems_.size()) + " for evaluation",
       "steps: " + std::to_string(total_steps_)};
   for (auto& line : plan_lines()) lines.push_back(std::move(line));

@@ -40,13 +40,14 @@ void check_model(Faults& faults, const ModelSection& m) {
   const auto& n = m.new_model;
   faults.need(!m.path.empty() || n.hidden_size > 0, "model: expected a path, or the shape of a new model under model.new");
   faults.need(m.path.empty() || n.hidden_size == 0, "model: expected a path or model.new, not both");
-  faults.need(!m.exact || m.compute_dtype == ModelSection::ComputeDType::kFloat32,
+  faults.need(!m.exact || m.compute_dtype != ModelSection::ComputeDType::kBFloat16,
               "model.exact: expected compute_dtype float32, in which the sampler computes");
   faults.run([&] { validate(m.lora); });
   const bool adapted = m.lora.rank > 0 || !m.lora.path.empty();
   faults.need(!adapted || !m.path.empty(), "model.lora: expected model.path: adapters are saved without the base, which must be on disk");
   faults.need(!adapted || !m.exact, "model.lora: expected model.exact off: the sampler folds adapters into its weights");
   faults.need(m.lora.rank == 0 || m.lora.path.empty(), "model.lora: expected a rank for new adapters or a path, not both");
+  faults.need(!m.exact || m.device != ModelSection::Device::kCuda, "model.exact: expected device cpu");
   if (n.hidden_size > 0) {
     faults.need(n.num_hidden_layers > 0 && n.intermediate_size > 0 && n.num_attention_heads > 0,
                 "model.new: expected num_hidden_layers, intermediate_size and num_attention_heads");

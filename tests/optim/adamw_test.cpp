@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "grpo/core/error.h"
+#include "support/place.h"
 
 namespace grpo {
 namespace {
@@ -17,23 +18,41 @@ std::vector<ParameterSlot> slots() {
   return {{.shape = {3, 5}, .decay = true, .pieces = {{"matrix", 0, 3}}}, {.shape = {4}, .decay = false, .pieces = {{"norm", 0, 4}}}};
 }
 
+using testing::Place;
+
+ParameterArena random_arena(const Place& place) {
+  ParameterArena arena("test", slots(), place.dtype, place.device);
+  at::Tensor(arena.flat()).copy_(at::randn({arena.numel()}));
+  arena.flat_grad();
+  return arena;
+}
+
 struct Fixture {
-  explicit Fixture(const OptimConfig& config)
-      : arena("test", slots(), at::kFloat, at::kCPU), optimizer({&arena}, config, [this] { ++writes; }) {
-    at::Tensor(arena.flat()).copy_(at::randn({arena.numel()}));
-    arena.flat_grad();
-  }
+  Fixture(const Place& place, const OptimConfig& config)
+      : use(place), arena(random_arena(place)), optimizer({&arena}, config, [this] { ++writes; }) {}
   void gradient(const at::Tensor& values) { at::Tensor(arena.flat_grad()).copy_(values); }
+  /// What the arena's type makes of values, in float64 on the CPU.
+  at::Tensor rounded(const at::Tensor& values) const { return values.to(arena.flat().scalar_type()).to(at::kCPU, at::kDouble); }
+  at::Tensor weights() const { return arena.flat().to(at::kCPU, at::kDouble); }
+  /// Masters, or the weights that are their own.
+  at::Tensor masters() const {
+    const at::Tensor& kept = optimizer.moments()[0].masters;
+    return kept.defined() ? kept.to(at::kCPU, at::kDouble) : weights();
+  }
+  testing::At use;
   ParameterArena arena;
   int writes = 0;
   AdamW optimizer;
 };
 
-TEST(AdamW, FollowsItsRuleOverManySteps) {
+class Updates : public ::testing::TestWithParam<Place> {};
+INSTANTIATE_TEST_SUITE_P(Places, Updates, ::testing::ValuesIn(testing::places()), testing::place_name);
+
+TEST_P(Updates, FollowTheRuleOverManySteps) {
   const OptimConfig config{
       .learning_rate = 0.01, .adam_beta1 = 0.8, .adam_beta2 = 0.9, .adam_epsilon = 1e-3, .weight_decay = 0.1, .max_grad_norm = 0.5};
-  Fixture f(config);
-  at::Tensor weights = f.arena.flat().to(at::kDouble), first = at::zeros_like(weights), second = at::zeros_like(weights);
+  Fixture f(GetParam(), config);
+  at::Tensor weights = f.weights(), first = at::zeros_like(weights), second = at::zeros_like(weights);
   at::Tensor decay = at::zeros_like(weights), used = at::zeros({f.arena.numel()});  // slots may be padded
   for (const auto& slot : f.arena.slots()) {
     used.narrow(0, slot.offset, slot.numel()).fill_(1.0);
@@ -42,24 +61,26 @@ TEST(AdamW, FollowsItsRuleOverManySteps) {
   for (int step = 1; step <= 20; ++step) {
     const at::Tensor gradient = at::randn({f.arena.numel()}) * used * (step % 2 == 0 ? 1.0 : 0.05);  // above and below the clip
     f.gradient(gradient);
-    const double rate = config.learning_rate / step, length = gradient.to(at::kDouble).norm().item<double>();
+    const at::Tensor seen = f.rounded(gradient);
+    const double rate = config.learning_rate / step, length = seen.norm().item<double>();
     const auto report = f.optimizer.step(rate);
     EXPECT_TRUE(report.applied);
     EXPECT_NEAR(report.grad_norm, length, 1e-5 * length);
-    const at::Tensor g = gradient.to(at::kDouble) * std::min(1.0, config.max_grad_norm / (length + 1e-6));
+    const at::Tensor g = seen * std::min(1.0, config.max_grad_norm / (length + 1e-6));
     first = config.adam_beta1 * first + (1 - config.adam_beta1) * g;
     second = config.adam_beta2 * second + (1 - config.adam_beta2) * g * g;
     const at::Tensor m = first / (1 - std::pow(config.adam_beta1, step)), v = second / (1 - std::pow(config.adam_beta2, step));
     weights = weights - rate * decay * weights - rate * m / (v.sqrt() + config.adam_epsilon);
-    EXPECT_LE((f.arena.flat().to(at::kDouble) - weights).abs().max().item<double>(), 1e-6) << "step " << step;
+    EXPECT_LE((f.masters() - weights).abs().max().item<double>(), 1e-6) << "step " << step;
+    EXPECT_TRUE((f.weights() * used).equal(f.rounded(f.masters().to(at::kFloat)) * used)) << "weights are the rounded masters";
   }
   EXPECT_EQ(f.writes, 20);
   EXPECT_EQ(f.optimizer.steps_done(), 20);
 }
 
-TEST(AdamW, AGradientThatIsNotFiniteChangesNothing) {
+TEST_P(Updates, OfAGradientThatIsNotFiniteChangeNothing) {
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    Fixture f({.learning_rate = 0.1});
+    Fixture f(GetParam(), {.learning_rate = 0.1});
     at::Tensor gradient = at::ones({f.arena.numel()});
     gradient[2] = bad;
     f.gradient(gradient);
@@ -72,9 +93,10 @@ TEST(AdamW, AGradientThatIsNotFiniteChangesNothing) {
   }
 }
 
-TEST(AdamW, RestoredMomentsContinueBitForBit) {
+TEST_P(Updates, ContinueBitForBitFromRestoredMoments) {
   const OptimConfig config{.learning_rate = 0.05, .weight_decay = 0.01};
-  Fixture whole(config), resumed(config);
+  Fixture whole(GetParam(), config), resumed(GetParam(), config);
+  const testing::At use(GetParam());
   const at::Tensor gradient = at::randn({whole.arena.numel()}), other = at::randn({whole.arena.numel()});
   whole.gradient(gradient);
   whole.optimizer.step();
@@ -86,7 +108,7 @@ TEST(AdamW, RestoredMomentsContinueBitForBit) {
   }
   EXPECT_TRUE(whole.arena.flat().equal(resumed.arena.flat()));
   EXPECT_THROW(resumed.optimizer.restore(1, {}), Error);
-  EXPECT_THROW(resumed.optimizer.restore(1, {{at::zeros({3}), at::zeros({3})}}), Error);
+  EXPECT_THROW(resumed.optimizer.restore(1, {{at::zeros({3}), at::zeros({3}), {}}}), Error);
 }
 
 TEST(Schedule, HandValues) {

@@ -9,6 +9,7 @@
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "support/place.h"
 #include "trainer/frozen.h"
 
 namespace grpo {
@@ -62,7 +63,7 @@ class Update {
     auto normalizer = loss_normalizer(batch, config_.at("max_completion_length").get<int64_t>());
     const LogprobOptions options{.temperature = config_.at("temperature"), .entropy = true};
     if (loss_.top_entropy_quantile < 1.0) {
-      set_entropy_threshold(normalizer, frozen_outputs(model_, batch, options, 24).entropy, batch.mask, loss_.top_entropy_quantile);
+      set_entropy_threshold(normalizer, frozen_outputs(model_, batch, options, 24).entropy.cpu(), batch.mask, loss_.top_entropy_quantile);
     }
     for (auto* arena : model_.parameters()) arena->flat_grad().zero_();
     metrics.clear();
@@ -71,7 +72,8 @@ class Update {
       loss += model_
                   .forward_backward(micro,
                                     [&](const TokenOutputs& out) {
-                                      auto result = policy_loss(out.logprobs, out.entropy, micro, normalizer, loss_);
+                                      auto result =
+                                          policy_loss(out.logprobs, out.entropy, micro.to(out.logprobs.device()), normalizer, loss_);
                                       merge(metrics, result.metrics);
                                       return result.loss;
                                     },
@@ -88,12 +90,24 @@ class Update {
   LossConfig loss_;
 };
 
-TEST(ParityTrl, OneStepOnACheckpoint) {
+class ParityTrl : public ::testing::TestWithParam<testing::Place> {
+ protected:
+  ParityTrl() : use_(GetParam()) {}
+  static std::unique_ptr<Transformer> load(const std::filesystem::path& folder) {
+    return load_model(folder, {.device = GetParam().device});
+  }
+
+ private:
+  testing::At use_;
+};
+INSTANTIATE_TEST_SUITE_P(Places, ParityTrl, ::testing::ValuesIn(testing::float_places()), testing::place_name);
+
+TEST_P(ParityTrl, OneStepOnACheckpoint) {
   GRPO_REQUIRE_DATA(testing::trl_dir());
   for (const auto& [name, test] : testing::trl_files("grpo-e2e")) {
     SCOPED_TRACE(name);
     const auto &config = test.at("config"), &inputs = test.at("inputs"), &expected = test.at("expected");
-    const auto model = load_model(testing::parity_dir() / test.at("model").get<std::string>());
+    const auto model = load(testing::parity_dir() / test.at("model").get<std::string>());
     const auto rollouts =
         rollouts_of(inputs.at("prompt_ids"), inputs.at("completion_ids"), config.at("num_generations"), inputs.at("eos_token_id"));
     const at::Tensor advantages = group_advantages(reward_tensor(testing::table(inputs.at("rewards_per_func"))), groups_of(rollouts),
@@ -102,7 +116,8 @@ TEST(ParityTrl, OneStepOnACheckpoint) {
     const double temperature = config.at("temperature");
     if (config.at("beta").get<double>() > 0.0) batch.ref_logprobs = frozen_logprobs(*model, batch, temperature, 1 << 20);
 
-    const TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
+    TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
+    out = {out.logprobs.cpu(), out.entropy.cpu()};
     int64_t pair = 0;
     for (size_t i = 0; i < rollouts.size(); ++i) {
       EXPECT_NEAR(advantages[static_cast<int64_t>(i)].item<double>(), expected.at("advantages")[i].get<double>(), 1e-4);
@@ -116,7 +131,7 @@ TEST(ParityTrl, OneStepOnACheckpoint) {
     const auto grads = Safetensors::open(testing::trl_dir() / expected.at("grads_file").get<std::string>());
     for (const auto& parameter : model->named_parameters()) {
       const auto golden = values_of(grads, parameter.name);
-      const at::Tensor grad = parameter.grad.contiguous();
+      const at::Tensor grad = parameter.grad.cpu().contiguous();
       ASSERT_EQ(static_cast<int64_t>(golden.size()), grad.numel()) << parameter.name;
       for (size_t i = 0; i < golden.size(); ++i) {
         ASSERT_NEAR(grad.const_data_ptr<float>()[i], golden[i], 1e-4 + 1e-3 * std::abs(golden[i])) << parameter.name;
@@ -149,13 +164,13 @@ OptimConfig optim_config(const json& config) {
   return optim;
 }
 
-TEST(ParityTrl, SeveralOptimizerSteps) {
+TEST_P(ParityTrl, SeveralOptimizerSteps) {
   GRPO_REQUIRE_DATA(testing::trl_dir());
   for (const auto& [name, test] : testing::trl_files("grpo-train")) {
     SCOPED_TRACE(name);
     const auto &config = test.at("config"), &logs = test.at("expected").at("logs");
     const std::filesystem::path folder = testing::parity_dir() / test.at("model").get<std::string>();
-    const auto model = load_model(folder), reference = load_model(folder);
+    const auto model = load(folder), reference = load(folder);
     AdamW optimizer(model->parameters(), optim_config(config), [&] { model->bump_version(); });
     Update update(*model, config);
     Batch batch;
@@ -184,7 +199,7 @@ TEST(ParityTrl, SeveralOptimizerSteps) {
     int64_t total = 0, off = 0;
     for (const auto& parameter : model->named_parameters()) {
       const auto expected = values_of(golden, parameter.name);
-      const at::Tensor value = parameter.value.contiguous();
+      const at::Tensor value = parameter.value.cpu().contiguous();
       ASSERT_EQ(static_cast<int64_t>(expected.size()), value.numel()) << parameter.name;
       for (size_t i = 0; i < expected.size(); ++i, ++total) {
         const double difference = std::abs(value.const_data_ptr<float>()[i] - expected[i]);

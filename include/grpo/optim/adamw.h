@@ -17,10 +17,11 @@ struct UpdateReport {
   bool applied = true;     // false when a gradient was not finite: nothing was changed
 };
 
-/// AdamW over the arenas' flat buffers: one fused pass each (Loshchilov and Hutter, 1711.05101). In float32 the weights are the masters.
+/// AdamW over the arenas' flat buffers, where they are: one fused pass each (Loshchilov and Hutter, 1711.05101). Moments are float32. In
+/// float32 the weights are the masters; weights of another type have float32 masters, of which each update leaves them rounded.
 class AdamW {
  public:
-  /// `on_write` is called after each update of the weights (the model's bump_version).
+  /// `on_write` is called after each update of the weights (the model's bump_version). Masters begin as the weights are now.
   AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config, std::function<void()> on_write = {});
 
   void zero_grad();
@@ -32,9 +33,9 @@ class AdamW {
   int64_t steps_done() const { return steps_; }
   const OptimConfig& config() const { return config_; }
 
-  /// Moments by arena, [numel] each, for checkpoints. Loading copies and checks sizes.
+  /// By arena, [numel] each in float32, for checkpoints. Loading copies and checks sizes; `masters` is undefined where the weights are it.
   struct Moments {
-    at::Tensor exp_avg, exp_avg_sq;
+    at::Tensor exp_avg, exp_avg_sq, masters = {};
   };
   const std::vector<Moments>& moments() const { return moments_; }
   void restore(int64_t steps, const std::vector<Moments>& moments);

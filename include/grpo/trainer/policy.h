@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,8 +37,14 @@ struct Policy {
 /// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
 
-/// Loads, or makes a new model from `seed` where the section says so, and puts LoRA beside it where it asks for some. A PEFT folder as path
-/// stands for the base that it names with its adapters.
+/// Where the section's model is to be. Throws where that is a GPU and there is none.
+at::Device device_of(const ModelSection& section);
+
+/// The weights of the section's path with its adapters, computing as it says; new adapters begin from `seed`. A PEFT folder as path stands for
+/// the base that it names with its adapters.
+std::shared_ptr<Transformer> load_weights(const ModelSection& section, uint64_t seed = 0);
+
+/// As load_weights with the tokenizer, or a new model from `seed` where the section says so.
 Policy load_policy(const ModelSection& section, uint64_t seed);
 
 /// Writes weights, configs and tokenizer: a folder that transformers loads. Under LoRA a PEFT folder: adapters (in float32 always) and

@@ -77,16 +77,22 @@ Graph Graph::capture(const Stream& stream, const std::function<void()>& work) {
 
 void Graph::replay(const Stream& stream) const { check(cudaGraphLaunch(graph_, stream.get()), "Graph::replay"); }
 
+void synchronize() { check(cudaDeviceSynchronize(), "synchronize"); }
+
 void upload(void* to, const void* from, int64_t bytes, CUstream_st* stream) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream), "upload");
 }
 void download(void* to, const void* from, int64_t bytes, CUstream_st* stream) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, stream), "download");
 }
 void copy(void* to, const void* from, int64_t bytes, CUstream_st* stream) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream), "copy");
 }
 void fill(void* to, uint8_t value, int64_t bytes, CUstream_st* stream) {
+  if (bytes == 0) return;
   check(cudaMemsetAsync(to, value, static_cast<size_t>(bytes), stream), "fill");
 }
 

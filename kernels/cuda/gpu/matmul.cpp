@@ -1,5 +1,7 @@
 #include <cublasLt.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -16,6 +18,12 @@ constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
 void check_blas(cublasStatus_t status) {
   GRPO_CHECK(status == CUBLAS_STATUS_SUCCESS, "matmul",
              std::string("expected success of cuBLASLt; got ") + cublasLtGetStatusString(status));
+}
+
+/// Bytes that an address is a multiple of, up to the 256 that cuBLASLt takes for granted.
+uint32_t alignment_of(const void* address) {
+  const auto bits = reinterpret_cast<uintptr_t>(address) | 256;
+  return static_cast<uint32_t>(bits & (~bits + 1));
 }
 
 cudaDataType_t type_of(Element element) { return element == Element::kF32 ? CUDA_R_32F : CUDA_R_16BF; }
@@ -68,9 +76,9 @@ class Library {
     return buffer.data();
   }
 
-  using Shape = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, Element, Element, bool>;
+  using Shape = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, Element, Element, bool, uint32_t>;
   cublasLtMatmulAlgo_t algorithm(const Shape& shape, const Description& description, const Layout& first, const Layout& second,
-                                 const Layout& result) {
+                                 const Layout& result, uint32_t alignment) {
     const std::lock_guard lock(mutex_);
     if (const auto known = algorithms_.find(shape); known != algorithms_.end()) return known->second;
     cublasLtMatmulPreference_t preference = nullptr;
@@ -80,6 +88,11 @@ class Library {
     int count = 0;
     cublasStatus_t status =
         cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes);
+    for (const auto name : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                            CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+      if (status != CUBLAS_STATUS_SUCCESS) break;
+      status = cublasLtMatmulPreferenceSetAttribute(preference, name, &alignment, sizeof alignment);
+    }
     if (status == CUBLAS_STATUS_SUCCESS) {
       status = cublasLtMatmulAlgoGetHeuristic(handle_, description.get(), first.get(), second.get(), result.get(), result.get(), preference,
                                               1, &found, &count);
@@ -111,9 +124,10 @@ void matmul(const Matrix& a, const Matrix& b, const Product& product, int64_t m,
   const Layout result(product.element, n, m, product.stride);
   const Description description(b.transposed, a.transposed);
   Library& library = Library::instance();
-  const cublasLtMatmulAlgo_t algorithm = library.algorithm(
-      {m, n, k, a.stride, b.stride, product.stride, a.transposed, b.transposed, a.element, product.element, product.beta == 0.0F},
-      description, first, second, result);
+  const uint32_t alignment = std::min({alignment_of(a.data), alignment_of(b.data), alignment_of(product.c)});
+  const cublasLtMatmulAlgo_t algorithm = library.algorithm({m, n, k, a.stride, b.stride, product.stride, a.transposed, b.transposed,
+                                                            a.element, product.element, product.beta == 0.0F, alignment},
+                                                           description, first, second, result, alignment);
   check_blas(cublasLtMatmul(library.handle(), description.get(), &product.alpha, b.data, first.get(), a.data, second.get(), &product.beta,
                             product.c, result.get(), product.c, result.get(), &algorithm, library.workspace(stream),
                             static_cast<size_t>(kWorkspaceBytes), stream));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "fibers.h"
@@ -14,6 +15,14 @@ using Work = std::function<void()>;
 
 // Work is done when somebody waits for it, so that what is read too early is seen: it is not there yet.
 struct CUstream_st {
+  static std::set<CUstream_st*>& all() {
+    static std::set<CUstream_st*> streams;
+    return streams;
+  }
+  CUstream_st() { all().insert(this); }
+  ~CUstream_st() { all().erase(this); }
+  CUstream_st(const CUstream_st&) = delete;
+
   std::deque<Work> waiting;
   uint64_t enqueued = 0;  // works ever
   std::vector<Work>* recording = nullptr;
@@ -142,6 +151,10 @@ void Graph::replay(const Stream& stream) const {
   enqueue(stream.get(), [works = graph_->works] {
     for (const Work& work : *works) work();
   });
+}
+
+void synchronize() {
+  for (CUstream_st* stream : CUstream_st::all()) stream->run_until(stream->enqueued);
 }
 
 void copy(void* to, const void* from, int64_t bytes, CUstream_st* stream) {

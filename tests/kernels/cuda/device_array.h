@@ -7,6 +7,7 @@
 
 #include "cuda/runtime.cuh"
 #include "device.h"
+#include "order.h"
 
 namespace grpo::kernels::testing {
 
@@ -75,7 +76,7 @@ class Stored {
 /// Fresh random values, and a fresh order of threads per test.
 class Draws {
  public:
-  Draws() : seed_(std::random_device{}()), random_(seed_) { host::set_order(seed_ % 7); }
+  Draws() : seed_(std::random_device{}()), random_(seed_) { set_order(seed_ % 7); }
   uint32_t seed() const { return seed_; }
   int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random_); }
   bool flip() { return pick(0, 1) == 1; }
@@ -86,7 +87,7 @@ class Draws {
     for (float& value : values) value = normal(random_);
     return values;
   }
-  void shuffle_order() { host::set_order(static_cast<uint64_t>(pick(0, 1000))); }
+  void shuffle_order() { set_order(static_cast<uint64_t>(pick(0, 1000))); }
 
  private:
   uint32_t seed_;

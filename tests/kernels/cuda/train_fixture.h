@@ -4,14 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "cuda/runtime.cuh"
+#include "device.h"
 #include "dispatch.h"
+#include "order.h"
 #include "train_cuda.h"
 
 namespace grpo::kernels {
@@ -20,24 +21,39 @@ using Values = std::vector<double>;
 using Ids = std::vector<int32_t>;
 using device::Element;
 
-/// Values in memory that ends where they end, or, with a `guard`, has NaNs on both sides which must be there still when it goes.
+/// Values in the device's memory that ends where they end, or, with a `guard`, has NaNs on both sides which must be there still when it
+/// goes.
 template <class T>
 class Memory {
  public:
-  Memory(size_t count, size_t guard) : count_(count), guard_(guard), bytes_((count + 2 * guard) * sizeof(T), std::byte{0xFF}) {}
+  Memory(size_t count, size_t guard) : count_(count), guard_(guard) {
+    buffer_.resize(bytes(count + 2 * guard), "a test");
+    device::fill(buffer_.data(), 0xFF, buffer_.bytes(), nullptr);
+  }
+  Memory(const std::vector<T>& values, size_t guard) : Memory(values.size(), guard) {
+    device::upload(data(), values.data(), bytes(count_), nullptr);
+  }
   Memory(const Memory&) = delete;
   ~Memory() {
-    const auto edge = static_cast<std::ptrdiff_t>(guard_ * sizeof(T));
-    const auto intact = [](std::byte byte) { return byte == std::byte{0xFF}; };
-    EXPECT_TRUE(std::all_of(bytes_.begin(), bytes_.begin() + edge, intact)) << "written before the memory";
-    EXPECT_TRUE(std::all_of(bytes_.end() - edge, bytes_.end(), intact)) << "written beyond the memory";
+    std::vector<std::byte> edge(guard_ * sizeof(T));
+    const auto intact = [&](const T* from) {
+      device::download(edge.data(), from, bytes(guard_), nullptr);
+      return std::all_of(edge.begin(), edge.end(), [](std::byte byte) { return byte == std::byte{0xFF}; });
+    };
+    EXPECT_TRUE(intact(data() - guard_)) << "written before the memory";
+    EXPECT_TRUE(intact(data() + count_)) << "written beyond the memory";
   }
-  T* data() { return reinterpret_cast<T*>(bytes_.data()) + guard_; }
-  size_t size() const { return count_; }
+  T* data() const { return buffer_.data<T>() + guard_; }
+  std::vector<T> read() const {
+    std::vector<T> values(count_);
+    device::download(values.data(), data(), bytes(count_), nullptr);
+    return values;
+  }
 
  private:
+  static int64_t bytes(size_t count) { return static_cast<int64_t>(count * sizeof(T)); }
   size_t count_, guard_;
-  std::vector<std::byte> bytes_;
+  device::Buffer buffer_;
 };
 
 /// A tensor of an element type that is known at run time.
@@ -45,36 +61,33 @@ class Array {
  public:
   Array(Element element, size_t count, size_t guard)
       : element_(element), f32_(element == Element::kF32 ? count : 0, guard), half_(element == Element::kF32 ? 0 : count, guard) {}
-  Array(Element element, const Values& values, size_t guard) : Array(element, values.size(), guard) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (element == Element::kF32) {
-        f32_.data()[i] = static_cast<float>(values[i]);
-      } else {
-        half_.data()[i] = from_float<bf16>(static_cast<float>(values[i]));
-      }
-    }
-  }
+  Array(Element element, const Values& values, size_t guard)
+      : element_(element),
+        f32_(encode<float>(values, element == Element::kF32), guard),
+        half_(encode<bf16>(values, element == Element::kBF16), guard) {}
   void* data() { return element_ == Element::kF32 ? static_cast<void*>(f32_.data()) : static_cast<void*>(half_.data()); }
   float* floats() { return f32_.data(); }
   Values read() {
     Values values;
-    for (size_t i = 0; i < f32_.size(); ++i) values.push_back(f32_.data()[i]);
-    for (size_t i = 0; i < half_.size(); ++i) values.push_back(to_float(half_.data()[i]));
+    for (const float value : f32_.read()) values.push_back(value);
+    for (const bf16 value : half_.read()) values.push_back(to_float(value));
     return values;
   }
 
  private:
+  template <class T>
+  static std::vector<T> encode(const Values& values, bool used) {
+    std::vector<T> encoded;
+    for (size_t i = 0; used && i < values.size(); ++i) encoded.push_back(from_float<T>(static_cast<float>(values[i])));
+    return encoded;
+  }
   Element element_;
   Memory<float> f32_;
   Memory<bf16> half_;
 };
 
 template <class T>
-struct Plain : Memory<T> {
-  Plain(const std::vector<T>& values, size_t guard) : Memory<T>(values.size(), guard) {
-    if (!values.empty()) std::memcpy(this->data(), values.data(), values.size() * sizeof(T));
-  }
-};
+using Plain = Memory<T>;
 
 /// Kernels of one element type against plain loops in double and against the scalar CPU kernels, over shapes and values drawn afresh.
 class CudaTrain : public ::testing::TestWithParam<Element> {
@@ -97,10 +110,10 @@ class CudaTrain : public ::testing::TestWithParam<Element> {
   /// Work(guard) gives the kernel's results, the same in every order of threads and blocks.
   template <class Work>
   auto in_every_order(const Work& work) {
-    host::set_order(0);
+    testing::set_order(0);
     const auto first = work(0);
     for (uint64_t order = 1; order < kOrders; ++order) {
-      host::set_order(order);
+      testing::set_order(order);
       EXPECT_EQ(work(order % 2 * 64), first) << "order " << order;
     }
     return first;

@@ -128,7 +128,7 @@ TEST_P(CudaPointwise, SumOfSquaresIsTheSumInDouble) {
       Array values(GetParam(), x, guard);
       Memory<double> partials(static_cast<size_t>(square_partials(count)), guard), result(1, guard);
       cuda().sum_of_squares(values.data(), count, partials.data(), result.data(), nullptr);
-      return *result.data();
+      return result.read()[0];
     });
     EXPECT_NEAR(got, dot(x, x), 1e-12 * (1.0 + dot(x, x))) << count;
     EXPECT_NEAR(got, cpu().sum_of_squares(floats(x).data(), count), 1e-12 * (1.0 + got)) << count;
@@ -140,10 +140,10 @@ TEST(CudaSquares, OfManyBlocks) {
   const int64_t count = 257 * kSquareBlock + 3;
   std::vector<bf16> x(static_cast<size_t>(count), from_float<bf16>(0.0F));
   for (int64_t i = 0; i < count; i += kSquareBlock / 2) x[static_cast<size_t>(i)] = from_float<bf16>(2.0F);
-  std::vector<double> partials(static_cast<size_t>(square_partials(count)));
-  double result = 0.0;
-  cuda_train_kernels(Element::kBF16).sum_of_squares(x.data(), count, partials.data(), &result, nullptr);
-  EXPECT_EQ(result, 4.0 * 515);
+  const Memory<bf16> values(x, 0);
+  const Memory<double> partials(static_cast<size_t>(square_partials(count)), 0), result(1, 0);
+  cuda_train_kernels(Element::kBF16).sum_of_squares(values.data(), count, partials.data(), result.data(), nullptr);
+  EXPECT_EQ(result.read()[0], 4.0 * 515);
 }
 
 INSTANTIATE_TEST_SUITE_P(Element, CudaPointwise, ::testing::Values(Element::kF32, Element::kBF16), name_of);

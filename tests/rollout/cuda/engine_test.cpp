@@ -1,4 +1,4 @@
-// The decode engine over the CUDA back end, executed on the host. Oracle: the CPU back end over the same weights.
+// The decode engine over the CUDA back end, on a GPU or executed on the host. Oracle: the CPU back end over the same weights.
 #include "grpo/rollout/engine.h"
 
 #include <gtest/gtest.h>
@@ -7,13 +7,15 @@
 #include <random>
 #include <string>
 
-#include "cuda/host/fibers.h"
 #include "grpo/core/error.h"
+#include "kernels/cuda/order.h"
+#include "rollout/cuda/device_model.h"
 #include "rollout/toy_model.h"
 
 namespace grpo {
 namespace {
 
+using testing::DeviceModel;
 using testing::toy_config;
 using testing::ToyModel;
 
@@ -31,11 +33,13 @@ std::vector<Prompt> some_prompts(int64_t vocab) {
 }
 
 std::vector<Rollout> sample(ToyModel& model, ModelView::Device device, const SamplingParams& params, const EngineOptions& options = {}) {
-  kernels::host::set_order(std::random_device{}());
-  model.view.device = device;
-  RolloutEngine engine(
-      model.view, [] { return int64_t{7}; }, options);
-  return engine.generate(some_prompts(model.config.vocab_size), params, {.seed = 9, .step = 4});
+  kernels::testing::set_order(std::random_device{}());
+  const auto generate = [&](const ModelView& view) {
+    RolloutEngine engine(
+        view, [] { return int64_t{7}; }, options);
+    return engine.generate(some_prompts(model.config.vocab_size), params, {.seed = 9, .step = 4});
+  };
+  return device == ModelView::Device::kCpu ? generate(model.view) : generate(DeviceModel(model.view).view);
 }
 
 SamplingParams short_params(int64_t generations = 3, int64_t length = 20) {
@@ -155,8 +159,8 @@ TEST(CudaEngine, NeverSamplesRowsBeyondTheVocabulary) {
   ToyModel model(toy_config(), 3, 0.02F);
   model.view.vocab_limit = 19;
   SamplingParams params = short_params(8, 24);
-  model.view.device = ModelView::Device::kCuda;
-  RolloutEngine engine(model.view, [] { return int64_t{7}; });
+  const DeviceModel there(model.view);
+  RolloutEngine engine(there.view, [] { return int64_t{7}; });
   const std::vector<Prompt> prompts = {{.problem = 1, .ids = {4, 5, 6}}};
   for (const Rollout& rollout : engine.generate(prompts, params, {})) {
     for (const int32_t id : rollout.ids) EXPECT_LT(id, 19);
@@ -165,8 +169,8 @@ TEST(CudaEngine, NeverSamplesRowsBeyondTheVocabulary) {
 
 TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
   ToyModel model(toy_config(), 3);
-  model.view.device = ModelView::Device::kCuda;
-  RolloutEngine engine(model.view, [] { return int64_t{7}; }, {.max_slots = 4});
+  const DeviceModel there(model.view);
+  RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 4});
   const auto prompts = some_prompts(37);
   const SamplingParams plain = short_params(1, 12);
   SamplingParams other = short_params(2, 12);
@@ -177,6 +181,21 @@ TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
   expect_equal(engine.generate(prompts, plain, {}), first, 0.0F);
   engine.release();
   expect_equal(engine.generate(prompts, other, {}), reshaped, 0.0F);
+}
+
+// An update of the weights is work that another stream may not have done yet.
+TEST(CudaEngine, WaitsForWeightsThatAreStillWritten) {
+  ToyModel before(toy_config(), 3), after(toy_config(), 4);
+  const SamplingParams params = short_params(2, 6);
+  DeviceModel there(before.view);
+  int64_t version = 1;
+  RolloutEngine engine(there.view, [&version] { return version; });
+  const auto prompts = some_prompts(37);
+  engine.generate(prompts, params, {.seed = 9, .step = 4});
+  const device::Stream other;
+  there.copy(after.view, other.get());
+  ++version;
+  expect_equal(engine.generate(prompts, params, {.seed = 9, .step = 4}), sample(after, ModelView::Device::kCpu, params));
 }
 
 TEST(CudaEngine, StopsWhereWeightsAreNotFinite) {
@@ -206,7 +225,6 @@ class RoundedModel {
   explicit RoundedModel(ToyModel& model) : view(model.view) {
     const ModelConfig& config = model.config;
     view.dtype = DType::kBF16;
-    view.device = ModelView::Device::kCuda;
     round(view.embedding, config.vocab_size * config.hidden_size);
     round(view.final_norm, config.hidden_size);
     round(view.head);
@@ -245,7 +263,8 @@ TEST(CudaEngine, Bfloat16LogprobsAreNearTheReference) {
   config.head_dim = 24;
   ToyModel model(config, 3, 0.15F);
   const RoundedModel rounded(model);
-  RolloutEngine engine(rounded.view, [] { return int64_t{7}; }, {.max_slots = 5});
+  const DeviceModel there(rounded.view);
+  RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 5});
   double total = 0.0;
   int64_t tokens = 0;
   for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(2, 8), {.seed = 2})) {

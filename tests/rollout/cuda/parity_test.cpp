@@ -1,5 +1,5 @@
-// The CUDA back end, executed on the host, over the parity folder's checkpoints. This program's make_cuda_backend takes the place of
-// libgrpo's stub.
+// The CUDA back end, on a GPU or executed on the host, over the parity folder's checkpoints. On the host this program's make_cuda_backend
+// takes the place of libgrpo's stub.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,17 +8,19 @@
 #include "grpo/model/transformer.h"
 #include "grpo/rollout/engine.h"
 #include "support/checkpoints.h"
+#include "support/place.h"
 
 namespace grpo {
 namespace {
 
-// The model's own weights, as memory of the device.
-std::vector<Rollout> generate(Transformer& model, ModelView::Device device, const std::vector<Prompt>& prompts,
-                              const SamplingParams& params) {
-  ModelView view = model.view();
-  view.device = device;
-  RolloutEngine engine(view, [&model] { return model.version(); }, {.max_slots = 5});
+std::vector<Rollout> generate(Transformer& model, const std::vector<Prompt>& prompts, const SamplingParams& params) {
+  RolloutEngine engine(model, {.max_slots = 5});
   return engine.generate(prompts, params, {.seed = 3});
+}
+
+const testing::Place& gpu() {
+  static const testing::Place place = testing::places().front();
+  return place;
 }
 
 // Oracle: transformers' greedy continuations (parity/models/*/golden.json).
@@ -26,7 +28,8 @@ TEST(ParityCudaEngine, GreedyContinuationsEqualTransformers) {
   GRPO_REQUIRE_DATA(testing::parity_dir() / "models");
   for (const auto& path : testing::checkpoints()) {
     SCOPED_TRACE(path.filename());
-    const auto model = load_model(path);
+    const testing::At use(gpu());
+    const auto model = load_model(path, {.device = gpu().device});
     const auto golden = testing::read_json(path / "golden.json");
     std::vector<Prompt> prompts;
     std::vector<std::vector<int32_t>> expected;
@@ -40,7 +43,7 @@ TEST(ParityCudaEngine, GreedyContinuationsEqualTransformers) {
       expected.push_back(each.at("new_tokens").get<std::vector<int32_t>>());
       params.max_completion_length = std::max(params.max_completion_length, static_cast<int64_t>(expected.back().size()));
     }
-    auto rollouts = generate(*model, ModelView::Device::kCuda, prompts, params);
+    auto rollouts = generate(*model, prompts, params);
     for (size_t i = 0; i < rollouts.size(); ++i) {
       rollouts[i].ids.resize(expected[i].size());
       EXPECT_EQ(rollouts[i].ids, expected[i]);
@@ -53,14 +56,14 @@ TEST(ParityCudaEngine, SamplesEqualTheCpus) {
   GRPO_REQUIRE_DATA(testing::parity_dir() / "models");
   for (const auto& path : testing::checkpoints()) {
     SCOPED_TRACE(path.filename());
-    const auto model = load_model(path);
     SamplingParams params;
     params.num_generations = 3;
     params.max_completion_length = 12;
     params.temperature = 0.9;
     const std::vector<Prompt> prompts = {{.problem = 0, .ids = {5, 6, 7, 8, 9, 10, 11, 12, 13}}, {.problem = 1, .ids = {44}}};
-    const auto expected = generate(*model, ModelView::Device::kCpu, prompts, params);
-    const auto found = generate(*model, ModelView::Device::kCuda, prompts, params);
+    const auto expected = generate(*load_model(path), prompts, params);
+    const testing::At use(gpu());
+    const auto found = generate(*load_model(path, {.device = gpu().device}), prompts, params);
     ASSERT_EQ(found.size(), expected.size());
     for (size_t i = 0; i < found.size(); ++i) {
       ASSERT_EQ(found[i].ids, expected[i].ids);

@@ -1,0 +1,51 @@
+# Tests of CUDA's kernels, engine and training ops. In every build the host executes them (kernels/cuda/host); a build with CUDA makes
+# programs of the same sources that run on a GPU (label gpu), against libgrpo alone, for tests/gpu/run.sh to pack.
+file(GLOB kernel_tests CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/kernels/cuda/*_test.cpp")
+set(place_tests ops/ops_test.cpp ops/cuda/head_test.cpp model/parity_test.cpp optim/adamw_test.cpp trainer/parity_test.cpp trainer/cuda/trainer_test.cpp)
+set(on_host kernels/cuda/order_on_host.cpp)
+
+grpo_gtest(test_kernels_cuda kernels ${kernel_tests} ${on_host})
+target_link_libraries(test_kernels_cuda PRIVATE grpo_cuda_on_host grpo_core ${kernel_objects} OpenMP::OpenMP_CXX)
+# The decode engine with its CUDA back end on the host's device layer: once whole and without torch, once in place of libgrpo's stub.
+file(GLOB backend_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/cuda_*.cpp")
+file(GLOB engine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/*.cpp")
+list(FILTER engine_sources EXCLUDE REGEX "/(transformer_engine|no_cuda|cuda_[a-z]+)\\.cpp$")
+foreach(part IN ITEMS backend engine)
+  add_library(grpo_${part}_on_host OBJECT EXCLUDE_FROM_ALL ${${part}_sources})
+  target_include_directories(grpo_${part}_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/kernels")
+  target_link_libraries(grpo_${part}_on_host PRIVATE grpo_options OpenMP::OpenMP_CXX)
+endforeach()
+grpo_gtest(test_rollout_cuda rollout rollout/cuda/engine_test.cpp ${on_host})
+target_link_libraries(test_rollout_cuda PRIVATE grpo_engine_on_host grpo_backend_on_host grpo_cuda_on_host grpo_core grpo_io grpo_data grpo_text
+                      ${kernel_objects} grpo_text_libraries OpenMP::OpenMP_CXX)
+if(NOT GRPO_TORCH)
+  return()
+endif()
+
+# Programs against libgrpo: whose CUDA the host stands in for, or its own.
+if(GRPO_CUDA)
+  set(gpu_programs kernels rollout training)
+  list(FILTER kernel_tests EXCLUDE REGEX "/harness_test\\.cpp$")  # of the host's fibers
+  grpo_gtest(gpu_kernels gpu ${kernel_tests} kernels/cuda/order_on_gpu.cpp)
+  grpo_gtest(gpu_rollout gpu rollout/cuda/engine_test.cpp rollout/cuda/parity_test.cpp kernels/cuda/order_on_gpu.cpp support/cuda_on_gpu.cpp)
+  grpo_gtest(gpu_training gpu ${place_tests} support/cuda_on_gpu.cpp)
+  foreach(program IN LISTS gpu_programs)
+    target_link_libraries(gpu_${program} PRIVATE grpo OpenMP::OpenMP_CXX)
+  endforeach()
+  grpo_precompile(gpu_rollout)
+  grpo_precompile(gpu_training)
+else()
+  file(GLOB op_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/ops/cuda_*.cpp")
+  list(FILTER op_sources EXCLUDE REGEX "/cuda_torch\\.cpp$")
+  add_library(grpo_ops_on_host OBJECT EXCLUDE_FROM_ALL ${op_sources} support/cuda_on_host.cpp)
+  target_include_directories(grpo_ops_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/kernels"
+                             "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_link_libraries(grpo_ops_on_host PRIVATE grpo_options LibTorch::LibTorch OpenMP::OpenMP_CXX GTest::gtest)
+  grpo_precompile(grpo_ops_on_host)
+  grpo_gtest(test_rollout_cuda_parity rollout rollout/cuda/parity_test.cpp)
+  grpo_gtest(test_training_cuda cuda ${place_tests})
+  foreach(program IN ITEMS test_rollout_cuda_parity test_training_cuda)
+    target_link_libraries(${program} PRIVATE grpo_ops_on_host grpo_backend_on_host grpo_cuda_on_host grpo OpenMP::OpenMP_CXX)
+    grpo_precompile(${program})
+  endforeach()
+endif()

@@ -1,0 +1,4 @@
+#include "cuda/host/fibers.h"
+#include "order.h"
+
+void grpo::kernels::testing::set_order(uint64_t seed) { host::set_order(seed); }
