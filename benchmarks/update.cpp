@@ -20,7 +20,7 @@ using grpo::bench::Json;
 struct Arguments {
   std::string model, rollouts, save;
   int64_t max_tokens = 8192;
-  double learning_rate = 1e-4;
+  double learning_rate = 1e-4, adam_epsilon = 1e-8;
   int threads = 0;
 };
 
@@ -34,6 +34,7 @@ std::vector<int64_t> groups_of(const std::vector<grpo::Rollout>& rollouts) {
 Json update(grpo::Transformer& model, const grpo::Batch& batch, int64_t max_completion_length, const Arguments& a) {
   grpo::OptimConfig optim;
   optim.learning_rate = a.learning_rate;
+  optim.adam_epsilon = a.adam_epsilon;
   grpo::AdamW optimizer(model.parameters(), optim, [&model] { model.bump_version(); });
   const auto normalizer = grpo::loss_normalizer(batch, max_completion_length);
   optimizer.zero_grad();
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--save", a.save, "Where the model goes after the step");
   app.add_option("--max-tokens", a.max_tokens, "Rows of a micro-batch");
   app.add_option("--lr", a.learning_rate, "Learning rate");
+  app.add_option("--adam-epsilon", a.adam_epsilon, "AdamW's epsilon");
   app.add_option("--threads", a.threads, "OpenMP threads; 0 = OpenMP's default");
   CLI11_PARSE(app, argc, argv);
   return grpo::bench::run_program([&a] {

@@ -2,7 +2,8 @@
 """One optimiser step of TRL's GRPOTrainer, then ours on the very rollouts that TRL sampled; compares prompt ids, rewards and the weights.
 
 Prints one JSON object; "equal" says whether all agree: prompt ids exactly, rewards to 1e-6, weights as the parity tests ask (every one to
-1e-4, all but a thousandth to 1e-6). TRL samples without the padding id: transformers' embedding gives that id no gradient as an input.
+1e-4, all but a thousandth to 1e-6). Both sides take an epsilon of 1e-6 in AdamW: at 1e-8 its first step moves weights by the whole learning rate
+in the direction of gradients that are rounding noise (rows of a large vocabulary). TRL samples without the padding id: transformers' embedding gives that id no gradient as an input.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ ap.add_argument("--num-generations", type=int, default=8)
 ap.add_argument("--max-completion-length", type=int, default=64)
 ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--lr", type=float, default=1e-4)
+ap.add_argument("--adam-epsilon", type=float, default=1e-6, help="AdamW's first step moves a weight by lr * g / (|g| + epsilon)")
 args = ap.parse_args()
 os.environ.update(OMP_NUM_THREADS=str(args.threads), MKL_NUM_THREADS=str(args.threads), CUDA_VISIBLE_DEVICES="", HF_HUB_OFFLINE="1",
                   TOKENIZERS_PARALLELISM="false")
@@ -60,7 +62,7 @@ def trl_step(folder):
     batch = args.prompts_per_step * args.num_generations
     config = GRPOConfig(output_dir=folder, use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
                         max_steps=1, shuffle_dataset=False, per_device_train_batch_size=batch, num_generations=args.num_generations,
-                        max_completion_length=args.max_completion_length, beta=0.0, learning_rate=args.lr, lr_scheduler_type="constant",
+                        max_completion_length=args.max_completion_length, beta=0.0, learning_rate=args.lr, adam_epsilon=args.adam_epsilon, lr_scheduler_type="constant",
                         loss_type="dapo", temperature=1.0, bf16=False, gradient_checkpointing=False,
                         generation_kwargs={"min_new_tokens": args.max_completion_length, "suppress_tokens": [padding]}, model_init_kwargs={"dtype": "float32"})
     trainer = Recorder(model=args.model, reward_funcs=digit_fraction, args=config, train_dataset=Dataset.from_list(data[: args.prompts_per_step]))
@@ -72,7 +74,7 @@ def our_step(folder):
     """What our program says, and the weights after its step."""
     rollouts, saved = folder / "rollouts.json", folder / "ours"
     rollouts.write_text(json.dumps(captured))
-    done = subprocess.run([args.update, "--model", args.model, "--rollouts", str(rollouts), "--save", str(saved), "--lr", str(args.lr),
+    done = subprocess.run([args.update, "--model", args.model, "--rollouts", str(rollouts), "--save", str(saved), "--lr", str(args.lr), "--adam-epsilon", str(args.adam_epsilon),
                            "--threads", str(args.threads)], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
