@@ -36,7 +36,7 @@ void check(const Rollout& rollout, const Rollout& first_of_group) {
 }
 
 /// One number for each id of the rollout, drawn apart from those that sampled it.
-void append_draws(std::vector<float>& draws, const Rollout& rollout, const BatchOptions::DrawKey& key) {
+void append_draws(std::vector<float>& draws, const Rollout& rollout, const DrawKey& key) {
   const SampleKey sample{.seed = ~key.seed,
                          .step = key.step,
                          .problem = static_cast<uint64_t>(rollout.problem),

@@ -26,7 +26,7 @@ at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, cons
 void set_covariance(LossNormalizer& normalizer, const at::Tensor& tokens, const LossConfig& config) {
   constexpr auto kWhere = "set_covariance";
   GRPO_CHECK(tokens.dim() == 2 && tokens.size(1) == 3, kWhere, "expected tokens [K, 3]; got another shape");
-  LossNormalizer::Covariance& statistics = normalizer.covariance.emplace();
+  CovarianceStatistics& statistics = normalizer.covariance.emplace();
   const int64_t count = tokens.size(0);
   if (count == 0) return;
   const at::Tensor advantages = tokens.select(1, 0), logprobs = tokens.select(1, 1), draws = tokens.select(1, 2);

@@ -44,7 +44,7 @@ Values pass_at_k_advantages(const Values& totals, const std::vector<Rows>& group
     Rows defined;
     std::ranges::copy_if(group, std::back_inserter(defined), [&](size_t row) { return !std::isnan(totals[row]); });
     std::ranges::stable_sort(defined, {}, [&](size_t row) { return totals[row]; });
-    if (defined.size() <= k || !differ(totals[defined[k - 1]], totals[defined.back()])) continue;  // every set of k has the same best
+    if (defined.size() < k || !differ(totals[defined[k - 1]], totals[defined.back()])) continue;  // every set of k has the same best
     Values sorted;
     for (const size_t row : defined) sorted.push_back(totals[row]);
     const Values advantages = advantages_of_sorted(sorted, static_cast<double>(k), config.scale_rewards == ScaleRewards::kGroup);

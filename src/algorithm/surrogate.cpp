@@ -88,7 +88,7 @@ at::Tensor reinforce_loss(const SurrogateInput& in) { return -in.advantages * in
 /// The clipped term without the tokens drawn by clip_cov (arXiv 2505.22617): not clipped already, covariance between the bounds,
 /// and drawn at or below the threshold that gives the step its number.
 at::Tensor clip_cov_loss(const SurrogateInput& in, MetricList& metrics) {
-  const LossNormalizer::Covariance& statistics = *in.normalizer.covariance;
+  const CovarianceStatistics& statistics = *in.normalizer.covariance;
   const at::Tensor covariance = token_covariance(in.advantages, in.logprobs, statistics);
   const ClippedTokens clipped = clipped_tokens(in.ratio, in.advantages, in.config);
   const at::Tensor dropped = (covariance > in.config.clip_cov_min)
@@ -101,7 +101,7 @@ at::Tensor clip_cov_loss(const SurrogateInput& in, MetricList& metrics) {
 
 /// −r A, + kl_cov_coef |log r| on the tokens of highest covariance (arXiv 2505.22617).
 at::Tensor kl_cov_loss(const SurrogateInput& in, MetricList& metrics) {
-  const LossNormalizer::Covariance& statistics = *in.normalizer.covariance;
+  const CovarianceStatistics& statistics = *in.normalizer.covariance;
   const at::Tensor held = token_covariance(in.advantages, in.logprobs, statistics) >= statistics.threshold;
   metrics.add("kl_cov_ratio", Tally::Kind::kMean, {to_numbers(held, in.ratio), in.pairs.in_loss()});
   return -in.ratio * in.advantages + in.config.kl_cov_coef * in.log_ratio.abs() * held;
@@ -130,7 +130,7 @@ ClippedTokens clipped_tokens(const at::Tensor& ratio, const at::Tensor& advantag
           .high = (bounded > 1 + config.epsilon_high.value_or(config.epsilon)).logical_and(advantages > 0)};
 }
 
-at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const LossNormalizer::Covariance& statistics) {
+at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const CovarianceStatistics& statistics) {
   return (advantages - statistics.advantage_mean) * (logprobs.detach() - statistics.logprob_mean);
 }
 

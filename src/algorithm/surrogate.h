@@ -35,7 +35,7 @@ struct ClippedTokens {
 ClippedTokens clipped_tokens(const at::Tensor& ratio, const at::Tensor& advantages, const LossConfig& config);
 
 /// (A − mean A) (log p − mean log p) of each token (arXiv 2505.22617), detached, [M].
-at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const LossNormalizer::Covariance& statistics);
+at::Tensor token_covariance(const at::Tensor& advantages, const at::Tensor& logprobs, const CovarianceStatistics& statistics);
 
 /// The policy term of each pair, [M], before masks, sampler ratio and KL; adds the surrogate's metrics. Grad: through logprobs.
 at::Tensor surrogate_loss(Surrogate surrogate, const SurrogateInput& input, MetricList& metrics);

@@ -76,6 +76,15 @@ TEST(Rejection, TakesThePolicyTermOnly) {
   EXPECT_NEAR(out.metrics.at("sampling/rejected").result(), 1.0 / 3, 1e-12);
 }
 
+// Oracle: by hand. One token's log-ratio counts as −20 at least: mean −10, ratio e^−10, and the k3 mean stays a number.
+TEST(Rejection, BoundsLogRatios) {
+  Fixture f;
+  f.batch.sampling_logprobs = at::tensor({1e4, -1.0, -1.0, -1.0, -1.0, -1.0}, at::kDouble);
+  EXPECT_EQ(f.accepted(RejectionMode::kGeometric, 1.1, 4e-5), (Values{1, 1, 1}));
+  EXPECT_EQ(f.accepted(RejectionMode::kGeometric, 1.1, 5e-5), (Values{0, 1, 1}));
+  EXPECT_EQ(f.accepted(RejectionMode::kK3, 9.51), (Values{1, 1, 1}));
+}
+
 TEST(Rejection, NeedsAMode) {
   const Fixture f;
   EXPECT_THROW(grpo::acceptance(f.old, f.batch, {}), grpo::Error);

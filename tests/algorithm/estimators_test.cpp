@@ -127,6 +127,9 @@ TEST(Remax, ComparesWithTheGreedyCompletion) {
                                            batch, config);
   expect_values(a, {0.25, -0.25, 0.125, 0, 0});
   EXPECT_THROW(estimate_advantages({.rewards = numbers({1, 0, 1, 1})}, batch, config), grpo::Error);
+  const at::Tensor rounded =
+      estimate_advantages({.rewards = numbers({0.1 + 0.2}), .greedy_rewards = numbers({0.3})}, batch_of({1}, {0}), config);
+  EXPECT_EQ(values(rounded)[0], 0.0);
 }
 
 // Oracle: by hand, steps 1, 2 | 3 of one group: mean 2, deviation 1; a token after the last step has nothing to come.

@@ -80,6 +80,11 @@ TEST(Gae, LengthAdaptiveLambda) {
   EXPECT_NEAR(a[43], 0.5, 1e-7);
   EXPECT_NEAR(a[41], 0.125, 1e-7);
   EXPECT_EQ(values(out.returns)[0], 1.0);  // the critic's lambda is its own
+  Batch masked = batch_of({45});
+  masked.mask.narrow(0, 0, 5).zero_();  // T = 40 in the loss
+  const auto shorter =
+      gae(grpo::outcome_rewards(numbers({1}), masked), at::zeros({45}), masked, {.lambda_length_alpha = 0.05, .whiten_advantages = false});
+  EXPECT_NEAR(values(shorter.advantages)[43], 0.5, 1e-7);
 }
 
 // Oracle: by hand. Returns are those before whitening; whitening counts the tokens in the loss of sequences with a reward.
@@ -92,6 +97,9 @@ TEST(Gae, WhitensWhatIsDefined) {
   EXPECT_EQ(values(out.returns)[1], 3.0);
   EXPECT_TRUE(std::isnan(values(out.returns)[2]));
   expect_values(gae(numbers({2, 2}), at::zeros({2}), batch_of({1, 1}), {}).advantages, {0, 0});
+  const auto undefined = gae(numbers({kNan, 1}), at::zeros({2}), batch_of({2}), {.whiten_advantages = false});
+  expect_values(undefined.advantages, {0, 0});  // of one reward, so of the sequence
+  EXPECT_TRUE(undefined.returns.isnan().all().item<bool>());
 }
 
 // Oracle: by hand.

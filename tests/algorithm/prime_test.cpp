@@ -69,6 +69,14 @@ TEST(PrimeAdvantages, PaperByHand) {
   expect_values(discounted.narrow(0, 0, 1), {-0.05 + 0.5 * 0.15 + 1});
 }
 
+// Oracle: by hand, K = 2. What is masked counts neither in a mean nor in a return: means {0.2, 0.5}.
+TEST(PrimeAdvantages, CountsTheLossAlone) {
+  Batch batch = batch_of({3, 1}, 2);
+  batch.mask = at::tensor({1.0F, 1.0F, 0.0F, 1.0F});
+  const auto a = grpo::prime_advantages(numbers({0.1, 0.3, 7, 0.5}), numbers({1, 0}), batch);
+  expect_values(a, {-0.4 - 0.2 + 1, -0.2 + 1, 0, 0.3 - 1});
+}
+
 // Oracle: by hand. r / 0.6 (the largest return to go), then K/(K−1) r − Σ of all means / (K−1), sums, outcomes, z-score over the tokens.
 TEST(PrimeAdvantages, RepositoryByHand) {
   const Batch batch = batch_of({2, 1, 1}, 3);

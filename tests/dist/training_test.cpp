@@ -141,6 +141,40 @@ TEST_F(Training, IsTheSameWithEveryFigureThatRanksMustAgreeOn) {
   expect_same_weights("one", "of3");
 }
 
+// The KL in the reward is computed by shares and enters every rank's advantages; clip_cov's means and threshold are of all ranks' tokens.
+TEST_F(Training, IsTheSameWithKlInTheRewardAndCovariances) {
+  config_["algorithm"].update({{"steps_per_generation", 3},
+                               {"num_iterations", 2},
+                               {"advantage_estimator", "rloo"},
+                               {"beta", 0.1},
+                               {"kl_estimator", "k1"},
+                               {"use_kl_in_reward", true},
+                               {"use_adaptive_kl", true},
+                               {"kl_horizon", 100},
+                               {"loss_type", "clip_cov"},
+                               {"clip_cov_min", -5},
+                               {"clip_cov_ratio", 0.2}});
+  config_["trainer"]["max_steps"] = 12;
+  run(1, "one");
+  run(3, "of3");
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
+}
+
+// A critic's values and pairs' reference log-probs are computed by shares; both models' gradients are summed over ranks.
+TEST_F(Training, IsTheSameForObjectivesWithMoreThanAPolicy) {
+  const json side = {{"learning_rate", 1e-2}, {"adam_epsilon", 1e-3}};
+  config_["algorithm"].update({{"steps_per_generation", 3}, {"ppo", {{"optim", side}, {"value_warmup_steps", 1}}}});
+  config_["trainer"]["max_steps"] = 6;
+  for (const std::string objective : {"ppo", "online_dpo"}) {
+    config_["algorithm"]["objective"] = objective;
+    run(1, objective + "-one");
+    run(3, objective + "-of3");
+    expect_same_metrics(objective + "-one", objective + "-of3");
+    expect_same_weights(objective + "-one", objective + "-of3");
+  }
+}
+
 TEST_F(Training, GoesOnWhereARankHasNothingToTrainOn) {
   config_["rollout"]["num_generations"] = 6;
   config_["algorithm"]["generation_batch_size"] = 6;

@@ -13,13 +13,14 @@
 
 namespace grpo {
 
+/// What a token's draw depends on beside its problem, sample and position.
+struct DrawKey {
+  uint64_t seed = 0, step = 0;
+};
+
 struct BatchOptions {
   bool mask_truncated_completions = false;  // leave completions that ended for their length out of the loss (their rewards still count)
-  /// Draw `Batch::draws`, by this seed and step and each token's problem, sample and position.
-  struct DrawKey {
-    uint64_t seed = 0, step = 0;
-  };
-  std::optional<DrawKey> draw_key = std::nullopt;
+  std::optional<DrawKey> draw_key = std::nullopt;  // draw `Batch::draws` by it
 };
 
 struct SplitOptions {

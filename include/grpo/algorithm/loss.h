@@ -12,6 +12,13 @@
 
 namespace grpo {
 
+/// Of a step's tokens in the loss, for the losses that choose by (A − mean A) (log p − mean log p).
+struct CovarianceStatistics {
+  double advantage_mean = 0;
+  double logprob_mean = 0;
+  double threshold = 0;  // kl_cov: smallest covariance that is held back; clip_cov: largest draw that is left out
+};
+
 /// What losses are divided by: figures of the whole optimiser step, over all its micro-batches and ranks, so that the gradients of the
 /// micro-batches add up to that of the step however it is cut. With gradients summed over ranks, sum `tokens`, `sequences` and
 /// `entropy_tokens` over them first.
@@ -22,14 +29,7 @@ struct LossNormalizer {
   double micro_batches = 1;                                // for losses of micro-batch scope (bnpo), which are averaged
   double entropy_tokens = 0;                               // that the entropy bonus averages over
   std::optional<double> entropy_threshold = std::nullopt;  // nats: smallest entropy of a kept token; needed where top_entropy_quantile < 1
-
-  /// Of the step's tokens in the loss; needed by clip_cov and kl_cov.
-  struct Covariance {
-    double advantage_mean = 0;
-    double logprob_mean = 0;
-    double threshold = 0;  // kl_cov: smallest covariance that is held back; clip_cov: largest draw that is left out
-  };
-  std::optional<Covariance> covariance = std::nullopt;
+  std::optional<CovarianceStatistics> covariance = std::nullopt;  // needed by clip_cov and kl_cov
 };
 
 /// The normaliser of one optimiser step whose sequences are all in `step`.
