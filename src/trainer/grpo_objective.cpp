@@ -1,9 +1,9 @@
 #include "trainer/grpo_objective.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/masked_select.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>

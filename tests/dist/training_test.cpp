@@ -161,6 +161,20 @@ TEST_F(Training, IsTheSameWithKlInTheRewardAndCovariances) {
   expect_same_weights("one", "of3");
 }
 
+// A critic's values and pairs' reference log-probs are computed by shares; both models' gradients are summed over ranks.
+TEST_F(Training, IsTheSameForObjectivesWithMoreThanAPolicy) {
+  const json side = {{"learning_rate", 1e-2}, {"adam_epsilon", 1e-3}};
+  config_["algorithm"].update({{"steps_per_generation", 3}, {"ppo", {{"optim", side}, {"value_warmup_steps", 1}}}});
+  config_["trainer"]["max_steps"] = 6;
+  for (const std::string objective : {"ppo", "online_dpo"}) {
+    config_["algorithm"]["objective"] = objective;
+    run(1, objective + "-one");
+    run(3, objective + "-of3");
+    expect_same_metrics(objective + "-one", objective + "-of3");
+    expect_same_weights(objective + "-one", objective + "-of3");
+  }
+}
+
 TEST_F(Training, GoesOnWhereARankHasNothingToTrainOn) {
   config_["rollout"]["num_generations"] = 6;
   config_["algorithm"]["generation_batch_size"] = 6;
