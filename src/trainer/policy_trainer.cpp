@@ -311,8 +311,9 @@ MetricMap PolicyTrainer::update(double learning_rate) {
     }
     for (const auto& model : side_models_->models()) {
       if (model.pass == nullptr) continue;
-      pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies,
-           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro.to(policy_->model->device()), normalizer); });
+      pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies, [&](const TokenOutputs& outputs) {
+        return objective.model_loss(model, outputs, micro.to(policy_->model->device()), normalizer);
+      });
     }
   }
   metrics["loss"] = finish_backward(loss);

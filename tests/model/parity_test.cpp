@@ -74,7 +74,7 @@ TEST_P(ParityModel, LogitsLogprobsEntropies) {
     }
     EXPECT_LT(worst, 2e-4);
     TokenOutputs out = model->logprobs(batch, {.entropy = true});
-    out = {out.logprobs.cpu(), out.entropy.cpu()};
+    out = {out.logprobs.cpu(), out.entropy.cpu(), {}};
     int64_t pair = 0;
     for (size_t i = 0; i < c.sequences.size(); ++i) {
       for (size_t t = 0; t + 1 < c.sequences[i].size(); ++t, ++pair) {

@@ -117,7 +117,7 @@ TEST_P(ParityTrl, OneStepOnACheckpoint) {
     if (config.at("beta").get<double>() > 0.0) batch.ref_logprobs = frozen_logprobs(*model, batch, temperature, 1 << 20);
 
     TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
-    out = {out.logprobs.cpu(), out.entropy.cpu()};
+    out = {out.logprobs.cpu(), out.entropy.cpu(), {}};
     int64_t pair = 0;
     for (size_t i = 0; i < rollouts.size(); ++i) {
       EXPECT_NEAR(advantages[static_cast<int64_t>(i)].item<double>(), expected.at("advantages")[i].get<double>(), 1e-4);

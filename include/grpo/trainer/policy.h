@@ -40,8 +40,8 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
 /// Where the section's model is to be. Throws where that is a GPU and there is none.
 at::Device device_of(const ModelSection& section);
 
-/// The weights of the section's path with its adapters, computing as it says; new adapters begin from `seed`. A PEFT folder as path stands for
-/// the base that it names with its adapters.
+/// The weights of the section's path with its adapters, computing as it says; new adapters begin from `seed`. A PEFT folder as path stands
+/// for the base that it names with its adapters.
 std::shared_ptr<Transformer> load_weights(const ModelSection& section, uint64_t seed = 0);
 
 /// As load_weights with the tokenizer, or a new model from `seed` where the section says so.
