@@ -70,7 +70,7 @@ class Backend {
   virtual void add_rows(const at::Tensor& rows, const RowIndex& index, at::Tensor table) const = 0;
 
   virtual void linear_logprob(const HeadInput& in, HeadOutput& out) const = 0;
-  /// dhidden is written, dweight added to.
+  /// dhidden is written, dweight added to where it is defined.
   virtual void linear_logprob_backward(const HeadInput& in, const HeadGradient& gradient, at::Tensor& dhidden,
                                        at::Tensor& dweight) const = 0;
 

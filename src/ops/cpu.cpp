@@ -119,7 +119,7 @@ class Cpu final : public Backend {
                                                     .dlogprobs = in(gradient.dlogprobs, where),
                                                     .dentropy = optional_in(gradient.dentropy, where),
                                                     .dhidden = out(dhidden),
-                                                    .dweight = out(dweight)});
+                                                    .dweight = optional_out(dweight)});
   }
 
   double sum_of_squares(const std::vector<at::Tensor>& buffers) const override {

@@ -55,7 +55,7 @@ void linear_logprob_backward(const HeadInput& in, const HeadGradient& gradient, 
                                            count, static_cast<float>(1.0 / in.temperature), current_stream());
     const at::Tensor dlogits = rounds ? logits.to(in.hidden.scalar_type()).narrow(1, 0, count) : used;
     multiply({dlogits}, {head}, sums, begin > 0);
-    multiply({dlogits, true}, {in.hidden}, dweight.narrow(0, begin, count), true);
+    if (dweight.defined()) multiply({dlogits, true}, {in.hidden}, dweight.narrow(0, begin, count), true);
   }
   if (rounds) dhidden.copy_(sums);
 }

@@ -51,8 +51,10 @@ class DeviceModel {
   void put(LinearView& to, const LinearView& from, CUstream_st* stream) {
     to.weight = put(from.weight, from.out * from.in, from.dtype, stream);
     to.bias = put(from.bias, from.out, from.dtype, stream);
-    to.lora_a = put(from.lora_a, from.rank * from.in, from.dtype, stream);
-    to.lora_b = put(from.lora_b, from.out * from.rank, from.dtype, stream);
+    int64_t adapted = 0;
+    for (const auto& rows : from.lora_pieces) adapted += rows.size();
+    to.lora_a = put(from.lora_a, from.lora_width() * from.in, from.dtype, stream);
+    to.lora_b = put(from.lora_b, adapted * from.rank, from.dtype, stream);
   }
   std::vector<device::Buffer> buffers_;
   size_t next_ = 0;
