@@ -84,7 +84,7 @@ class Cpu final : public Backend {
 
   AttentionOutput attention(const at::Tensor& qkv, const AttentionPlan& plan, const HeadLayout& heads) const override {
     AttentionOutput result{at::empty({qkv.size(0), heads.heads * heads.head_dim}, qkv.options()),
-                                 at::empty({qkv.size(0), heads.heads}, qkv.options())};
+                           at::empty({qkv.size(0), heads.heads}, qkv.options())};
     table().attention(in(qkv, "attention"), out(result.out), out(result.lse), plan.segments.data(),
                       static_cast<int64_t>(plan.segments.size()), shape_of(heads));
     return result;
