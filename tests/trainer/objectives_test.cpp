@@ -115,13 +115,13 @@ TEST_P(Objectives, MakesWhatIsRewardedMoreLikely) {
   Config c = config_of(GetParam(), "learns");
   c.optim.learning_rate = GetParam().learning_rate;
   c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
-  c.trainer.max_steps = 40;
+  c.trainer.max_steps = 50;
   PolicyTrainer trainer(c, {}, parts());
   double first = 0.0, last = 0.0;
   while (const auto report = trainer.step()) {
     const double even = report->metrics.at("rewards/even/mean") / 4.0;
     if (report->step <= 4) first += even;
-    if (report->step > 36) last += even;
+    if (report->step > 46) last += even;
   }
   EXPECT_GT(last, first + 0.15) << "first " << first;
 }
