@@ -214,8 +214,8 @@ at::Tensor Transformer::logits(const PackedTokens& batch) {
 
 TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
   const BatchInputs in = impl_->inputs(batch, config_);
-  const at::Tensor x = impl_->layers_output(config_, in, product_options(compute_), options.adapter);
   ops::ProductOptions products = product_options(compute_);
+  const at::Tensor x = impl_->layers_output(config_, in, products, options.adapter);
   products.into_grad =
       impl_->head_weight(config_).grad().defined();  // else the backward would hold a second gradient of the vocabulary's size
   return impl_->outputs(config_, x, in, options, view_.vocab_limit, products);

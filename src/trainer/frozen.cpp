@@ -34,10 +34,6 @@ TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const Logpro
   return whole;
 }
 
-at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens) {
-  return frozen_outputs(model, batch, {.temperature = temperature}, max_tokens).logprobs;
-}
-
 TokenOutputs shared_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,
                             Communicator& communicator) {
   if (communicator.world_size() == 1) return frozen_outputs(model, batch, options, max_tokens);

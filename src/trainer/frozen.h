@@ -10,7 +10,6 @@ namespace grpo {
 
 /// What a model gives for a batch without gradient, micro-batch by micro-batch: [M] each of what `options` asks for.
 TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens);
-at::Tensor frozen_logprobs(Transformer& model, const Batch& batch, double temperature, int64_t max_tokens);
 
 /// The same for a batch that all ranks have: each computes a share, all get the whole. Every rank calls it.
 TokenOutputs shared_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,

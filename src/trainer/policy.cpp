@@ -69,6 +69,14 @@ Compute compute_of(const ModelSection& section) {
   return {device, cuda ? type : at::kFloat, {.dtype = type, .exact = section.exact}};
 }
 
+std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t seed) {
+  const Compute compute = compute_of(section);
+  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
+  model->set_compute(compute.options);
+  attach_adapter(*model, section.lora, seed);
+  return model;
+}
+
 }  // namespace
 
 Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
@@ -110,20 +118,13 @@ at::Device device_of(const ModelSection& section) {
   return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
 }
 
-std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) {
-  const ModelSection section = resolved(asked);
-  const Compute compute = compute_of(section);
-  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
-  model->set_compute(compute.options);
-  attach_adapter(*model, section.lora, seed);
-  return model;
-}
+std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) { return load_resolved(resolved(asked), seed); }
 
 Policy load_policy(const ModelSection& asked, uint64_t seed) {
   const ModelSection section = resolved(asked);
   if (!section.path.empty()) {
     auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
-    Policy policy = make_policy(load_weights(section, seed), std::move(tokenizer));
+    Policy policy = make_policy(load_resolved(section, seed), std::move(tokenizer));
     policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
     return policy;
   }

@@ -101,8 +101,7 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
       impl_(std::make_unique<Impl>(config_, registry_, *policy_->model, *communicator_, dataset_size_)) {
   GRPO_CHECK(!policy_->model->config().sequence_classifier, "train", "expected a language model; got a sequence classifier");
   const int64_t prompts = config_.algorithm.generation_batch_size / config_.rollout.sampling.num_generations;
-  const double rollouts = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(prompts));
-  total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(rollouts) * impl_->updates_per_rollout;
+  total_steps_ = planned_steps(prompts, impl_->updates_per_rollout);
   adopt(impl_->objective->models());
 }
 
@@ -304,16 +303,22 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   const bool moves = objective.moves_policy(steps_done_);
   double loss = 0.0;
   Tallies tallies;
-  for (const auto& micro : micro_batches) {
+  BackwardOptions options = backward_options();
+  options.temperature = impl_->temperature;
+  for (const auto& part : micro_batches) {
+    const Batch micro = part.to(policy_->model->device());
     if (moves || objective.values_with_policy()) {
-      loss += pass(*policy_->model, micro, {.logprobs = true, .values = objective.values_with_policy()}, tallies,
-                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro.to(policy_->model->device()), normalizer); });
+      options.logprobs = true;
+      options.values = objective.values_with_policy();
+      loss += pass(*policy_->model, micro, options, tallies,
+                   [&](const TokenOutputs& outputs) { return objective.loss(outputs, micro, normalizer); });
     }
     for (const auto& model : side_models_->models()) {
       if (model.pass == nullptr) continue;
-      pass(*model.pass, micro, {.logprobs = !model.values, .values = model.values}, tallies, [&](const TokenOutputs& outputs) {
-        return objective.model_loss(model, outputs, micro.to(policy_->model->device()), normalizer);
-      });
+      options.logprobs = !model.values;
+      options.values = model.values;
+      pass(*model.pass, micro, options, tallies,
+           [&](const TokenOutputs& outputs) { return objective.model_loss(model, outputs, micro, normalizer); });
     }
   }
   metrics["loss"] = finish_backward(loss);
@@ -324,23 +329,6 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   objective.end_step(steps_done_ + 1, metrics);
   metrics["time/update"] = watch.lap();
   return metrics;
-}
-
-/// Forward and backward of one model over a micro-batch; gives its loss.
-double PolicyTrainer::pass(Transformer& model, const Batch& micro, BackwardOptions options, Tallies& tallies,
-                           const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const {
-  options.temperature = impl_->temperature;
-  options.recompute = static_cast<Recompute>(config_.trainer.recompute);
-  options.activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30));
-  const at::Tensor loss = model.forward_backward(
-      micro,
-      [&](const TokenOutputs& outputs) {
-        LossOutput out = loss_fn(outputs);
-        merge(tallies, out.metrics);
-        return out.loss;
-      },
-      options);
-  return loss.item<double>();
 }
 
 std::vector<std::string> PolicyTrainer::plan_lines() const {

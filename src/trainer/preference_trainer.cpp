@@ -1,6 +1,5 @@
 #include <ATen/ops/tensor.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "grpo/algorithm/dpo.h"
@@ -123,9 +122,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
     pair.rejected = completion_ids(*policy_, pair.prompt, texts[i].second, problems_[i]);
     impl_->pairs.push_back(std::move(pair));
   }
-  const double steps =
-      std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(config_.trainer.batch_size));
-  total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(steps);
+  total_steps_ = planned_steps(config_.trainer.batch_size);
 }
 
 PreferenceTrainer::~PreferenceTrainer() = default;
@@ -147,7 +144,7 @@ std::map<std::string, double> PreferenceTrainer::update(double learning_rate) {
     std::vector<int64_t> mine(static_cast<size_t>(2 * share.size()));
     std::iota(mine.begin(), mine.end(), 2 * share.begin);
     for (const auto& micro : whole.select(mine).split({.max_tokens = config_.trainer.max_tokens, .keep_groups = true})) {
-      loss += pass(micro, count, tallies);
+      loss += learn(micro.to(policy_->model->device()), count, tallies);
     }
   }
   std::map<std::string, double> metrics = {{"loss", finish_backward(loss)}};
@@ -158,26 +155,17 @@ std::map<std::string, double> PreferenceTrainer::update(double learning_rate) {
   return metrics;
 }
 
-double PreferenceTrainer::pass(const Batch& micro, double pairs, Tallies& tallies) {
+double PreferenceTrainer::learn(const Batch& micro, double pairs, Tallies& tallies) {
   const bool judge = impl_->reward_model;
-  const BackwardOptions options{.recompute = static_cast<Recompute>(config_.trainer.recompute),
-                                .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30)),
-                                .logprobs = !judge,
-                                .values = judge};
-  const auto loss_fn = [&](const TokenOutputs& outputs) {
-    LossOutput out;
-    if (judge) {
-      const auto [chosen, rejected] = by_preference(outputs.values, first_is_chosen(micro));
-      out = bradley_terry_loss(chosen, rejected, pairs);
-    } else {
-      out = pair_loss(outputs.logprobs, micro, pairs, config_.algorithm.dpo);
-    }
-    merge(tallies, out.metrics);
-    return out.loss;
-  };
-  const PackedTokens rows = judge ? last_rows(micro) : static_cast<const PackedTokens&>(micro);
-  const at::Tensor loss = policy_->model->forward_backward(rows, loss_fn, options);
-  return loss.item<double>();
+  BackwardOptions options = backward_options();
+  options.logprobs = !judge;
+  options.values = judge;
+  return pass(*policy_->model, judge ? last_rows(micro) : static_cast<const PackedTokens&>(micro), options, tallies,
+              [&](const TokenOutputs& outputs) {
+                if (!judge) return pair_loss(outputs.logprobs, micro, pairs, config_.algorithm.dpo);
+                const auto [chosen, rejected] = by_preference(outputs.values, first_is_chosen(micro));
+                return bradley_terry_loss(chosen, rejected, pairs);
+              });
 }
 
 std::vector<std::string> PreferenceTrainer::plan_lines() const {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <span>
 
 #include "grpo/core/error.h"
@@ -83,9 +82,7 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
                    " tokens; the model takes " + std::to_string(longest));
     impl_->examples.push_back(std::move(example));
   }
-  const double steps =
-      std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(config_.trainer.batch_size));
-  total_steps_ = config_.trainer.max_steps > 0 ? config_.trainer.max_steps : static_cast<int64_t>(steps);
+  total_steps_ = planned_steps(config_.trainer.batch_size);
 }
 
 SftTrainer::~SftTrainer() = default;
@@ -99,8 +96,7 @@ std::map<std::string, double> SftTrainer::update(double learning_rate) {
     tokens_seen_ += static_cast<double>(examples.back()->ids.size());
   }
   optimizer_->zero_grad();
-  const BackwardOptions backward{.recompute = static_cast<Recompute>(config_.trainer.recompute),
-                                 .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
+  const BackwardOptions backward = backward_options();
   double loss = 0.0, entropy = 0.0;
   const Share share = share_of(static_cast<int64_t>(examples.size()), *communicator_);
   const std::vector<const Example*> mine(examples.begin() + share.begin, examples.begin() + share.end);

@@ -92,6 +92,27 @@ std::vector<int64_t> Trainer::next_items(int64_t count) {
   return items;
 }
 
+int64_t Trainer::planned_steps(int64_t items, int64_t updates) const {
+  if (config_.trainer.max_steps > 0) return config_.trainer.max_steps;
+  const double rounds = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(items));
+  return static_cast<int64_t>(rounds) * updates;
+}
+
+BackwardOptions Trainer::backward_options() const {
+  return {.recompute = static_cast<Recompute>(config_.trainer.recompute),
+          .activation_budget = static_cast<int64_t>(config_.trainer.activation_gib * (int64_t{1} << 30))};
+}
+
+double Trainer::pass(Transformer& model, const PackedTokens& rows, const BackwardOptions& options, Tallies& tallies,
+                     const std::function<LossOutput(const TokenOutputs&)>& loss_fn) {
+  const auto scalar = [&](const TokenOutputs& outputs) {
+    LossOutput out = loss_fn(outputs);
+    merge(tallies, out.metrics);
+    return out.loss;
+  };
+  return model.forward_backward(rows, scalar, options).item<double>();
+}
+
 void Trainer::adopt(std::vector<SideModel> models) {
   side_models_ = std::make_unique<SideModels>(std::move(models));
   side_models_->broadcast(*communicator_);

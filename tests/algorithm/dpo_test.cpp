@@ -15,9 +15,9 @@ using grpo::dpo_loss;
 using grpo::DpoConfig;
 using grpo::PreferenceLoss;
 using grpo::PreferencePair;
+using grpo::testing::numbers;
 using grpo::testing::values;
 
-at::Tensor numbers(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct Point {

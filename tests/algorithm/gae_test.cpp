@@ -15,21 +15,16 @@ using grpo::Batch;
 using grpo::gae;
 using grpo::GaeConfig;
 using grpo::testing::largest_difference;
+using grpo::testing::numbers;
 using grpo::testing::values;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-at::Tensor numbers(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
 
 Batch batch_of(const std::vector<int64_t>& lengths) {
   return grpo::make_batch(grpo::testing::make_rollouts(lengths, static_cast<int64_t>(lengths.size())), {});
 }
 
-void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) {
-  const auto actual = values(tensor);
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-6) << i;
-}
+void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 1e-6); }
 
 // Oracle: by hand. δ = {0.9·0.4 − 0.5, 1 − 0.4 | 2 + 0.3}, A_0 = δ_0 + 0.9·0.8·δ_1; the two sequences do not touch.
 TEST(Gae, ByHand) {

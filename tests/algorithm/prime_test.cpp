@@ -15,21 +15,16 @@ using grpo::Batch;
 using grpo::PrimeConfig;
 using grpo::PrimeForm;
 using grpo::testing::largest_difference;
+using grpo::testing::numbers;
 using grpo::testing::values;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-at::Tensor numbers(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
 
 Batch batch_of(const std::vector<int64_t>& lengths, int64_t group_size) {
   return grpo::make_batch(grpo::testing::make_rollouts(lengths, group_size), {});
 }
 
-void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) {
-  const auto actual = values(tensor);
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 2e-6) << i;
-}
+void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 2e-6); }
 
 // Oracle: by hand, β (lp − ref) summed to logits −0.1 and 0.2.
 TEST(PrimeLoss, IsTheCrossEntropyOfTheSum) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <cstdint>
 #include <string>
@@ -74,6 +75,14 @@ inline LossNormalizer step_normalizer(const Problem& problem, const LossConfig& 
 inline std::vector<double> values(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+inline at::Tensor numbers(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
+
+inline void expect_values(const at::Tensor& tensor, const std::vector<double>& expected, double tolerance) {
+  const auto actual = values(tensor);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance) << i;
 }
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {

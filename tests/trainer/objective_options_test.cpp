@@ -10,36 +10,25 @@
 #include "grpo/io/json_config.h"
 #include "grpo/model/transformer.h"
 #include "grpo/trainer/policy_trainer.h"
+#include "trainer/tiny_run.h"
 
 namespace grpo {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A model of a few thousand parameters, two steps on sums of two digits; the reward is the share of even ids.
+/// The tiny run with one layer and two steps; the reward is the share of even ids.
 Config small_config(const std::string& name) {
-  Config c;
-  c.model.new_model = {.hidden_size = 16,
-                       .intermediate_size = 32,
-                       .num_hidden_layers = 1,
-                       .num_attention_heads = 2,
-                       .num_key_value_heads = 1,
-                       .max_position_embeddings = 48,
-                       .extra_tokens = {}};
-  c.data.train.task = "chained_arithmetic";
-  c.data.train.options = {{"terms", "2"}};
+  Config c = testing::tiny_config("objective-" + name);
+  c.model.new_model.num_hidden_layers = 1;
+  c.model.new_model.extra_tokens = {};
   c.data.train.count = 20;
-  c.data.prompt.prompt_template = "plain";
-  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}}};
-  c.rollout.sampling.num_generations = 4;
+  c.data.train.seed = DataSource().seed;
+  c.reward.resize(1);
   c.rollout.sampling.max_completion_length = 6;
-  c.algorithm.generation_batch_size = 16;
   c.algorithm.advantage.pass_k = 2;
-  c.optim.learning_rate = 1e-3;
-  c.trainer.output_dir = (fs::path(::testing::TempDir()) / ("objective-" + name)).string();
   c.trainer.max_steps = 2;
-  c.trainer.save_total_limit = 0;
-  fs::remove_all(c.trainer.output_dir);
+  c.trainer.max_tokens = TrainerSection().max_tokens;
   return c;
 }
 
@@ -64,12 +53,7 @@ class Scaled final : public PolicyTerm {
 };
 
 Registry registry() {
-  auto r = builtin_registry();
-  r.add_reward("even", [](const Completion& c) {
-    double even = 0;
-    for (const int32_t id : c.ids) even += id % 2 == 0 ? 1 : 0;
-    return even / static_cast<double>(c.ids.size());
-  });
+  auto r = testing::registry();
   r.add_loss<OwnClip>("own_clip");
   r.add_loss<Scaled>("scaled");
   return r;

@@ -114,7 +114,8 @@ TEST_P(ParityTrl, OneStepOnACheckpoint) {
                                                    testing::advantage_config(config));
     Batch batch = make_batch(rollouts, advantages);
     const double temperature = config.at("temperature");
-    if (config.at("beta").get<double>() > 0.0) batch.ref_logprobs = frozen_logprobs(*model, batch, temperature, 1 << 20);
+    if (config.at("beta").get<double>() > 0.0)
+      batch.ref_logprobs = frozen_outputs(*model, batch, {.temperature = temperature}, 1 << 20).logprobs;
 
     TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
     out = {out.logprobs.cpu(), out.entropy.cpu(), {}};
@@ -181,9 +182,9 @@ TEST_P(ParityTrl, SeveralOptimizerSteps) {
         batch = make_batch(
             rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), testing::advantage_config(config)));
         if (config.at("num_iterations").get<int64_t>() > 1)
-          batch.old_logprobs = frozen_logprobs(*model, batch, config.at("temperature"), 1 << 20);
+          batch.old_logprobs = frozen_outputs(*model, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
         if (config.at("beta").get<double>() > 0.0)
-          batch.ref_logprobs = frozen_logprobs(*reference, batch, config.at("temperature"), 1 << 20);
+          batch.ref_logprobs = frozen_outputs(*reference, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
       }
       const auto& log = logs[static_cast<size_t>(step)];
       const double rate = scheduled_learning_rate(optimizer.config(), step, config.at("max_steps"));

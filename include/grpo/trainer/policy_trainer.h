@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,13 +9,9 @@
 
 namespace grpo {
 
-struct BackwardOptions;
 struct Batch;
-struct LossOutput;
 struct SampledBatch;
 struct ScoredBatch;
-struct Tally;
-struct TokenOutputs;
 
 /// Reinforcement learning with verifiable rewards: sample, score, advantages, pack, update. The objective is a word in the config.
 class PolicyTrainer final : public Trainer {
@@ -38,8 +33,6 @@ class PolicyTrainer final : public Trainer {
   bool worth_training_on(const ScoredBatch& scores, size_t begin, size_t count) const;
   const std::vector<double>& judged(const ScoredBatch& scores) const;
   void collect_updates(std::map<std::string, double>& metrics);
-  double pass(Transformer& model, const Batch& micro, BackwardOptions options, std::map<std::string, Tally>& tallies,
-              const std::function<LossOutput(const TokenOutputs&)>& loss_fn) const;
   void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);
 
   struct Impl;
@@ -58,7 +51,7 @@ class PreferenceTrainer final : public Trainer {
  private:
   std::map<std::string, double> update(double learning_rate) override;
   std::vector<std::string> plan_lines() const override;
-  double pass(const Batch& micro, double pairs, std::map<std::string, Tally>& tallies);
+  double learn(const Batch& micro, double pairs, std::map<std::string, Tally>& tallies);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

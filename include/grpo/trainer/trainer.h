@@ -18,6 +18,11 @@ class Communicator;
 class RunFolder;
 class SideModels;
 struct SideModel;
+struct BackwardOptions;
+struct LossOutput;
+struct PackedTokens;
+struct Tally;
+struct TokenOutputs;
 class Tokenizer;
 class Transformer;
 struct Policy;
@@ -93,6 +98,13 @@ class Trainer {
   /// Takes over what the objective has beside the policy: their updates, checkpoints and sums over ranks. To be called once, in the
   /// constructor.
   void adopt(std::vector<SideModel> models);
+  /// Optimiser steps where max_steps does not say: epochs of the data at so many items a rollout or batch, each of which feeds `updates`.
+  int64_t planned_steps(int64_t items, int64_t updates = 1) const;
+  /// Recomputation and memory as the config says.
+  BackwardOptions backward_options() const;
+  /// Forward and backward of one model; gives its loss, and merges the metrics into `tallies`.
+  static double pass(Transformer& model, const PackedTokens& rows, const BackwardOptions& options, std::map<std::string, Tally>& tallies,
+                     const std::function<LossOutput(const TokenOutputs&)>& loss_fn);
   /// After the last backward of a step: gradients become their sum over ranks; gives that of `loss`.
   double finish_backward(double loss);
   /// Clips, updates (the side models too; the policy only where `policy` says so), and throws where a gradient was not finite. Adds

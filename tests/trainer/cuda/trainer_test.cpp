@@ -10,50 +10,31 @@
 #include "grpo/optim/adamw.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "support/place.h"
+#include "trainer/tiny_run.h"
 
 namespace grpo {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::Place;
+using testing::registry;
 
+/// The tiny run on the place, or on the CPU, small enough for fibers.
 Config tiny_config(const std::string& name, const Place* place) {
-  Config c;
-  c.model.new_model = {.hidden_size = 16,
-                       .intermediate_size = 32,
-                       .num_hidden_layers = 1,
-                       .num_attention_heads = 2,
-                       .num_key_value_heads = 1,
-                       .max_position_embeddings = 48,
-                       .extra_tokens = {"<think>", "</think>"}};
+  Config c = testing::tiny_config(name);
+  c.model.new_model.num_hidden_layers = 1;
+  c.model.new_model.extra_tokens = {"<think>", "</think>"};
   c.model.device = place != nullptr ? ModelSection::Device::kCuda : ModelSection::Device::kCpu;
   const bool rounded = place != nullptr && place->dtype == at::kBFloat16;
   c.model.compute_dtype = rounded ? ModelSection::ComputeDType::kAuto : ModelSection::ComputeDType::kFloat32;
-  c.data.train = {
-      .path = {}, .fields = {}, .task = "chained_arithmetic", .options = {{"terms", "2"}}, .split = "train", .count = 40, .seed = 5};
-  c.data.prompt.prompt_template = "plain";
-  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}}};
-  c.rollout.sampling.num_generations = 4;
+  c.reward.resize(1);
   c.rollout.sampling.max_completion_length = 6;
   c.algorithm.generation_batch_size = 8;
   c.algorithm.loss.beta = 0.01;
   c.algorithm.loss.top_entropy_quantile = 0.8;
-  c.optim.learning_rate = 1e-3;
-  c.trainer.output_dir = (fs::path(::testing::TempDir()) / name).string();
   c.trainer.max_steps = 2;
-  c.trainer.save_total_limit = 0;
   c.trainer.max_tokens = 48;
-  fs::remove_all(c.trainer.output_dir);
   return c;
-}
-
-Registry registry() {
-  auto r = builtin_registry();
-  r.add_reward("even", [](const Completion& c) {
-    const auto even = std::ranges::count_if(c.ids, [](int32_t id) { return id % 2 == 0; });
-    return static_cast<double>(even) / static_cast<double>(c.ids.size());
-  });
-  return r;
 }
 
 at::Tensor weights(Trainer& trainer) {
