@@ -151,7 +151,7 @@ at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at
   const ParameterArena& a = *layers[index];
   const auto leaf = [&a](int slot) { return slot < 0 ? at::Tensor() : a.leaf(static_cast<size_t>(slot)); };
   const auto linear = [&](const at::Tensor& input, int weight, int bias, const AdapterSlots& low_rank, const at::Tensor& residual = {}) {
-    const at::Tensor y = ops::linear(input, leaf(weight), leaf(bias), options, residual);
+    at::Tensor y = ops::linear(input, leaf(weight), leaf(bias), options, residual);
     if (!adapter || low_rank.a < 0) return y;
     const ParameterArena& beside = *adapters[index];
     return ops::add_low_rank(y, input,
