@@ -116,6 +116,8 @@ void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
   v.enumeration("save_dtype", c.save_dtype, {"float32", "bfloat16", "float16"}, "Of the final model folder.");
   v.field("shuffle_rewards", c.shuffle_rewards, "A control: rewards are permuted over the batch, so nothing can be learnt from them.");
   v.field("max_seconds", c.max_seconds, "Stop after so much training time, evaluation excluded; 0 = no limit.", kNonNegative);
+  v.field("max_num_tokens", c.max_num_tokens,
+          "Stop after the step in which num_tokens (sampled, dropped ones included; or supervised) reaches this; 0 = no limit.", kNonNegative);
   v.field("ddp_timeout", c.ddp_timeout, "Seconds that ranks wait for each other before one counts as lost.", kPositive);
 }
 

@@ -152,7 +152,9 @@ bool Trainer::any_rank(bool mine) {
 
 std::optional<TrainReport> Trainer::step() {
   const double limit = config_.trainer.max_seconds;
-  if (steps_done_ >= total_steps_ || (limit > 0.0 && any_rank(train_seconds_ >= limit))) return std::nullopt;
+  const auto tokens = static_cast<double>(config_.trainer.max_num_tokens);
+  if (steps_done_ >= total_steps_ || (limit > 0.0 && any_rank(train_seconds_ >= limit)) || (tokens > 0.0 && tokens_seen_ >= tokens))
+    return std::nullopt;
   const double begin = now_seconds();
   TrainReport report;
   report.metrics = update(scheduled_learning_rate(config_.optim, steps_done_, total_steps_));

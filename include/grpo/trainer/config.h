@@ -153,6 +153,7 @@ struct TrainerSection {
   SaveDType save_dtype = SaveDType::kFloat32;  // of the final model folder
   bool shuffle_rewards = false;                // a control: rewards are permuted within the batch, so that nothing can be learnt from them
   double max_seconds = 0.0;                    // stop training after so much wall time, evaluation excluded; 0 = no limit
+  int64_t max_num_tokens = 0;                  // stop training after so many tokens, sampled or supervised; 0 = no limit
   int64_t ddp_timeout = 1800;                  // seconds that ranks wait for each other
 };
 
