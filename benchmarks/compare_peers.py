@@ -22,13 +22,14 @@ STEPS = {
 }
 # Further rows of a step: our other compute types against the peer's float32.
 TYPES = {"bfloat16": ["--compute-dtype", "bfloat16"], "bfloat16_int8": ["--compute-dtype", "bfloat16", "--rollout-dtype", "int8"]}
-# Decoding: target = least ratio of tokens per second to the best of the peer's variants.
+# Decoding: target = least ratio of tokens per second to the best of the peer's variants (of llama.cpp's types: of our best type).
+DECODE_TYPES = ("float32", "bfloat16", "int8")
 DECODES = {
     "decode_tiny_1m": dict(shape="tiny-1m", batch=128, prompt=16, new=64, variants="dynamic,static,loop", target=4.0),
     "decode_smollm2_135m": dict(shape="smollm2-135m", batch=32, prompt=64, new=64, variants="dynamic,static", target=3.0),
     "decode_qwen2_0_5b": dict(shape="qwen2.5-0.5b", batch=16, prompt=64, new=32, variants="dynamic", target=3.0),
 }
-LLAMA = {"llama_cpp_smollm2_135m": dict(shape="smollm2-135m", batch=32, prompt=64, new=64, target=2.0)}
+LLAMA = {"llama_cpp_smollm2_135m": dict(shape="smollm2-135m", batch=32, prompt=64, new=64, target=2.0, types="F32,BF16,Q8_0,Q4_0")}
 GAP = ("logp_difference_mean", "logp_difference_max")  # sampler's and trainer's log-probs
 ALONE = ("startup", "memory")
 WORKLOADS = [*STEPS, *DECODES, *LLAMA, *ALONE]
@@ -70,10 +71,10 @@ class Bench:
                       timed=False)
         return folder, prompts
 
-    def gguf(self, shape, prompt_length):
-        path = self.work / (shape + ".gguf")
+    def gguf(self, shape, prompt_length, kind):
+        path = self.work / ("%s-%s.gguf" % (shape, kind))
         if not path.exists():
-            self.run([self.args.python, ROOT / "benchmarks" / "hf_to_gguf.py", self.model(shape, prompt_length)[0], path], timed=False)
+            self.run([self.args.python, ROOT / "benchmarks" / "hf_to_gguf.py", self.model(shape, prompt_length)[0], path, kind], timed=False)
         return path
 
 
@@ -137,23 +138,31 @@ def compare_steps(bench, w):
     return result
 
 
-def compare_decoding(bench, w, peer_rows):
-    """`peer_rows()` gives the peer's summaries, tokens per second under the names of hf_generate.py, and whether it was disturbed."""
+def compare_decoding(bench, w, peer_rows, best_type):
+    """`peer_rows()` gives the peer's summaries, tokens per second under the names of hf_generate.py, and whether it was disturbed. The ratio
+    is our float32's, or with `best_type` our best type's."""
     folder, _ = bench.model(w["shape"], w["prompt"])
+    keys = ("tokens_per_s_decode", "tokens_per_s_with_prefill")
     rounds = []
     for _ in range(bench.args.rounds):
         peer, peer_busy = peer_rows()
-        ours = bench.ours("decode", "--model", folder, "--batch", w["batch"], "--prompt-len", w["prompt"], "--new-tokens", w["new"],
-                          "--threads", bench.args.threads)
-        for row in ours[:-1]:
-            check_equal("generated tokens", w["batch"] * w["new"], row["generated_tokens"])
-        best = {key: max(row[key] for row in peer) for key in ("tokens_per_s_decode", "tokens_per_s_with_prefill")}
-        mine = {key: ours[-1][key] for key in best}
+        types, disturbed = {}, peer_busy
+        for dtype in DECODE_TYPES:
+            ours = bench.ours("decode", "--model", folder, "--batch", w["batch"], "--prompt-len", w["prompt"], "--new-tokens", w["new"],
+                              "--threads", bench.args.threads, "--dtype", dtype, *(["--floor"] if dtype == "float32" else []))
+            for row in ours[:-1]:
+                check_equal("generated tokens", w["batch"] * w["new"], row["generated_tokens"])
+            types[dtype] = ours[-1]
+            disturbed = disturbed or busy(ours[1:], bench.args.threads)
+        best = {key: max(row[key] for row in peer) for key in keys}
+        mine = {key: max(types[t][key] for t in (DECODE_TYPES if best_type else ("float32",))) for key in keys}
         rounds.append({"ratio": mine["tokens_per_s_decode"] / best["tokens_per_s_decode"],
                        "ratio_with_prefill": mine["tokens_per_s_with_prefill"] / best["tokens_per_s_with_prefill"],
-                       "busy": peer_busy or busy(ours[1:], bench.args.threads), "peer": best, "ours": mine})
+                       "share_of_floor": types["float32"]["share_of_floor"], "limits": types["float32"]["limits"], "busy": disturbed,
+                       "peer": best, "peer_rows": [{key: row[key] for key in (*keys, "variant", "type", "sample") if key in row} for row in peer],
+                       "ours": {t: {key: types[t][key] for key in keys} for t in DECODE_TYPES}})
     result = {"equal": {"tokens": w["batch"] * w["new"]}, "rounds": rounds}
-    for key in ("ratio", "ratio_with_prefill"):
+    for key in ("ratio", "ratio_with_prefill", "share_of_floor"):
         result[key] = spread([r[key] for r in rounds])
     result["met"] = result["ratio"]["median"] >= w["target"]
     return result
@@ -171,22 +180,23 @@ def compare_hf(bench, w):
             check_equal("batch and new tokens", [row["batch"], row["new_tokens"]], [w["batch"], w["new"]])
         return good, busy([row for row in rows if row.get("run", 0) > 0], bench.args.threads)
 
-    return compare_decoding(bench, w, peer)
+    return compare_decoding(bench, w, peer, best_type=False)
 
 
 def compare_llama(bench, w):
-    gguf = bench.gguf(w["shape"], w["prompt"])
-
     def peer():
         good = []
-        for sample in ("none", "llama"):  # pure decoding, and with its sampler
-            good += summaries(bench.peer("llama_cpp_decode.py", "--gguf", gguf, "--sequences", w["batch"], "--prompt-len", w["prompt"],
-                                         "--new-tokens", w["new"], "--threads", bench.args.threads, "--sample", sample))
+        for kind in w["types"].split(","):
+            gguf = bench.gguf(w["shape"], w["prompt"], kind)
+            for sample in ("none", "llama"):  # pure decoding, and with its sampler
+                rows = bench.peer("llama_cpp_decode.py", "--gguf", gguf, "--sequences", w["batch"], "--prompt-len", w["prompt"],
+                                  "--new-tokens", w["new"], "--threads", bench.args.threads, "--sample", sample)
+                good += [{**row, "type": kind, "sample": sample} for row in summaries(rows)]
         for row in good:
             check_equal("sequences and new tokens", [row["sequences"], row["new_tokens"]], [w["batch"], w["new"]])
         return good, False
 
-    return compare_decoding(bench, w, peer)
+    return compare_decoding(bench, w, peer, best_type=True)
 
 
 def measure_startup(bench):

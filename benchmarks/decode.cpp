@@ -15,9 +15,10 @@ namespace {
 using grpo::bench::Json;
 
 struct Arguments {
-  std::string model;
+  std::string model, dtype = "float32";
   int64_t batch = 16, prompt_length = 64, new_tokens = 64, repeats = 3;
   int threads = 0;
+  bool floor = false;
 };
 
 /// `prefill_s` ends when every sequence has its first token.
@@ -50,7 +51,9 @@ Json generate(grpo::RolloutEngine& engine, const std::vector<grpo::Prompt>& prom
 void run(const Arguments& a) {
   const int threads = grpo::bench::set_threads(a.threads);
   const auto model = grpo::load_model(a.model);
-  grpo::RolloutEngine engine(*model, {.max_slots = a.batch});
+  const auto kv = a.dtype == "float32" ? grpo::KvDType::kFloat32 : grpo::KvDType::kBFloat16;
+  const auto type = grpo::bench::type_named<grpo::ComputeDType>(a.dtype, {"float32", "bfloat16", "int8"});
+  grpo::RolloutEngine engine(*model, {.max_slots = a.batch, .compute_dtype = type, .kv_dtype = kv});
   const grpo::bench::StepWork work{a.batch, 1, a.prompt_length, 1};
   std::vector<grpo::Prompt> prompts;
   for (auto& r : grpo::bench::random_rollouts(model->config(), work, 0)) prompts.push_back({r.group, std::move(r.prompt_ids)});
@@ -59,6 +62,7 @@ void run(const Arguments& a) {
                   {"batch", a.batch},
                   {"prompt_len", a.prompt_length},
                   {"new_tokens", a.new_tokens},
+                  {"dtype", a.dtype},
                   {"threads", threads},
                   {"params", model->config().num_parameters()}};
   double total = 0, with_prefill = 0, decode = 0;
@@ -74,6 +78,11 @@ void run(const Arguments& a) {
   summary["tokens_per_s_with_prefill"] = with_prefill;
   summary["tokens_per_s_decode"] = decode;
   summary["peak_rss_mb"] = grpo::bench::peak_resident_mib();
+  if (a.floor) {
+    const auto limits = grpo::bench::measure_limits();
+    summary["limits"] = to_json(limits);
+    summary["share_of_floor"] = decode_floor(model->config(), {a.batch, 1, a.prompt_length, a.new_tokens}, limits) / total;
+  }
   grpo::bench::print(summary);
 }
 
@@ -87,6 +96,8 @@ int main(int argc, char** argv) {
   app.add_option("--prompt-len", a.prompt_length, "Tokens of a prompt");
   app.add_option("--new-tokens", a.new_tokens, "Tokens of every completion");
   app.add_option("--repeats", a.repeats, "Timed runs, after one that is not")->check(CLI::PositiveNumber);
+  app.add_option("--dtype", a.dtype, "Of products: float32, bfloat16 or int8; the caches of the last two are bfloat16");
+  app.add_flag("--floor", a.floor, "Measure the machine's limits after the runs, and the share of the fp32 floor");
   app.add_option("--threads", a.threads, "OpenMP threads; 0 = OpenMP's default");
   CLI11_PARSE(app, argc, argv);
   return grpo::bench::run_program([&a] { run(a); });

@@ -27,13 +27,6 @@ struct Arguments {
   bool floor = false;
 };
 
-template <class Type>
-Type type_named(const std::string& name, const std::vector<std::string>& names) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) grpo::fail_usage("grpo_step", "expected a type of the options' help; got " + name);
-  return static_cast<Type>(found - names.begin());
-}
-
 /// A folder that is gone when the program ends.
 class TemporaryFolder {
  public:
@@ -65,9 +58,9 @@ grpo::Config make_config(const Arguments& a, const std::string& folder) {
   c.rollout.sampling.num_generations = a.num_generations;
   c.rollout.sampling.max_completion_length = a.max_completion_length;
   c.rollout.sampling.ignore_eos = true;
-  c.model.compute_dtype = type_named<grpo::ModelSection::ComputeDType>(a.compute_dtype, {"float32", "bfloat16"});
+  c.model.compute_dtype = grpo::bench::type_named<grpo::ModelSection::ComputeDType>(a.compute_dtype, {"float32", "bfloat16"});
   const std::string sampler = a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype;
-  c.rollout.compute_dtype = type_named<grpo::ComputeDType>(sampler, {"float32", "bfloat16", "int8"});
+  c.rollout.compute_dtype = grpo::bench::type_named<grpo::ComputeDType>(sampler, {"float32", "bfloat16", "int8"});
   c.rollout.kv_dtype = sampler == "float32" ? grpo::KvDType::kFloat32 : grpo::KvDType::kBFloat16;
   c.algorithm.generation_batch_size = a.prompts_per_step * a.num_generations;
   c.optim.learning_rate = a.learning_rate;

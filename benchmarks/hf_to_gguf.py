@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A Llama model folder as a GGUF file in fp32, for llama.cpp. Only what decoding needs: the tokenizer is the list of tokens."""
+"""A Llama model folder as a GGUF file for llama.cpp: hf_to_gguf.py FOLDER OUT [F32|F16|BF16|Q8_0|Q4_0]. Only what decoding needs: the
+tokenizer is the list of tokens. Matrices are of the type that is asked for, vectors float32."""
 import json
 import pathlib
 import sys
@@ -27,7 +28,8 @@ def interleaved(weight, heads):
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def write(folder, out):
+def write(folder, out, type_name):
+    kind = gguf.GGMLQuantizationType[type_name]
     config = json.loads((folder / "config.json").read_text())
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     writer = gguf.GGUFWriter(out, "llama")
@@ -51,7 +53,11 @@ def write(folder, out):
             weight = weight.astype(numpy.float32)
             if "q_proj" in name or "k_proj" in name:
                 weight = interleaved(weight, heads if "q_proj" in name else kv_heads)
-            writer.add_tensor(gguf_name(name), numpy.ascontiguousarray(weight))
+            weight = numpy.ascontiguousarray(weight)
+            if weight.ndim < 2 or kind == gguf.GGMLQuantizationType.F32:
+                writer.add_tensor(gguf_name(name), weight)
+            else:
+                writer.add_tensor(gguf_name(name), gguf.quants.quantize(weight, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -59,4 +65,4 @@ def write(folder, out):
 
 
 if __name__ == "__main__":
-    write(pathlib.Path(sys.argv[1]), sys.argv[2])
+    write(pathlib.Path(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["F32"])[0])

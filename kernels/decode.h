@@ -39,6 +39,7 @@ struct InputRows {
 /// Linear layers that multiply one type of number and sum in fp32 (int8: exactly, in int32, then scaled).
 struct LinearKernels {
   int64_t per_word;      // numbers in a word, the first in the lowest bits
+  int64_t tile_rows;     // rows that are multiplied together: shares of this many leave none over
   uint32_t weight_flip;  // weights are stored as round_row's words, exclusive or this (int8: as bytes with zero point 128)
 
   /// x [dim] in words, the last one filled up with zeros: fp32 as it is, bf16 to nearest even, int8 to nearest within [-127, 127] with

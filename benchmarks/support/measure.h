@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 // Clocks, memory and this machine's limits, for the benchmarks.
 namespace grpo::bench {
@@ -42,6 +44,14 @@ struct Limits {
 };
 Limits measure_limits();
 Json to_json(const Limits& limits);
+
+/// Where `name` stands among `names`; a usage error where it does not.
+size_t index_named(const std::string& name, const std::vector<std::string>& names);
+/// The member of an enumeration that counts from 0.
+template <class Type>
+Type type_named(const std::string& name, const std::vector<std::string>& names) {
+  return static_cast<Type>(index_named(name, names));
+}
 
 /// One line on stdout.
 void print(const Json& line);

@@ -39,12 +39,12 @@ inline void sums_of(const LinearPanel& panel, const InputRows& x, int64_t first,
 // Calls store(row, its kVectors vectors) for every row. The tiles ask for equal parts of what is read next.
 template <class Dot, class Store>
 inline void for_row_sums(const LinearPanel& panel, const InputRows& x, int64_t rows, const RowBlock* start, const Store& store_row) {
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows, word_bytes = kTileColumns * static_cast<int64_t>(sizeof(uint32_t));
+  const int64_t tiles = (rows + Dot::kRows - 1) / Dot::kRows, word_bytes = kTileColumns * static_cast<int64_t>(sizeof(uint32_t));
   const int64_t step = panel.next != nullptr ? word_bytes / (tiles > 0 ? tiles : 1) : 0;
   const auto* from = reinterpret_cast<const char*>(panel.next != nullptr ? panel.next : panel.weight);
-  for_row_tiles<kTileRows>(rows, [&]<int kRows>(int64_t first) {
+  for_row_tiles<Dot::kRows>(rows, [&]<int kRows>(int64_t first) {
     Vector out[kRows][kVectors];
-    sums_of<Dot, kRows>(panel, x, first, {from + first / kTileRows * step * panel.words, step}, start, out);
+    sums_of<Dot, kRows>(panel, x, first, {from + first / Dot::kRows * step * panel.words, step}, start, out);
     for (int i = 0; i < kRows; ++i) store_row(first + i, out[i]);
   });
 }

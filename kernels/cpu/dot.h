@@ -40,8 +40,17 @@ inline uint16_t to_bfloat16(float value) {
   return static_cast<uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? (bits >> 16) | 0x40U : rounded);
 }
 
+// Rows of a register tile two vectors wide. AVX2 has 16 registers: six rows leave one for an activation and two for the weights, and types
+// that are taken apart into two registers take four rows.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline constexpr int kWholeTileRows = 6, kSplitTileRows = 4;
+#else
+inline constexpr int kWholeTileRows = kTileRows, kSplitTileRows = kTileRows;
+#endif
+
 /// fp32 activations and weights.
 struct FloatDot {
+  static constexpr int kRows = kWholeTileRows;
   using Input = float;
   using Weight = float;
   using Weights = Vector;
@@ -53,6 +62,7 @@ struct FloatDot {
 
 /// fp32 activations, bf16 weights: keys and values of a bf16 cache.
 struct WideningDot {
+  static constexpr int kRows = kWholeTileRows;
   using Input = float;
   using Weight = uint16_t;
   using Weights = Vector;
@@ -69,6 +79,7 @@ struct WideningDot {
 
 /// Words of two bf16.
 struct Bfloat16Dot {
+  static constexpr int kRows = kSplitTileRows;
   using Input = uint32_t;
   using Weight = uint32_t;
   using Sum = Vector;
@@ -95,6 +106,7 @@ struct Bfloat16Dot {
 
 /// Words of four bytes: signed activations, weights with zero point 128. Sums are exact.
 struct Int8Dot {
+  static constexpr int kRows = kSplitTileRows;
   using Input = uint32_t;
   using Weight = uint32_t;
   using Sum = IntVector;

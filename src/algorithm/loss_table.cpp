@@ -1,5 +1,7 @@
 #include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "grpo/algorithm/config.h"
 
@@ -146,13 +148,9 @@ constexpr std::array kKlTable = {
 };
 
 std::string table_of(std::string_view head, const auto& rows, std::string_view default_name) {
-  std::string text = "\n| " + std::string(head) + " | equation | source | costs beside a plain update |\n|---|---|---|---|\n";
-  for (const auto& row : rows) {
-    text += "| `" + std::string(row.name) + (row.name == default_name ? "` (default) | " : "` | ");
-    for (const char c : row.description.equation) text += c == '|' ? "\\|" : std::string(1, c);
-    text += " | " + std::string(row.description.source) + " | " + std::string(row.description.cost) + " |\n";
-  }
-  return text;
+  std::vector<std::pair<std::string_view, Description>> described;
+  for (const auto& row : rows) described.emplace_back(row.name, row.description);
+  return markdown_table(head, described, default_name);
 }
 
 }  // namespace
@@ -161,6 +159,17 @@ std::span<const LossRow> loss_table() { return kLossTable; }
 const LossRow& loss_row(LossType type) { return kLossTable.at(static_cast<size_t>(type)); }
 std::span<const EstimatorRow> estimator_table() { return kEstimatorTable; }
 std::span<const KlRow> kl_table() { return kKlTable; }
+
+std::string markdown_table(std::string_view head, std::span<const std::pair<std::string_view, Description>> rows,
+                           std::string_view default_name) {
+  std::string text = "\n| " + std::string(head) + " | equation | source | costs beside a plain update |\n|---|---|---|---|\n";
+  for (const auto& [name, description] : rows) {
+    text += "| `" + std::string(name) + (name == default_name ? "` (default) | " : "` | ");
+    for (const char c : description.equation) text += c == '|' ? "\\|" : std::string(1, c);
+    text += " | " + std::string(description.source) + " | " + std::string(description.cost) + " |\n";
+  }
+  return text;
+}
 
 std::string objective_reference() {
   return "r = exp(log p - old log p), at importance_sampling_level; A = advantage; sg = no gradient. What is maximised, each with beta, "

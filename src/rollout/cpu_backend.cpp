@@ -12,9 +12,6 @@
 namespace grpo {
 namespace {
 
-// Rows that a thread takes at a time: a whole register tile on every instruction set.
-constexpr int64_t kRowBlock = 8;
-
 // Words between rounded rows, so that a tile's rows lie in different cache sets.
 constexpr int64_t kStridePadding = 16;
 
@@ -114,7 +111,7 @@ void CpuBackend::release() {
   version_ = -1;
 }
 
-bool CpuBackend::Worker::owns(int64_t row) const { return (by_rows ? row / kRowBlock : row) % threads == thread; }
+bool CpuBackend::Worker::owns(int64_t row) const { return (by_rows ? row / row_block : row) % threads == thread; }
 
 void CpuBackend::Worker::end_part() const {
   if (by_rows) return;
@@ -127,10 +124,10 @@ void CpuBackend::step(const StepBatch& batch, const SamplingParams& params, std:
   const std::span<const DecodeDraw> draws = batch.draws;
   const auto drawn_rows = static_cast<int64_t>(draws.size()), all_rows = static_cast<int64_t>(rows.size());
   const bool by_rows = model_.bytes() <= kSmallModelBytes;
-  const int64_t useful = by_rows ? (all_rows + kRowBlock - 1) / kRowBlock : threads_;
+  const int64_t useful = by_rows ? (all_rows + linear_.tile_rows - 1) / linear_.tile_rows : threads_;
 #pragma omp parallel num_threads(static_cast <int>(std::min <int64_t>(threads_, useful)))
   {
-    const Worker worker{omp_get_thread_num(), omp_get_num_threads(), by_rows, rows.size() > draws.size()};
+    const Worker worker{omp_get_thread_num(), omp_get_num_threads(), linear_.tile_rows, by_rows, rows.size() > draws.size()};
     embed(worker, rows);
     for (size_t l = 0; l < model_.layers.size(); ++l) run_layer(worker, rows, model_.layers[l], static_cast<int64_t>(l));
     normalise(worker, drawn_rows, model_.final_norm);
@@ -196,10 +193,10 @@ kernels::InputRows CpuBackend::inputs(Activations& x, int64_t first) {
 // once, each panel while the one before is at work.
 template <class Kernel>
 void CpuBackend::for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel) {
-  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock, pieces = linear.panels() * blocks;
+  const int64_t tile = linear_.tile_rows, blocks = (rows + tile - 1) / tile, pieces = linear.panels() * blocks;
   const auto run = [&](int64_t panel, int64_t block, int64_t count, bool prefetch_next) {
-    const int64_t first = block * kRowBlock;
-    kernel(linear.panel(panel, prefetch_next), panel, first, std::min(count * kRowBlock, rows - first));
+    const int64_t first = block * tile;
+    kernel(linear.panel(panel, prefetch_next), panel, first, std::min(count * tile, rows - first));
   };
   if (worker.by_rows) {
     for (int64_t panel = 0; panel < linear.panels(); ++panel) {

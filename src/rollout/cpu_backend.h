@@ -60,6 +60,7 @@ class CpuBackend final : public DecodeBackend {
   // the keys of prompts. Large ones by outputs, so that each weight is read from memory once: every part ends with a barrier.
   struct Worker {
     int64_t thread, threads;
+    int64_t row_block;  // rows that a thread takes at a time: a register tile
     bool by_rows;
     bool has_prompts;
     bool owns(int64_t row) const;

@@ -71,8 +71,9 @@ void describe_objectives(ConfigVisitor& v, AlgorithmSection& c) {
 }
 
 void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
-  v.enumeration("objective", c.objective,
-                {"grpo", "ppo", "prime", "rloo", "reinforce_plus_plus", "remax", "online_dpo", "expert_iteration"},
+  std::vector<std::string> objectives;
+  for (const auto& row : objective_table()) objectives.emplace_back(row.name);
+  v.enumeration("objective", c.objective, objectives,
                 "What is optimised. rloo, reinforce_plus_plus and remax are grpo with the advantage_estimator of that name.");
   describe(v, c.loss);
   describe(v, c.advantage);
@@ -117,7 +118,8 @@ void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
   v.field("shuffle_rewards", c.shuffle_rewards, "A control: rewards are permuted over the batch, so nothing can be learnt from them.");
   v.field("max_seconds", c.max_seconds, "Stop after so much training time, evaluation excluded; 0 = no limit.", kNonNegative);
   v.field("max_num_tokens", c.max_num_tokens,
-          "Stop after the step in which num_tokens (sampled, dropped ones included; or supervised) reaches this; 0 = no limit.", kNonNegative);
+          "Stop after the step in which num_tokens (sampled, dropped ones included; or supervised) reaches this; 0 = no limit.",
+          kNonNegative);
   v.field("ddp_timeout", c.ddp_timeout, "Seconds that ranks wait for each other before one counts as lost.", kPositive);
 }
 

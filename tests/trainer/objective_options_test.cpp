@@ -173,5 +173,14 @@ TEST(ObjectiveOptions, ResumeKeepsBetaAndDraws) {
   EXPECT_EQ(resumed.metrics.at("beta"), whole.metrics.at("beta"));
 }
 
+TEST(ObjectiveTable, HasOneDescribedRowPerObjectiveInOrder) {
+  const auto rows = objective_table();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(static_cast<size_t>(rows[i].objective), i);
+    EXPECT_FALSE(rows[i].description.equation.empty() || rows[i].description.source.empty() || rows[i].description.cost.empty());
+  }
+  EXPECT_EQ(rows.back().objective, AlgorithmSection::ObjectiveType::kExpertIteration);
+}
+
 }  // namespace
 }  // namespace grpo

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "grpo/data/options.h"
@@ -198,5 +199,9 @@ inline bool takes_bias_correction(KlEstimator estimator) { return estimator == K
 
 /// Losses, advantages and KL estimators as Markdown tables: what configs/README.md says of them.
 std::string objective_reference();
+
+/// Described names as a Markdown table, `default_name` marked.
+std::string markdown_table(std::string_view head, std::span<const std::pair<std::string_view, Description>> rows,
+                           std::string_view default_name);
 
 }  // namespace grpo

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grpo/algorithm/config.h"
@@ -185,6 +187,16 @@ void describe(ConfigVisitor& visitor, Config& config);
 
 /// Short names: TRL's flat keys and where they stand here.
 const ConfigAliases& config_aliases();
+
+/// What `algorithm.objective` may be, for people.
+struct ObjectiveRow {
+  AlgorithmSection::ObjectiveType objective;
+  std::string_view name;  // in configs
+  Description description;
+};
+
+/// Every objective, in the order of ObjectiveType.
+std::span<const ObjectiveRow> objective_table();
 
 enum class Command { kTrain, kSft, kDpo, kRewardModel };
 /// The advantage estimator that an objective's name stands for, where it does.
