@@ -129,7 +129,7 @@ constexpr std::array kEstimatorTable = {
     EstimatorRow{AdvantageEstimator::kProcessSupervision,
                  "process_supervision",
                  {"sum of the step rewards to come, each normalised over all steps of the group", "DeepSeekMath, arXiv 2402.03300, 4.1.3",
-                  "rewards of steps"}},
+                  "a reward that judges steps, such as equations"}},
 };
 
 constexpr std::array kKlTable = {

@@ -32,6 +32,7 @@ RewardRegistry builtin_rewards() {
   RewardRegistry registry;
   registry.add("accuracy", make_accuracy_reward);
   registry.add("countdown", make_countdown_reward);
+  registry.add("equations", make_equations_reward);
   registry.add("format", make_format_reward);
   registry.add("length", make_length_reward);
   registry.add("repetition", make_repetition_reward);

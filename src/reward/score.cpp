@@ -36,12 +36,26 @@ std::optional<std::string> try_score(Reward& reward, std::span<const Completion>
   fail_on(name, batch.front(), "expected scores for a batch of " + std::to_string(batch.size()) + "; got " + message + ", first seen");
 }
 
+void check_steps(const std::string& name, const Completion& completion, const std::vector<StepScore>& steps) {
+  size_t last = 1;
+  for (const StepScore& step : steps) {
+    if (step.end < last || step.end > completion.text.size()) {
+      fail_on(name, completion,
+              "expected steps in the order of their ends, each within the " + std::to_string(completion.text.size()) +
+                  " bytes of the text; got an end at " + std::to_string(step.end));
+    }
+    if (!std::isfinite(step.value)) fail_on(name, completion, "expected finite scores of steps; got " + std::to_string(step.value));
+    last = step.end;
+  }
+}
+
 std::vector<Score> score_one(const std::string& name, Reward& reward, std::span<const Completion> batch, RewardContext& context) {
   std::vector<Score> scores(batch.size());
   if (batch.empty()) return scores;
   if (const auto message = try_score(reward, batch, scores, context)) fail_on_culprit(name, reward, batch, *message, context);
   for (size_t i = 0; i < scores.size(); ++i) {
     if (std::isinf(scores[i].value)) fail_on(name, batch[i], "expected a finite score or NaN; got an infinity");
+    check_steps(name, batch[i], scores[i].steps);
   }
   return scores;
 }
@@ -96,9 +110,11 @@ ScoredBatch score_all(RewardSet& set, std::span<const Completion> batch, RewardC
     merge_metrics(contexts[f], context);
     auto& values = scored.per_function.emplace_back();
     auto& reasons = scored.reasons.emplace_back();
+    auto& steps = scored.steps.emplace_back();
     for (Score& score : verdicts[f]) {
       values.push_back(score.value);
       reasons.push_back(std::move(score.reason));
+      steps.push_back(std::move(score.steps));
     }
   }
   scored.rewards = weighted_sums(set, scored.per_function, batch.size());

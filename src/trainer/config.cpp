@@ -77,6 +77,7 @@ void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
                 "What is optimised. rloo, reinforce_plus_plus and remax are grpo with the advantage_estimator of that name.");
   describe(v, c.loss);
   describe(v, c.advantage);
+  v.field("step_reward", c.step_reward, "process_supervision: the reward function whose steps count; empty = the first that gives some.");
   describe_objectives(v, c);
   v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kPositive);
   v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);

@@ -77,7 +77,7 @@ void transfer(Archive& a, SampledBatch& sampled, ScoredBatch& scores) {
   sampled.rollouts.resize(count);
   sampled.completions.resize(count);
   for (size_t i = 0; i < count; ++i) transfer(a, sampled.rollouts[i], sampled.completions[i]);
-  a(scores.per_function), a(scores.reasons), a(scores.rewards);
+  a(scores.per_function), a(scores.reasons), a(scores.rewards), a(scores.steps);
 }
 
 template <class Archive>
@@ -115,7 +115,8 @@ void gather(Communicator& communicator, const std::vector<const Problem*>& probl
   const size_t functions = scores.per_function.size();
   scores = {.per_function = std::vector<std::vector<double>>(functions),
             .reasons = std::vector<std::vector<std::string>>(functions),
-            .rewards = {}};
+            .rewards = {},
+            .steps = std::vector<std::vector<std::vector<StepScore>>>(functions)};
   context.metrics.clear();
   for (const auto& bytes : all_gather(communicator, writer.bytes)) {
     Reader reader(bytes);
@@ -138,6 +139,7 @@ void gather(Communicator& communicator, const std::vector<const Problem*>& probl
     for (size_t f = 0; f < functions; ++f) {
       append(scores.per_function[f], verdicts.per_function[f]);
       append(scores.reasons[f], verdicts.reasons[f]);
+      append(scores.steps[f], verdicts.steps[f]);
     }
     for (const auto& [name, sum] : metrics) context.metrics[name].first += sum.first, context.metrics[name].second += sum.second;
   }

@@ -18,6 +18,24 @@
 #include "trainer/objectives.h"
 
 namespace grpo {
+namespace {
+
+/// The rewards of steps as [M], and their figures.
+at::Tensor by_pair(const std::vector<std::vector<double>>& step_rewards, std::map<std::string, double>& metrics) {
+  std::vector<double> all;
+  for (const auto& rewards : step_rewards) all.insert(all.end(), rewards.begin(), rewards.end());
+  double sum = 0.0, count = 0.0;
+  for (const double reward : all) {
+    if (std::isnan(reward)) continue;
+    sum += reward;
+    ++count;
+  }
+  metrics["steps/per_completion"] = count / static_cast<double>(step_rewards.size());
+  if (count > 0.0) metrics["steps/reward"] = sum / count;
+  return at::tensor(all, at::kDouble);
+}
+
+}  // namespace
 
 std::vector<int64_t> groups_of(const std::vector<Rollout>& rollouts) {
   std::vector<int64_t> groups;
@@ -104,6 +122,7 @@ void GrpoObjective::add_advantages(Batch& batch, const SampledBatch& sampled, co
   RewardSignals signals{
       .rewards = reward_tensor(scores), .greedy_rewards = {}, .step_rewards = {}, .token_rewards = token_rewards(batch, metrics)};
   if (!sampled.greedy_rewards.empty()) signals.greedy_rewards = at::tensor(sampled.greedy_rewards, at::kDouble);
+  if (!sampled.step_rewards.empty()) signals.step_rewards = by_pair(sampled.step_rewards, metrics);
   batch.advantages = estimate_advantages(signals, batch, config_.algorithm.advantage);
 }
 

@@ -16,6 +16,7 @@
 #include "trainer/problem_picker.h"
 #include "trainer/side_models.h"
 #include "trainer/sources.h"
+#include "trainer/step_rewards.h"
 
 namespace grpo {
 namespace {
@@ -72,6 +73,22 @@ double count_tokens(const std::vector<Rollout>& rollouts) {
 double mean_of(const std::vector<double>& values, size_t begin, size_t count) {
   return std::accumulate(values.begin() + static_cast<int64_t>(begin), values.begin() + static_cast<int64_t>(begin + count), 0.0) /
          static_cast<double>(count);
+}
+
+/// Permutes verdicts over the samples, and those of steps over all steps, whose places stay.
+void shuffle(ScoredBatch& scores, Random& random) {
+  const auto permute = [&random](size_t count, const auto& swap) {
+    for (size_t i = count; i-- > 1;) swap(i, static_cast<size_t>(random.uniform_int(0, static_cast<int64_t>(i))));
+  };
+  permute(scores.rewards.size(), [&scores](size_t i, size_t j) {
+    std::swap(scores.rewards[i], scores.rewards[j]);
+    for (auto& values : scores.per_function) std::swap(values[i], values[j]);
+  });
+  for (auto& samples : scores.steps) {
+    std::vector<StepScore*> steps;
+    for (auto& sample : samples) std::ranges::transform(sample, std::back_inserter(steps), [](StepScore& step) { return &step; });
+    permute(steps.size(), [&steps](size_t i, size_t j) { std::swap(steps[i]->value, steps[j]->value); });
+  }
 }
 
 }  // namespace
@@ -134,6 +151,7 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
   ScoredBatch verdicts;
   verdicts.per_function.resize(impl_->rewards.names.size());
   verdicts.reasons.resize(impl_->rewards.names.size());
+  verdicts.steps.resize(impl_->rewards.names.size());
   for (const char* sum : {"tokens/generated", "time/generate", "time/reward"}) metrics[sum] = 0.0;
   const int64_t rounds = a.dynamic_sampling ? a.dynamic_sampling_rounds + 1 : 1;
   for (int64_t round = 0; round < rounds && kept.rollouts.size() < wanted * group_size; ++round) {
@@ -150,7 +168,10 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
         kept.completions.push_back(std::move(sampled.completions[i]));
         if (!sampled.greedy_rewards.empty()) kept.greedy_rewards.push_back(sampled.greedy_rewards[begin / group_size]);
         verdicts.rewards.push_back(scores.rewards[i]);
-        for (size_t f = 0; f < scores.per_function.size(); ++f) verdicts.per_function[f].push_back(scores.per_function[f][i]);
+        for (size_t f = 0; f < scores.per_function.size(); ++f) {
+          verdicts.per_function[f].push_back(scores.per_function[f][i]);
+          verdicts.steps[f].push_back(std::move(scores.steps[f][i]));
+        }
       }
     }
   }
@@ -211,11 +232,7 @@ ScoredBatch PolicyTrainer::score(const std::vector<const Problem*>& problems, Sa
   for (const auto& [name, entry] : context.metrics) metrics[name] = entry.first / static_cast<double>(entry.second);
   if (config_.trainer.shuffle_rewards) {
     Random random(static_cast<uint64_t>(config_.trainer.seed), (uint64_t{1} << 40) + static_cast<uint64_t>(rollouts_done_));
-    for (size_t i = scores.rewards.size() - 1; i > 0; --i) {
-      const auto j = static_cast<size_t>(random.uniform_int(0, static_cast<int64_t>(i)));
-      std::swap(scores.rewards[i], scores.rewards[j]);
-      for (auto& values : scores.per_function) std::swap(values[i], values[j]);
-    }
+    shuffle(scores, random);
   }
   return scores;
 }
@@ -244,8 +261,10 @@ void PolicyTrainer::collect_updates(MetricMap& metrics) {
         start + (*end - start) * static_cast<double>(steps_done_) / static_cast<double>(std::max<int64_t>(total_steps_ - 1, 1));
     metrics["temperature"] = impl_->temperature;
   }
-  const auto [sampled, scores] = collect(metrics);
+  auto [sampled, scores] = collect(metrics);
   if (sampled.rollouts.empty()) return;
+  if (config_.algorithm.advantage.advantage_estimator == AdvantageEstimator::kProcessSupervision)
+    sampled.step_rewards = step_rewards(*policy_->tokenizer, sampled, scores, impl_->rewards.names, config_.algorithm.step_reward);
   length_metrics(sampled.rollouts, metrics);
   log_samples(sampled, scores);
   const Batch batch = impl_->objective->prepare(sampled, scores, metrics);

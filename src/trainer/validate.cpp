@@ -63,8 +63,12 @@ void check_rewards(Faults& faults, const Config& c) {
     faults.need(names.insert(r.name).second,
                 "reward: the name '" + r.name + "' is given twice; use 'function' to call one function by two names");
   }
-  const auto& judge = c.algorithm.dynamic_sampling_reward;
-  faults.need(judge.empty() || names.count(judge) > 0, "algorithm.dynamic_sampling_reward: no reward is called '" + judge + "'");
+  const auto& a = c.algorithm;
+  for (const auto& [option, name] : {std::pair("dynamic_sampling_reward", a.dynamic_sampling_reward),
+                                     {"prime.outcome_reward", a.prime.outcome_reward},
+                                     {"step_reward", a.step_reward}}) {
+    faults.need(name.empty() || names.contains(name), "algorithm." + std::string(option) + ": no reward is called '" + name + "'");
+  }
   faults.need(c.algorithm.advantage.reward_weights.empty() || c.algorithm.advantage.reward_weights.size() == c.reward.size(),
               "algorithm.reward_weights: expected one per reward function");
 }
@@ -83,9 +87,10 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(
       estimator != AdvantageEstimator::kPassAtK || a.advantage.pass_k < group,
       "algorithm.pass_k: expected fewer than num_generations " + std::to_string(group) + "; got " + std::to_string(a.advantage.pass_k));
-  faults.need(estimator != AdvantageEstimator::kProcessSupervision,
-              "algorithm.advantage_estimator: expected one that a rollout's rewards are enough for; process_supervision needs rewards of "
-              "steps, which a loop of your own can hand to estimate_advantages");
+  const bool by_steps = estimator == AdvantageEstimator::kProcessSupervision;
+  faults.need(!by_steps || a.objective == Type::kGrpo,
+              "algorithm.advantage_estimator: expected the objective grpo with process_supervision");
+  faults.need(by_steps || a.step_reward.empty(), "algorithm.step_reward: expected advantage_estimator process_supervision");
   faults.need(group < 1 || a.generation_batch_size % group == 0,
               "algorithm.generation_batch_size: expected a multiple of num_generations " + std::to_string(group) + "; got " +
                   std::to_string(a.generation_batch_size));
@@ -103,9 +108,6 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(a.accuracy_lower_bound <= a.accuracy_upper_bound, "algorithm.accuracy_lower_bound: expected at most accuracy_upper_bound");
   const bool filters = a.accuracy_lower_bound > 0.0 || a.accuracy_upper_bound < 1.0;
   faults.need(!filters || a.dynamic_sampling, "algorithm.accuracy_lower_bound, accuracy_upper_bound: expected dynamic_sampling on");
-  const auto& outcome = a.prime.outcome_reward;
-  faults.need(outcome.empty() || std::any_of(c.reward.begin(), c.reward.end(), [&](const auto& r) { return r.name == outcome; }),
-              "algorithm.prime.outcome_reward: no reward is called '" + outcome + "'");
   const auto named = estimator_of(a.objective);
   faults.need(!named || a.advantage.advantage_estimator == AdvantageEstimator::kGroup || a.advantage.advantage_estimator == *named,
               "algorithm.advantage_estimator: expected none beside an objective that names one");

@@ -129,7 +129,7 @@ void check_samples(Communicator& c, uint64_t seed) {
 
   SampledBatch sampled = sample_share(policy, engine, asked, share_of(4, c), prompt, sampling, {seed, 4});
   const auto verdict = [](const Completion& one) { return static_cast<double>(one.problem->index * 1000 + one.ids[0]); };
-  ScoredBatch scores{.per_function = {{}, {}}, .reasons = {{}, {}}, .rewards = {}};
+  ScoredBatch scores{.per_function = {{}, {}}, .reasons = {{}, {}}, .rewards = {}, .steps = {{}, {}}};
   RewardContext context;
   for (const Completion& one : sampled.completions) {
     scores.per_function[0].push_back(verdict(one));
@@ -137,6 +137,8 @@ void check_samples(Communicator& c, uint64_t seed) {
     scores.reasons[0].push_back(one.text);
     scores.reasons[1].emplace_back();
     scores.rewards.push_back(verdict(one));
+    scores.steps[0].push_back({{one.text.size(), 0.0}, {one.text.size() + 1, verdict(one)}});
+    scores.steps[1].emplace_back();
     context.log_metric("seen", verdict(one));
   }
   gather(c, asked, sampled, scores, context);
@@ -155,6 +157,9 @@ void check_samples(Communicator& c, uint64_t seed) {
     GRPO_CHECK(scores.per_function[0][i] == verdict(y) && std::isnan(scores.per_function[1][i]) && scores.reasons[0][i] == y.text &&
                    scores.reasons[1][i].empty() && scores.rewards[i] == verdict(y),
                "gather", "expected the verdict of one process at " + std::to_string(i));
+    const auto& steps = scores.steps[0][i];
+    GRPO_CHECK(steps.size() == 2 && steps[0].end == y.text.size() && steps[1].value == verdict(y) && scores.steps[1][i].empty(), "gather",
+               "expected the steps of one process at " + std::to_string(i));
     sum += verdict(y);
   }
   GRPO_CHECK(context.metrics["seen"] == std::pair(sum, int64_t{8}), "gather", "expected the metrics of all ranks");

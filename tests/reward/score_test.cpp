@@ -87,6 +87,48 @@ TEST(ScoreAll, FaultsNameTheFunctionAndTheSample) {
   }
 }
 
+/// The steps that it is made with, for every sample.
+class StepsReward final : public Reward {
+ public:
+  explicit StepsReward(std::vector<StepScore> steps) : steps_(std::move(steps)) {}
+  void score(std::span<const Completion>, std::span<Score> scores, RewardContext&) override {
+    for (Score& score : scores) score.steps = steps_;
+  }
+
+ private:
+  std::vector<StepScore> steps_;
+};
+
+TEST(ScoreAll, StepsComeByFunctionAndSample) {
+  const Batch batch({"12", "345"});
+  RewardSet set = two_rewards();
+  set.add("steps", std::make_unique<StepsReward>(std::vector<StepScore>{{1, 0.5}, {2, -1.0}, {2, 3.0}}));
+  RewardContext context;
+  const ScoredBatch scored = score_all(set, batch.completions, context);
+  ASSERT_EQ(scored.steps.size(), 3U);
+  for (const auto& samples : scored.steps) ASSERT_EQ(samples.size(), 2U);
+  EXPECT_TRUE(scored.steps[0][0].empty() && scored.steps[1][1].empty());
+  ASSERT_EQ(scored.steps[2][1].size(), 3U);
+  EXPECT_EQ(scored.steps[2][1][0].end, 1U);
+  EXPECT_EQ(scored.steps[2][1][2].value, 3.0);
+}
+
+TEST(ScoreAll, StepsMustLieInTheText) {
+  const Batch batch({"345", "12"});
+  for (const auto& steps : std::vector<std::vector<StepScore>>{
+           {{3, 1.0}}, {{0, 1.0}}, {{2, 1.0}, {1, 1.0}}, {{1, std::nan("")}}, {{1, std::numeric_limits<double>::infinity()}}}) {
+    RewardSet set = two_rewards();
+    set.add("judge", std::make_unique<StepsReward>(steps));
+    RewardContext context;
+    try {
+      score_all(set, batch.completions, context);
+      FAIL() << "expected an error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("[reward judge] expected"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(ScoreAll, EmptyBatchesAndSetsAreFine) {
   RewardSet set = two_rewards();
   RewardContext context;

@@ -43,6 +43,11 @@ const Row kRows[] = {
        c.algorithm.loss.use_kl_in_reward = true;
      }},
     {"remax", Type::kRemax},
+    {"process_supervision", Type::kGrpo, 2e-2,
+     [](Config& c) {
+       c.algorithm.advantage.advantage_estimator = AdvantageEstimator::kProcessSupervision;
+       c.reward.push_back({.name = "even_steps", .function = {}, .weight = 0.0, .options = {}});
+     }},
     {"ppo", Type::kPpo, 2e-2, [](Config& c) { c.algorithm.ppo.optim.learning_rate = 1e-2; }},
     {"ppo_shared", Type::kPpo, 2e-2,
      [](Config& c) {

@@ -45,8 +45,19 @@ inline Config tiny_config(const std::string& name) {
   return c;
 }
 
+/// Every byte of the text is a step, right where it is even ASCII.
+class EvenSteps final : public Reward {
+ public:
+  void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& /*context*/) override {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      for (const char c : batch[i].text) scores[i].steps.push_back({scores[i].steps.size() + 1, c > 0 && c % 2 == 0 ? 1.0 : 0.0});
+    }
+  }
+};
+
 inline Registry registry() {
   auto r = builtin_registry();
+  r.add_reward<EvenSteps>("even_steps");
   r.add_reward("even", [](const Completion& c) {
     int64_t even = 0;
     for (const int32_t id : c.ids) even += id % 2 == 0 ? 1 : 0;

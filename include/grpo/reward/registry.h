@@ -37,7 +37,8 @@ class RewardRegistry : public FactoryTable<Reward> {
   static void expect_no_options(const std::string& name, const RewardOptions& options);
 };
 
-/// accuracy, countdown, format, length, repetition, soft_overlong, tag_count: src/reward/README.md describes them and their options.
+/// accuracy, countdown, equations, format, length, repetition, soft_overlong, tag_count: src/reward/README.md describes them and their
+/// options.
 RewardRegistry builtin_rewards();
 
 }  // namespace grpo

@@ -18,10 +18,17 @@
 
 namespace grpo {
 
+/// A reward's verdict on one step of a completion.
+struct StepScore {
+  size_t end = 0;  // bytes from the beginning of the text to just past the step
+  double value = 0.0;
+};
+
 /// A reward's verdict on one completion.
 struct Score {
   double value = 0.0;
-  std::string reason;  // for people and `grpo score`; may stay empty
+  std::string reason;            // for people and `grpo score`; may stay empty
+  std::vector<StepScore> steps;  // in the order of their ends; what process supervision learns from, may stay empty
 
   Score() = default;
   Score(double v) : value(v) {}  // NOLINT(google-explicit-constructor): `scores[i] = 1.0` is the usual way to write one

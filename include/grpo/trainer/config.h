@@ -120,6 +120,7 @@ struct AlgorithmSection {
   ExpertIterationSection expert_iteration;
   LossConfig loss;
   AdvantageConfig advantage;
+  std::string step_reward;             // process_supervision: the reward function whose steps count; empty = the first that gives some
   int64_t generation_batch_size = 64;  // completions sampled per rollout
   int64_t steps_per_generation = 1;    // optimiser steps that a rollout is cut into
   int64_t num_iterations = 1;          // passes over a rollout

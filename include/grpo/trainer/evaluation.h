@@ -21,6 +21,8 @@ struct SampledBatch {
   std::vector<Rollout> rollouts;
   std::vector<Completion> completions;  // point into the caller's problems
   std::vector<double> greedy_rewards;   // by rollout: of the greedy completion of its problem; empty unless an estimator asks for them
+  /// By rollout and id, NaN where no step ends; empty likewise.
+  std::vector<std::vector<double>> step_rewards = {};
 };
 
 /// Samples params.num_generations completions of each problem, groups numbered in the order of `problems`.
