@@ -51,7 +51,10 @@ void add_score(CLI::App& app, const Registry& registry) {
       Score score;
       RewardContext context;
       reward->score({&completion, 1}, {&score, 1}, context);
-      return {{"score", score.defined() ? nlohmann::ordered_json(score.value) : nlohmann::ordered_json(nullptr)}, {"reason", score.reason}};
+      nlohmann::ordered_json answer = {{"score", score.defined() ? nlohmann::ordered_json(score.value) : nlohmann::ordered_json(nullptr)},
+                                       {"reason", score.reason}};
+      for (const StepScore& step : score.steps) answer["steps"].push_back({{"end", step.end}, {"value", step.value}});
+      return answer;
     });
   });
 }

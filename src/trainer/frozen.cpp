@@ -52,11 +52,13 @@ TokenOutputs shared_outputs(Transformer& model, const Batch& batch, const Logpro
   return whole;
 }
 
-std::unique_ptr<Transformer> frozen_copy(Transformer& model) {
+std::unique_ptr<Transformer> frozen_copy(Transformer& model) { return frozen_copy(model, model.parameters()); }
+
+std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<ParameterArena*>& arenas) {
   const c10::NoGradGuard no_grad;
   auto copy = std::make_unique<Transformer>(model.config(), model.dtype(), model.device());
-  const auto from = model.parameters(), to = copy->parameters();
-  for (size_t i = 0; i < from.size(); ++i) at::Tensor(to[i]->flat()).copy_(from[i]->flat());
+  const auto to = copy->parameters();
+  for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(to[i]->flat()).copy_(arenas[i]->flat());
   copy->set_vocab_limit(model.vocab_limit());
   copy->set_compute(model.compute());
   copy->bump_version();

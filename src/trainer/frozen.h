@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/dist/communicator.h"
@@ -15,7 +16,8 @@ TokenOutputs frozen_outputs(Transformer& model, const Batch& batch, const Logpro
 TokenOutputs shared_outputs(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,
                             Communicator& communicator);
 
-/// A model of its own with the same weights (without LoRA).
+/// A model of its own that is like `model` (without LoRA), with its weights, or those of `arenas`, which may lie on another device.
 std::unique_ptr<Transformer> frozen_copy(Transformer& model);
+std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<ParameterArena*>& arenas);
 
 }  // namespace grpo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/dist/communicator.h"
@@ -11,7 +12,8 @@ namespace grpo {
 
 /// The policy that the KL is measured against: none with beta 0; under LoRA the policy's own base; else a copy of the weights that the
 /// policy had at the start, refreshed where `sync_ref_model` says so: reference ← alpha policy + (1 − alpha) reference every so many steps
-/// (TR-DPO, Gorbatovski et al., 2404.09656, eq. 4; alpha 1 is the hard update, and DeepSeek-R1's every 400 steps).
+/// (TR-DPO, Gorbatovski et al., 2404.09656, eq. 4; alpha 1 is the hard update, and DeepSeek-R1's every 400 steps). With
+/// `offload_ref_model` a copy on a GPU is made anew from weights in host memory for each use.
 class ReferencePolicy {
  public:
   /// `needed`: there is one with beta 0 too.
@@ -26,11 +28,14 @@ class ReferencePolicy {
   std::vector<SideModel> models();
 
  private:
+  std::vector<ParameterArena*> weights();
+
   Transformer& policy_;
   bool present_, moves_;
   double alpha_;
   int64_t every_;
-  std::unique_ptr<Transformer> copy_;  // null where there is none, and under LoRA
+  std::unique_ptr<Transformer> copy_;                     // null where there is none, under LoRA, and where its weights are on the host
+  std::vector<std::unique_ptr<ParameterArena>> on_host_;  // empty elsewhere
 };
 
 }  // namespace grpo

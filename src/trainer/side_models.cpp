@@ -29,7 +29,11 @@ void SideModels::sum_gradients(Communicator& communicator) {
 void SideModels::broadcast(Communicator& communicator) {
   if (communicator.world_size() == 1) return;
   for (const auto& model : models_) {
-    for (auto* arena : model.arenas) communicator.broadcast(arena->flat());
+    for (auto* arena : model.arenas) {
+      at::Tensor flat = arena->flat(), there = flat.to(communicator.device());  // weights may wait on the host
+      communicator.broadcast(there);
+      if (!there.is_same(flat)) flat.copy_(there);
+    }
     model.on_write();
   }
 }

@@ -71,6 +71,16 @@ TEST(Cli, ScoresLines) {
   EXPECT_TRUE(lines[2].at("score").is_null());
 }
 
+TEST(Cli, ScoresSteps) {
+  const auto lines = run("score --reward equations", R"({"completion": "1+1=2 1+1=3"}
+{"completion": "none"})")
+                         .lines();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].at("score"), 0.5);
+  EXPECT_EQ(lines[0].at("steps"), nlohmann::json::parse(R"([{"end": 5, "value": 1.0}, {"end": 11, "value": 0.0}])"));
+  EXPECT_FALSE(lines[1].contains("steps"));
+}
+
 TEST(Cli, ConfigErrorsNameTheLine) {
   const fs::path file = scratch("bad.json");
   std::ofstream(file) << "{\n  \"optim\": {\n    \"learing_rate\": 1\n  }\n}\n";

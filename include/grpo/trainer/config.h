@@ -128,6 +128,7 @@ struct AlgorithmSection {
   bool sync_ref_model = false;          // refresh the reference of the KL while training
   double ref_model_mixup_alpha = 0.6;   // share of the policy in the refreshed reference (TR-DPO, 2404.09656); 1 = a copy (R1)
   int64_t ref_model_sync_steps = 512;   // optimiser steps between refreshes (R1: 400)
+  bool offload_ref_model = false;       // keep its weights in host memory between its uses on a GPU
   bool dynamic_sampling = false;        // replace groups whose rewards are all equal
   int64_t dynamic_sampling_rounds = 2;  // refills at most, then train on what there is
   std::string dynamic_sampling_reward;  // judge by this reward function alone; empty = by the weighted sum

@@ -1,6 +1,8 @@
 // Whole runs whose model lies on CUDA: sampling, training and checkpoints. Oracles: the same run on the CPU (float32), the uninterrupted
-// run (resume), a uniform distribution's loss.
+// run (resume), the run whose reference stays on CUDA, a uniform distribution's loss.
 #include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,8 +10,10 @@
 
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "grpo/trainer/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "support/place.h"
+#include "trainer/reference.h"
 #include "trainer/tiny_run.h"
 
 namespace grpo {
@@ -82,6 +86,84 @@ TEST_P(CudaTrainer, ResumesBitForBit) {
   EXPECT_EQ(again.steps_done(), 1);
   ASSERT_TRUE(again.train());
   EXPECT_TRUE(weights(again).equal(expected));
+}
+
+TEST_P(CudaTrainer, OffloadsItsReferenceWithoutADifference) {
+  const testing::At use(GetParam());
+  Config c = tiny_config("cuda-offload", &GetParam());
+  c.algorithm.sync_ref_model = true;
+  c.algorithm.ref_model_sync_steps = 1;
+  c.optim.learning_rate = 1e-2;
+  c.trainer.max_steps = 3;
+  c.trainer.save_steps = 2;
+  const auto run = [&c](bool resume) {
+    PolicyTrainer trainer(c, {}, registry());
+    EXPECT_EQ(trainer.resume(), resume);
+    double kl = 0.0;
+    trainer.on_step([&kl](const TrainReport& report) { kl = report.metrics.at("kl"); });
+    EXPECT_TRUE(trainer.train());
+    EXPECT_GT(kl, 0.0);
+    return std::pair(kl, weights(trainer));
+  };
+  const auto expected = run(false);
+  c.algorithm.offload_ref_model = true;
+  fs::remove_all(c.trainer.output_dir);
+  for (const bool resume : {false, true}) {
+    const auto got = run(resume);
+    EXPECT_EQ(got.first, expected.first);
+    EXPECT_TRUE(got.second.equal(expected.second));
+    fs::remove_all(fs::path(c.trainer.output_dir) / "checkpoint-3");
+  }
+}
+
+/// Counts the bytes that tensors take on a device while one is the thread's.
+class Meter final : public c10::MemoryReportingInfoBase {
+ public:
+  explicit Meter(at::Device device) : device_(device) {}
+  void reportMemoryUsage(void* /*at*/, int64_t bytes, size_t /*allocated*/, size_t /*reserved*/, at::Device device) override {
+    if (device.type() != device_.type()) return;
+    live += bytes;
+    peak = std::max(peak, live);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+  int64_t live = 0, peak = 0;
+
+ private:
+  at::Device device_;
+};
+
+TEST_P(CudaTrainer, AnOffloadedReferenceVisitsTheDevice) {
+  const testing::At use(GetParam());
+  const Config c = tiny_config("cuda-visit", &GetParam());
+  const Policy policy = load_policy(c.model, 0);
+  AlgorithmSection section = c.algorithm;
+  ReferencePolicy stays(*policy.model, section);
+  section.offload_ref_model = true;
+  section.sync_ref_model = true;
+  ReferencePolicy visits(*policy.model, section);
+  int64_t bytes = 0;
+  for (const auto* arena : visits.models().front().arenas) {
+    EXPECT_TRUE(arena->flat().is_cpu());
+    bytes += static_cast<int64_t>(arena->flat().nbytes());
+  }
+  Rollout rollout;
+  rollout.prompt_ids = {1, 2, 3};
+  rollout.ids = {4, 5, 6, 7};
+  const Batch batch = make_batch({rollout}, {});
+  const auto communicator = single_process(policy.model->device());
+  const auto meter = std::make_shared<Meter>(policy.model->device());
+  const auto measured = [&](ReferencePolicy& reference) {
+    reference.logprobs(batch, 1.0, 64, *communicator);  // what is allocated once
+    const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
+    meter->live = meter->peak = 0;
+    const at::Tensor logprobs = reference.logprobs(batch, 1.0, 64, *communicator).clone();
+    EXPECT_LT(meter->live, 1024);  // the log-probs
+    return std::pair(logprobs, meter->peak);
+  };
+  const auto [expected, stayed] = measured(stays);
+  const auto [got, visited] = measured(visits);
+  EXPECT_TRUE(got.equal(expected));
+  EXPECT_GE(visited, stayed + bytes);
 }
 
 TEST_P(CudaTrainer, LearnsItsDemonstrations) {
