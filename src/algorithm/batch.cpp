@@ -68,7 +68,8 @@ Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advanta
     check(rollout, *first);
     packer.add(rollout.group, rollout.prompt_ids, rollout.ids);
     batch.versions.push_back(rollout.policy_version);
-    const bool masked = options.mask_truncated_completions && rollout.finish == FinishReason::kLength;
+    const bool cut_off = rollout.finish == FinishReason::kLength || rollout.finish == FinishReason::kPaused;
+    const bool masked = options.mask_truncated_completions && cut_off;
     mask.resize(mask.size() + rollout.ids.size(), masked ? 0.0F : 1.0F);
     if (sampled) sampling.insert(sampling.end(), rollout.logprobs.begin(), rollout.logprobs.end());
     if (options.draw_key) append_draws(draws, rollout, *options.draw_key);

@@ -10,6 +10,8 @@ std::string_view to_string(FinishReason reason) {
       return "stop_string";
     case FinishReason::kLength:
       return "length";
+    case FinishReason::kPaused:
+      return "paused";
   }
   return "unknown";
 }

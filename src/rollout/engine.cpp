@@ -25,21 +25,36 @@ int64_t context_length(const ModelView& view, const EngineOptions& options) {
   return options.max_sequence_length > 0 ? std::min(options.max_sequence_length, model) : model;
 }
 
-void check_prompts(std::span<const Prompt> prompts, int64_t max_length, int64_t vocab) {
-  for (const Prompt& prompt : prompts) {
+void check_ids(const std::string& name, std::span<const int32_t> ids, int64_t vocab) {
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= vocab) fail_usage(kWhere, name + ": expected ids in [0, " + std::to_string(vocab) + "); got " + std::to_string(id));
+  }
+}
+
+void check_continuation(const std::string& name, const Continuation& earlier, int64_t limit) {
+  const size_t length = earlier.ids.size();
+  if (static_cast<int64_t>(length) >= limit) {
+    fail_usage(kWhere, name + ": expected a sample to go on with that has fewer than the " + std::to_string(limit) +
+                           " tokens at which it ends; got " + std::to_string(length));
+  }
+  if (earlier.logprobs.size() != length || earlier.processed_logprobs.size() != length)
+    fail_usage(kWhere, name + ": expected both log-probs of each of " + std::to_string(length) + " earlier tokens; got another number");
+}
+
+void check_prompts(const GeneratePlan& plan, int64_t vocab) {
+  for (const Prompt& prompt : plan.prompts) {
     const std::string name = "problem " + std::to_string(prompt.problem);
     const auto length = static_cast<int64_t>(prompt.ids.size());
     if (length == 0) fail_usage(kWhere, name + ": expected a prompt of at least one token; got none");
-    if (length >= max_length) {
-      fail_usage(kWhere, name + ": expected a prompt of fewer than " + std::to_string(max_length) +
+    if (length >= plan.max_length) {
+      fail_usage(kWhere, name + ": expected a prompt of fewer than " + std::to_string(plan.max_length) +
                              " tokens (the context, max_sequence_length or the model's max_position_embeddings); got " +
                              std::to_string(length));
     }
-    for (const int32_t id : prompt.ids) {
-      if (id < 0 || id >= vocab) {
-        fail_usage(kWhere, name + ": expected ids in [0, " + std::to_string(vocab) + "); got " + std::to_string(id));
-      }
-    }
+    check_ids(name, prompt.ids, vocab);
+    if (!prompt.continuation) continue;
+    check_continuation(name, *prompt.continuation, plan.completion_limit(prompt));
+    check_ids(name, prompt.continuation->ids, vocab);
   }
 }
 
@@ -63,6 +78,17 @@ std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams
 
 }  // namespace
 
+Prompt resumed(const Rollout& paused, const RolloutKey& key) {
+  return {.problem = paused.problem,
+          .ids = paused.prompt_ids,
+          .continuation = Continuation{.sample = paused.sample,
+                                       .key = key,
+                                       .policy_version = paused.policy_version,
+                                       .ids = paused.ids,
+                                       .logprobs = paused.logprobs,
+                                       .processed_logprobs = paused.processed_logprobs}};
+}
+
 RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options)
     : view_(&view), version_(std::move(version)), options_(options), backend_(make_backend(view.device, options)) {
   if (options.max_slots < 0 || options.max_sequence_length < 0 || options.kv_budget_bytes < 1 || options.prefill_tokens < 1 ||
@@ -79,29 +105,29 @@ void RolloutEngine::release() { backend_->release(); }
 std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
                                              const GenerateContext& context) {
   validate(params);
+  if (context.max_new_tokens < 0) fail_usage(kWhere, "expected max_new_tokens >= 0; got " + std::to_string(context.max_new_tokens));
   if (!params.stop.empty() && context.tokenizer == nullptr) fail_usage(kWhere, "expected a tokenizer for stop strings; got none");
   GeneratePlan plan{.prompts = prompts, .params = params, .key = key, .context = context, .stop_ids = stop_ids_of(*view_->config, params)};
   plan.max_length = context_length(*view_, options_);
-  check_prompts(prompts, plan.max_length, view_->config->vocab_size);
+  check_prompts(plan, view_->config->vocab_size);
   if (prompts.empty()) return {};
 
-  int64_t longest_prompt = 0, shortest_prompt = plan.max_length;
+  int64_t longest = 0, completion = 0, samples = 0;  // tokens before this call, tokens of it, both of one sample at most
   for (const Prompt& prompt : prompts) {
-    longest_prompt = std::max(longest_prompt, static_cast<int64_t>(prompt.ids.size()));
-    shortest_prompt = std::min(shortest_prompt, static_cast<int64_t>(prompt.ids.size()));
+    longest = std::max(longest, static_cast<int64_t>(prompt.ids.size()) + earlier_tokens(prompt));
+    completion = std::max(completion, plan.call_limit(prompt) - earlier_tokens(prompt));
+    samples += plan.samples_of(prompt);
   }
-  const int64_t completion = std::min(params.max_completion_length, plan.max_length - shortest_prompt);
-  plan.slots =
-      plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion),
-                 backend_->sequence_bytes(*view_, longest_prompt - 1), static_cast<int64_t>(prompts.size()) * params.num_generations);
+  plan.slots = plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion),
+                          backend_->sequence_bytes(*view_, longest - 1), samples);
   plan.prefill_tokens = options_.prefill_tokens;
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
                      .slots = plan.slots,
                      .slot_capacity = completion,
-                     .prefix_capacity = longest_prompt - 1,
-                     .length = std::min(plan.max_length, longest_prompt + completion)});
+                     .prefix_capacity = longest - 1,
+                     .length = std::min(plan.max_length, longest + completion)});
   return Scheduler(plan, *backend_).run();
 }
 

@@ -24,7 +24,18 @@ struct GeneratePlan {
   int64_t prefill_tokens = 0;
   int64_t max_length = 0;  // prompt and completion together
   int64_t policy_version = 0;
+
+  int64_t samples_of(const Prompt& prompt) const { return prompt.continuation ? 1 : params.num_generations; }
+  const RolloutKey& key_of(const Prompt& prompt) const { return prompt.continuation ? prompt.continuation->key : key; }
+  /// Tokens of a completion at most, and at the end of this call.
+  int64_t completion_limit(const Prompt& prompt) const;
+  int64_t call_limit(const Prompt& prompt) const;
 };
+
+/// Tokens of its completion that a prompt brings along.
+inline int64_t earlier_tokens(const Prompt& prompt) {
+  return prompt.continuation ? static_cast<int64_t>(prompt.continuation->ids.size()) : 0;
+}
 
 /// Finds the first stop string in a growing text.
 class StopStrings {
@@ -42,8 +53,8 @@ class StopStrings {
 
 /// Continuous batching. Samples take slots group by group, longest expected first, in the prompts' order where nothing is expected. A
 /// group's first sample has the prompt, but for its last token, computed into a sequence of its own, the prefix of all its samples; each
-/// sample then feeds the last prompt token itself, so that every token it draws follows a row of its own. Sequences 0 … slots-1 are the
-/// samples', slots … 2 slots-1 the prefixes'.
+/// sample then feeds the last prompt token itself, so that every token it draws follows a row of its own. A sample to go on with is a
+/// group whose prompt has its earlier tokens too. Sequences 0 … slots-1 are the samples', slots … 2 slots-1 the prefixes'.
 class Scheduler {
  public:
   Scheduler(const GeneratePlan& plan, DecodeBackend& backend);
@@ -51,9 +62,10 @@ class Scheduler {
 
  private:
   struct Group {
+    int64_t first = 0;       // of its rollouts
+    int64_t unfinished = 0;  // samples
     int32_t prefix = -1;     // its sequence; -1 = not admitted, done, or a prompt of one token
     int64_t prefilled = 0;   // prompt tokens that are in the prefix or in the step at hand
-    int64_t unfinished = 0;  // samples
   };
   struct Slot {
     int64_t rollout = -1;  // -1 = free
@@ -61,26 +73,30 @@ class Scheduler {
     std::optional<StopStrings> stop;
   };
 
+  void queue_samples();
   void admit();
   void open_group(int64_t group);
+  void open_slot(Slot& slot, int64_t rollout) const;
   void build_step();
   int64_t choose_steps() const;
   void take_tokens();
   void take_token(int32_t slot, const DrawnToken& token);
   std::optional<FinishReason> finish_of(Slot& slot, const Rollout& rollout) const;
   void close(Slot& slot);
-  int64_t prefix_length(int64_t group) const { return static_cast<int64_t>(plan_.prompts[static_cast<size_t>(group)].ids.size()) - 1; }
-  int64_t completion_limit(int64_t group) const;
+  const Prompt& prompt_of(int64_t group) const { return plan_.prompts[static_cast<size_t>(group)]; }
+  int64_t prefix_length(int64_t group) const {
+    return static_cast<int64_t>(prompt_of(group).ids.size()) + earlier_tokens(prompt_of(group)) - 1;
+  }
 
   const GeneratePlan& plan_;
   DecodeBackend& backend_;
   std::vector<Rollout> rollouts_;
   std::vector<Group> groups_;
-  std::vector<int64_t> order_;  // of groups, as they take slots
+  std::vector<int64_t> queue_;  // rollouts, as they take slots
+  size_t next_ = 0;             // in the queue
   std::vector<Slot> slots_;
   std::vector<int32_t> free_prefixes_;
   std::deque<int64_t> prefilling_;  // groups
-  int64_t next_ = 0;                // sample that takes the next free slot, counted along order_
   int64_t tokens_ = 0, finished_ = 0;
   // The step at hand.
   std::vector<DecodeRow> rows_, prefill_rows_;

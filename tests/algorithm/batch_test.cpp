@@ -71,6 +71,9 @@ TEST(MakeBatch, SharesThePromptOfAGroup) {
   EXPECT_EQ(values(batch.mask), (std::vector<double>{1, 1, 0}));  // the second ended for its length
   EXPECT_EQ(values(batch.sampling_logprobs), (std::vector<double>{-1, -2, -3}));
   EXPECT_FALSE(batch.old_logprobs.defined());
+  rollouts[0].finish = grpo::FinishReason::kPaused;
+  const Batch paused = make_batch(rollouts, {}, {.mask_truncated_completions = true});
+  EXPECT_EQ(values(paused.mask), (std::vector<double>{0, 0, 0}));
 }
 
 // Oracle: the rollouts themselves, read back pair by pair.

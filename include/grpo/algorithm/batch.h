@@ -19,7 +19,8 @@ struct DrawKey {
 };
 
 struct BatchOptions {
-  bool mask_truncated_completions = false;  // leave completions that ended for their length out of the loss (their rewards still count)
+  /// Leave completions that ended for their length, or have not ended, out of the loss (their rewards still count).
+  bool mask_truncated_completions = false;
   std::optional<DrawKey> draw_key = std::nullopt;  // draw `Batch::draws` by it
 };
 
@@ -32,7 +33,7 @@ struct SplitOptions {
 /// pairs are the ids of its completion, in order, sequences in order.
 struct Batch : PackedTokens {
   std::vector<int64_t> groups;    // [S] the group of each sequence
-  std::vector<int64_t> versions;  // [S] of the weights that sampled it
+  std::vector<int64_t> versions;  // [S] of the weights that sampled its first token
   at::Tensor advantages;          // [M] float32
   at::Tensor mask;                // [M] float32, 1 = in the loss
   at::Tensor old_logprobs;        // [M] nats, of the policy before the step's first update; undefined: the current policy's own

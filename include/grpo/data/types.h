@@ -29,6 +29,7 @@ enum class FinishReason {
   kStop,        // a stop id was sampled (it is the last id)
   kStopString,  // the text came to contain a stop string (its tokens are kept)
   kLength,      // max_completion_length or the model's context was reached: truncated
+  kPaused,      // it has not: to be gone on with in a later call
 };
 std::string_view to_string(FinishReason reason);
 
@@ -42,7 +43,7 @@ struct Rollout {
   std::vector<float> logprobs;            // nats, one per id: log p under softmax(logits / temperature)
   std::vector<float> processed_logprobs;  // nats, one per id: under the distribution that was really sampled (top-k, … applied)
   FinishReason finish = FinishReason::kLength;
-  int64_t policy_version = 0;  // of the weights that sampled it
+  int64_t policy_version = 0;  // of the weights that sampled its first token; in a trainer the optimiser steps that they had seen
 };
 
 /// What a reward sees of one rollout.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,17 +41,30 @@ struct EngineOptions {
   bool exact() const { return compute_dtype == ComputeDType::kFloat32 && kv_dtype == KvDType::kFloat32; }
 };
 
-/// One group's prompt.
-struct Prompt {
-  int64_t problem = 0;       // Problem::index: part of the random key
-  std::vector<int32_t> ids;  // at least one
-};
-
 /// With a prompt's problem index and a sample's number in its group, the whole of a sample's randomness.
 struct RolloutKey {
   uint64_t seed = 0;  // of the run
   uint64_t step = 0;  // rollout number within the run
 };
+
+/// A sample that has begun, to go on with.
+struct Continuation {
+  int64_t sample = 0;                               // its number in its group
+  RolloutKey key;                                   // that it began under
+  int64_t policy_version = 0;                       // of its first token
+  std::vector<int32_t> ids;                         // its completion so far
+  std::vector<float> logprobs, processed_logprobs;  // one per id, as in Rollout
+};
+
+/// One group's prompt, or that of a single sample to go on with.
+struct Prompt {
+  int64_t problem = 0;       // Problem::index: part of the random key
+  std::vector<int32_t> ids;  // at least one
+  std::optional<Continuation> continuation = std::nullopt;
+};
+
+/// The prompt that goes on with a rollout that was paused and began under `key`.
+Prompt resumed(const Rollout& paused, const RolloutKey& key);
 
 /// A token as it is sampled.
 struct TokenEvent {
@@ -69,6 +83,7 @@ struct GenerateContext {
   /// Tokens that completions of a prompt (its place in the call) probably have: groups begin longest first, so that no long one is left
   /// alone at the end. Samples do not depend on it.
   std::function<double(int64_t group)> expected_length;
+  int64_t max_new_tokens = 0;  // a sample that has not ended after so many tokens of this call comes back as kPaused; 0 = no limit
 };
 
 class DecodeBackend;
@@ -88,8 +103,11 @@ class RolloutEngine {
   ~RolloutEngine();
   RolloutEngine(RolloutEngine&&) noexcept;
 
-  /// params.num_generations completions of every prompt, by prompt, then by sample. The weights are packed anew where their version
-  /// changed. Log-probs of a greedy sample: `logprobs` under softmax(logits), `processed_logprobs` 0.
+  /// params.num_generations completions of every prompt, one of a prompt with a continuation, by prompt, then by sample. The weights are
+  /// packed anew where their version changed. Log-probs of a greedy sample: `logprobs` under softmax(logits), `processed_logprobs` 0.
+  ///
+  /// A continued sample comes back whole, its earlier tokens as they were given. They are computed again, under the weights of now; where
+  /// those are the same, it goes on as if never paused (on the CPU bit for bit).
   /// Throws usage errors for parameters out of range, for prompts that leave no room in the context (naming the problem) and where the
   /// KV budget does not hold one sequence; an Error where the model gives logits that are not finite.
   std::vector<Rollout> generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,

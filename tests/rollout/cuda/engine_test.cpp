@@ -142,6 +142,27 @@ INSTANTIATE_TEST_SUITE_P(Schedules, CudaEngineSchedules,
                                            EngineOptions{.max_slots = 3, .prefill_tokens = 5},
                                            EngineOptions{.max_slots = 9, .prefill_tokens = 64}, EngineOptions{}));
 
+// Oracle: the same samples without a pause. Earlier tokens are then in the prefix, so that attention merges other pieces.
+TEST(CudaEngine, PausesLeaveNoTrace) {
+  ToyModel model(toy_config(), 3);
+  const DeviceModel there(model.view);
+  RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 4});
+  SamplingParams params = short_params(2, 14);
+  params.repetition_penalty = 1.2;
+  params.stop_ids = {4};
+  const RolloutKey key{.seed = 9, .step = 4};
+  GenerateContext context;
+  context.max_new_tokens = 5;
+  auto found = engine.generate(some_prompts(37), params, key, context);
+  for (Rollout& rollout : found) {
+    while (rollout.finish == FinishReason::kPaused) {
+      const std::vector<Prompt> prompts = {resumed(rollout, key)};
+      rollout = engine.generate(prompts, params, {}, context).front();
+    }
+  }
+  expect_equal(found, engine.generate(some_prompts(37), params, key));
+}
+
 TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
   ToyModel model(toy_config(), 6, 0.2F);
   SamplingParams params = short_params(2, 10);
