@@ -49,38 +49,52 @@ SampledBatch sample(const Policy& policy, RolloutEngine& engine, const std::vect
   return sample_share(policy, engine, problems, {0, static_cast<int64_t>(problems.size())}, prompt, params, key, context);
 }
 
-SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const Share& share,
-                          const PromptOptions& prompt, const SamplingParams& params, const RolloutKey& key,
-                          const GenerateContext& context) {
-  if (share.size() == 0) return {};
+std::vector<Prompt> prompts_of(const Policy& policy, const std::vector<const Problem*>& problems, const Share& share,
+                               const PromptOptions& options) {
   std::vector<Prompt> prompts;
-  std::vector<std::string> texts;
-  std::map<int64_t, int64_t> seen;  // a problem that comes twice in one call gets randomness of its own
+  std::map<int64_t, int64_t> seen;
   for (int64_t i = 0; i < share.end; ++i) {
     const Problem& problem = *problems[static_cast<size_t>(i)];
     const int64_t twin = seen[problem.index]++;
     if (i < share.begin) continue;
-    auto encoded = policy.encode_prompt(problem, prompt);
-    prompts.push_back({problem.index + (twin << 40), std::move(encoded.ids)});
-    texts.push_back(std::move(encoded.text));
+    prompts.push_back({problem.index + (twin << 40), policy.encode_prompt(problem, options).ids});
   }
+  return prompts;
+}
+
+std::vector<Rollout> generate(const Policy& policy, RolloutEngine& engine, const std::vector<Prompt>& prompts, const SamplingParams& params,
+                              const RolloutKey& key, const GenerateContext& context) {
   GenerateContext with_tokenizer = context;
   with_tokenizer.tokenizer = policy.tokenizer.get();
   SamplingParams with_end = params;
   if (!params.ignore_eos) with_end.stop_ids.push_back(policy.end_id());
+  return engine.generate(prompts, with_end, key, with_tokenizer);
+}
+
+SampledBatch with_texts(const Policy& policy, const std::vector<const Problem*>& problems, const PromptOptions& prompt,
+                        std::vector<Rollout> rollouts) {
   SampledBatch batch;
-  batch.rollouts = engine.generate(prompts, with_end, key, with_tokenizer);
-  for (Rollout& rollout : batch.rollouts) {
-    const auto number = static_cast<size_t>(rollout.group);
-    rollout.group += share.begin;
-    batch.completions.push_back({.problem = problems[static_cast<size_t>(rollout.group)],
-                                 .prompt = texts[number],
+  batch.rollouts = std::move(rollouts);
+  for (const Rollout& rollout : batch.rollouts) {
+    const Problem* problem = problems[static_cast<size_t>(rollout.group)];
+    const bool same = !batch.completions.empty() && batch.completions.back().problem == problem;
+    batch.completions.push_back({.problem = problem,
+                                 .prompt = same ? batch.completions.back().prompt : policy.prompt_text(*problem, prompt),
                                  .text = policy.tokenizer->decode(rollout.ids, true),
                                  .ids = rollout.ids,
                                  .finish = rollout.finish,
                                  .sample = rollout.sample});
   }
   return batch;
+}
+
+SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const Share& share,
+                          const PromptOptions& prompt, const SamplingParams& params, const RolloutKey& key,
+                          const GenerateContext& context) {
+  if (share.size() == 0) return {};
+  auto rollouts = generate(policy, engine, prompts_of(policy, problems, share, prompt), params, key, context);
+  for (Rollout& rollout : rollouts) rollout.group += share.begin;
+  return with_texts(policy, problems, prompt, std::move(rollouts));
 }
 
 double pass_at_k(int64_t samples, int64_t correct, int64_t k) {

@@ -65,18 +65,24 @@ class Reader {
 
 // One description serves writing and reading.
 template <class Archive>
-void transfer(Archive& a, Rollout& r, Completion& c) {
+void transfer(Archive& a, Rollout& r) {
   a(r.problem), a(r.group), a(r.sample), a(r.prompt_ids), a(r.ids), a(r.logprobs), a(r.processed_logprobs), a(r.finish);
-  a(r.policy_version), a(c.prompt), a(c.text);
+  a(r.policy_version);
+}
+
+template <class Archive>
+void transfer(Archive& a, std::vector<Rollout>& rollouts) {
+  size_t count = rollouts.size();
+  a(count);
+  rollouts.resize(count);
+  for (Rollout& rollout : rollouts) transfer(a, rollout);
 }
 
 template <class Archive>
 void transfer(Archive& a, SampledBatch& sampled, ScoredBatch& scores) {
-  size_t count = sampled.rollouts.size();
-  a(count);
-  sampled.rollouts.resize(count);
-  sampled.completions.resize(count);
-  for (size_t i = 0; i < count; ++i) transfer(a, sampled.rollouts[i], sampled.completions[i]);
+  transfer(a, sampled.rollouts);
+  sampled.completions.resize(sampled.rollouts.size());
+  for (Completion& completion : sampled.completions) a(completion.prompt), a(completion.text);
   a(scores.per_function), a(scores.reasons), a(scores.rewards), a(scores.steps);
 }
 
@@ -142,6 +148,19 @@ void gather(Communicator& communicator, const std::vector<const Problem*>& probl
       append(scores.steps[f], verdicts.steps[f]);
     }
     for (const auto& [name, sum] : metrics) context.metrics[name].first += sum.first, context.metrics[name].second += sum.second;
+  }
+}
+
+void gather(Communicator& communicator, std::vector<Rollout>& rollouts) {
+  if (communicator.world_size() == 1) return;
+  Writer writer;
+  transfer(writer, rollouts);
+  rollouts.clear();
+  for (const auto& bytes : all_gather(communicator, writer.bytes)) {
+    Reader reader(bytes);
+    std::vector<Rollout> more;
+    transfer(reader, more);
+    append(rollouts, more);
   }
 }
 

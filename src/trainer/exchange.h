@@ -9,6 +9,18 @@
 
 namespace grpo {
 
+/// The prompts of the problems of `share`. One that comes twice in `problems` gets randomness of its own.
+std::vector<Prompt> prompts_of(const Policy& policy, const std::vector<const Problem*>& problems, const Share& share,
+                               const PromptOptions& options);
+
+/// As engine.generate, with what it needs of the policy: the id that ends a completion, the tokenizer.
+std::vector<Rollout> generate(const Policy& policy, RolloutEngine& engine, const std::vector<Prompt>& prompts, const SamplingParams& params,
+                              const RolloutKey& key, const GenerateContext& context = {});
+
+/// Rollouts with their texts; `group` says which of `problems` one answers.
+SampledBatch with_texts(const Policy& policy, const std::vector<const Problem*>& problems, const PromptOptions& prompt,
+                        std::vector<Rollout> rollouts);
+
 /// As `sample`, but of the problems of `share` alone; groups keep their numbers in `problems`, and samples are those that `sample` would
 /// give.
 SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const Share& share,
@@ -19,6 +31,9 @@ SampledBatch sample_share(const Policy& policy, RolloutEngine& engine, const std
 /// have consecutive shares of `problems`, that is the order of problems.
 void gather(Communicator& communicator, const std::vector<const Problem*>& problems, SampledBatch& sampled, ScoredBatch& scores,
             RewardContext& context);
+
+/// The rollouts of all ranks, in the order of ranks.
+void gather(Communicator& communicator, std::vector<Rollout>& rollouts);
 
 /// Merges the tallies of all ranks, on each of them.
 void gather(Communicator& communicator, Tallies& tallies);

@@ -79,20 +79,20 @@ std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t
 
 }  // namespace
 
+std::string Policy::prompt_text(const Problem& problem, const PromptOptions& options) const {
+  if (!is_chat(options)) return render_prompt(problem, options);
+  if (!chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
+  ChatTemplate::Options values;
+  values.bos_token = token_text(*tokenizer, tokenizer->bos_id());
+  values.eos_token = token_text(*tokenizer, tokenizer->eos_id());
+  values.pad_token = token_text(*tokenizer, tokenizer->pad_id());
+  return chat_template->render(prompt_messages(problem, options), values);
+}
+
 Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
   EncodedPrompt prompt;
-  if (is_chat(options)) {
-    if (!chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
-    ChatTemplate::Options values;
-    values.bos_token = token_text(*tokenizer, tokenizer->bos_id());
-    values.eos_token = token_text(*tokenizer, tokenizer->eos_id());
-    values.pad_token = token_text(*tokenizer, tokenizer->pad_id());
-    prompt.text = chat_template->render(prompt_messages(problem, options), values);
-    prompt.ids = tokenizer->encode(prompt.text, false);
-  } else {
-    prompt.text = render_prompt(problem, options);
-    prompt.ids = tokenizer->encode(prompt.text, true);
-  }
+  prompt.text = prompt_text(problem, options);
+  prompt.ids = tokenizer->encode(prompt.text, !is_chat(options));
   return prompt;
 }
 

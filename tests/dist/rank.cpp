@@ -141,6 +141,8 @@ void check_samples(Communicator& c, uint64_t seed) {
     scores.steps[1].emplace_back();
     context.log_metric("seen", verdict(one));
   }
+  std::vector<Rollout> rollouts = sampled.rollouts;
+  gather(c, rollouts);
   gather(c, asked, sampled, scores, context);
   GRPO_CHECK(sampled.rollouts.size() == 8 && sampled.completions.size() == 8, "gather", "expected the samples of all ranks");
   double sum = 0.0;
@@ -150,6 +152,8 @@ void check_samples(Communicator& c, uint64_t seed) {
                    a.logprobs == b.logprobs && a.processed_logprobs == b.processed_logprobs && a.finish == b.finish &&
                    a.policy_version == b.policy_version,
                "gather", "expected the rollout of one process at " + std::to_string(i));
+    GRPO_CHECK(rollouts.at(i).group == b.group && rollouts[i].sample == b.sample && rollouts[i].ids == b.ids, "gather",
+               "expected the rollout of one process, without its text, at " + std::to_string(i));
     const Completion &x = sampled.completions[i], &y = expected.completions[i];
     GRPO_CHECK(x.problem == y.problem && x.prompt == y.prompt && x.text == y.text && x.ids == y.ids && x.finish == y.finish &&
                    x.sample == y.sample,

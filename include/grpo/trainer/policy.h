@@ -28,7 +28,8 @@ struct Policy {
     std::string text;
     std::vector<int32_t> ids;
   };
-  /// The problem under the prompt template, as text and ids. Throws where a chat is asked for and the tokenizer brings no template.
+  /// The problem under the prompt template, as text, and as ids too. Throws where a chat is asked for and the tokenizer brings no template.
+  std::string prompt_text(const Problem& problem, const PromptOptions& options) const;
   EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
   /// The id that ends a completion; throws where neither model nor tokenizer names one.
   int32_t end_id() const;
