@@ -82,6 +82,10 @@ void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
   v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kPositive);
   v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);
   v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kPositive);
+  v.field("max_staleness", c.max_staleness,
+          "Partial rollouts: a group whose first token would be older, in optimiser steps, by the last step that trains on it is dropped; "
+          "null: none is.",
+          kNonNegative);
   v.field("mask_truncated_completions", c.mask_truncated_completions, "Completions that were cut off do not enter the loss.");
   v.field("sync_ref_model", c.sync_ref_model,
           "Refresh the reference model of the KL while training; without, it stays what it was at the start.");
@@ -171,6 +175,11 @@ void describe(ConfigVisitor& v, Config& c) {
       });
   v.section("rollout", "How completions are sampled.", [&c](ConfigVisitor& s) {
     describe(s, c.rollout.sampling);
+    s.field(
+        "partial_rollout_length", c.rollout.partial_rollout_length,
+        "Partial rollouts (Kimi k1.5): a sample that has not ended after so many tokens waits for the next rollout, which goes on with it "
+        "under newer weights; its group is trained on when all its samples have ended. 0 = every sample ends in its own rollout.",
+        kNonNegative);
     s.field("final_temperature", c.rollout.final_temperature,
             "The temperature moves from its first value to this one, linearly over the steps of training; null: it stays.", kPositive);
     s.field("max_slots", c.rollout.max_slots, "Samples decoded at a time; 0 = by memory.", kNonNegative);
@@ -210,6 +219,7 @@ const ConfigAliases& config_aliases() {
                        "epsilon_high",
                        "delta",
                        "num_iterations",
+                       "max_staleness",
                        "steps_per_generation",
                        "generation_batch_size",
                        "scale_rewards",

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -12,6 +13,7 @@
 #include "grpo/core/threads.h"
 #include "grpo/optim/adamw.h"
 #include "trainer/exchange.h"
+#include "trainer/group_sampler.h"
 #include "trainer/objective.h"
 #include "trainer/problem_picker.h"
 #include "trainer/side_models.h"
@@ -22,6 +24,8 @@ namespace grpo {
 namespace {
 
 using MetricMap = std::map<std::string, double>;
+
+constexpr auto kWaiting = "partial_rollouts.json";  // in a checkpoint
 
 class Stopwatch {
  public:
@@ -54,20 +58,15 @@ void length_metrics(const std::vector<Rollout>& rollouts, MetricMap& metrics) {
   metrics["completions/clipped_ratio"] = 1.0 - static_cast<double>(terminated.size()) / static_cast<double>(all.size());
 }
 
-/// The mean length of each group, by the group's problem.
-void note_lengths(const std::vector<Rollout>& rollouts, std::map<int64_t, double>& lengths) {
-  std::map<int64_t, std::pair<double, double>> sums;
-  for (const auto& rollout : rollouts) {
-    auto& [tokens, count] = sums[rollout.problem];
-    tokens += static_cast<double>(rollout.ids.size());
-    ++count;
+/// How many optimiser steps before this one its sequences began.
+void note_staleness(const Batch& share, int64_t step, Tallies& tallies) {
+  Tally mean, max{.kind = Tally::Kind::kMax};
+  for (const int64_t version : share.versions) {
+    const auto age = static_cast<double>(step - version);
+    mean.merge({.value = age, .count = 1.0});
+    max.merge({.kind = Tally::Kind::kMax, .value = age, .count = 1.0});
   }
-  for (const auto& [problem, sum] : sums) lengths[problem] = sum.first / sum.second;
-}
-
-double count_tokens(const std::vector<Rollout>& rollouts) {
-  return std::accumulate(rollouts.begin(), rollouts.end(), 0.0,
-                         [](double sum, const Rollout& r) { return sum + static_cast<double>(r.ids.size()); });
+  merge(tallies, {{"rollout/staleness_mean", mean}, {"rollout/staleness_max", max}});
 }
 
 double mean_of(const std::vector<double>& values, size_t begin, size_t count) {
@@ -94,28 +93,37 @@ void shuffle(ScoredBatch& scores, Random& random) {
 }  // namespace
 
 struct PolicyTrainer::Impl {
-  Impl(const Config& config, const Registry& registry, Transformer& model, Communicator& communicator, int64_t problems)
+  Impl(const Config& config, const Registry& registry, const Policy& policy, const std::vector<Problem>& problems,
+       Communicator& communicator)
       : rewards(make_rewards(config.reward, registry)),
-        engine(model, engine_options(config.rollout)),
+        engine(*policy.model, engine_options(config.rollout)),
+        sampler(policy, engine, problems, config, communicator),
         updates_per_rollout(config.algorithm.steps_per_generation * config.algorithm.num_iterations),
         temperature(config.rollout.sampling.temperature),
-        objective(make_objective({model, config, updates_per_rollout, communicator, registry.losses, temperature})),
-        picker(config.algorithm, problems) {}
+        objective(make_objective({*policy.model, config, updates_per_rollout, communicator, registry.losses, temperature})),
+        picker(config.algorithm, static_cast<int64_t>(problems.size())) {}
 
   RewardSet rewards;
   RolloutEngine engine;
+  GroupSampler sampler;
   int64_t updates_per_rollout;
   double temperature;  // of the rollout that is trained on
   std::unique_ptr<Objective> objective;
   ProblemPicker picker;
   ThreadPool pool;
-  std::map<int64_t, double> lengths;  // of a problem's completions when it was last sampled here: long ones begin first
-  std::deque<Batch> updates;          // this rank's shares of the mini-batches that are still to be trained on
+  std::deque<Batch> updates;  // this rank's shares of the mini-batches that are still to be trained on
+};
+
+/// Groups as they were finished, in the order of `items`.
+struct PolicyTrainer::Round {
+  std::vector<int64_t> items;
+  SampledBatch sampled;  // greedy_rewards are by item here
+  ScoredBatch scores;
 };
 
 PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry)
     : Trainer(config, std::move(parts), registry, Command::kTrain),
-      impl_(std::make_unique<Impl>(config_, registry_, *policy_->model, *communicator_, dataset_size_)) {
+      impl_(std::make_unique<Impl>(config_, registry_, *policy_, problems_, *communicator_)) {
   GRPO_CHECK(!policy_->model->config().sequence_classifier, "train", "expected a language model; got a sequence classifier");
   const int64_t prompts = config_.algorithm.generation_batch_size / config_.rollout.sampling.num_generations;
   total_steps_ = planned_steps(prompts, impl_->updates_per_rollout);
@@ -142,25 +150,38 @@ void PolicyTrainer::restore_objective(const std::vector<double>& state) {
   impl_->picker.restore({end, state.end()});
 }
 
+void PolicyTrainer::save_files(const std::string& folder) const {
+  if (config_.rollout.partial_rollout_length > 0) impl_->sampler.save(std::filesystem::path(folder) / kWaiting);
+}
+
+void PolicyTrainer::load_files(const std::string& folder) {
+  const auto file = std::filesystem::path(folder) / kWaiting;
+  if (std::filesystem::exists(file)) impl_->sampler.load(file);
+}
+
 /// Problems → completions → verdicts, groups that teach nothing replaced where the config says so.
 std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) {
   const auto& a = config_.algorithm;
   const auto group_size = static_cast<size_t>(config_.rollout.sampling.num_generations);
-  const auto wanted = static_cast<size_t>(a.generation_batch_size) / group_size;
+  const int64_t wanted = a.generation_batch_size / config_.rollout.sampling.num_generations;
   SampledBatch kept;
   ScoredBatch verdicts;
   verdicts.per_function.resize(impl_->rewards.names.size());
   verdicts.reasons.resize(impl_->rewards.names.size());
   verdicts.steps.resize(impl_->rewards.names.size());
   for (const char* sum : {"tokens/generated", "time/generate", "time/reward"}) metrics[sum] = 0.0;
+  const double waited = impl_->sampler.waiting_tokens();
+  drop_stale(metrics);
   const int64_t rounds = a.dynamic_sampling ? a.dynamic_sampling_rounds + 1 : 1;
-  for (int64_t round = 0; round < rounds && kept.rollouts.size() < wanted * group_size; ++round) {
-    const auto items =
-        impl_->picker.pick(static_cast<int64_t>(wanted - kept.rollouts.size() / group_size), [this] { return next_items(1).front(); });
-    auto [sampled, scores] = sample_round(items, metrics);
+  for (int64_t round = 0, missing = wanted; round < rounds && missing > 0; ++round) {
+    auto [items, sampled, scores] = sample_round(impl_->picker.pick(missing, [this] { return next_items(1).front(); }), metrics);
+    missing = 0;
     for (size_t begin = 0; begin < sampled.rollouts.size(); begin += group_size) {
       impl_->picker.note(items[begin / group_size], mean_of(judged(scores), begin, group_size));
-      if (a.dynamic_sampling && !worth_training_on(scores, begin, group_size)) continue;
+      if (a.dynamic_sampling && !worth_training_on(scores, begin, group_size)) {
+        ++missing;
+        continue;
+      }
       const auto group = static_cast<int64_t>(kept.rollouts.size() / group_size);
       for (size_t i = begin; i < begin + group_size; ++i) {
         sampled.rollouts[i].group = group;
@@ -176,34 +197,46 @@ std::pair<SampledBatch, ScoredBatch> PolicyTrainer::collect(MetricMap& metrics) 
     }
   }
   tokens_seen_ += metrics["tokens/generated"];
-  metrics["tokens/dropped"] = metrics["tokens/generated"] - count_tokens(kept.rollouts);
+  metrics["tokens/dropped"] = metrics["tokens/generated"] + waited - impl_->sampler.waiting_tokens() - count_tokens(kept.rollouts);
+  if (config_.rollout.partial_rollout_length > 0) metrics["rollout/waiting"] = static_cast<double>(impl_->sampler.waiting());
   metrics["time/generate_tokens_per_second"] = metrics["tokens/generated"] / std::max(metrics["time/generate"], 1e-9);
   return {std::move(kept), std::move(verdicts)};
 }
 
-/// Samples and scores some problems; adds to the sums in `metrics`. greedy_rewards are by problem here.
-std::pair<SampledBatch, ScoredBatch> PolicyTrainer::sample_round(const std::vector<int64_t>& items, MetricMap& metrics) {
+/// Leaves out waiting groups that would be too old in the last update of this rollout.
+void PolicyTrainer::drop_stale(MetricMap& metrics) {
+  const auto& limit = config_.algorithm.max_staleness;
+  if (!limit) return;
+  const int64_t last = steps_done_ + impl_->updates_per_rollout - 1;
+  metrics["rollout/stale_dropped"] = static_cast<double>(impl_->sampler.drop_older(last - *limit));
+}
+
+/// Begins groups of some problems and scores those that are finished now; adds to the sums in `metrics`.
+PolicyTrainer::Round PolicyTrainer::sample_round(const std::vector<int64_t>& items, MetricMap& metrics) {
   Stopwatch watch;
-  std::vector<const Problem*> problems;
-  for (const int64_t item : items) problems.push_back(&problems_[static_cast<size_t>(item)]);
-  SamplingParams params = config_.rollout.sampling;
-  params.temperature = impl_->temperature;
   const RolloutKey key{static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(rollouts_done_++)};
-  const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator_);
-  GenerateContext context;
-  context.expected_length = [&](int64_t group) {
-    const auto known = impl_->lengths.find(problems[static_cast<size_t>(share.begin + group)]->index);
-    return known == impl_->lengths.end() ? static_cast<double>(params.max_completion_length) : known->second;
-  };
-  SampledBatch sampled = sample_share(*policy_, impl_->engine, problems, share, config_.data.prompt, params, key, context);
-  note_lengths(sampled.rollouts, impl_->lengths);
+  const double waited = impl_->sampler.waiting_tokens();
+  auto groups = impl_->sampler.sample(items, key, impl_->temperature, steps_done_);
+  metrics["tokens/generated"] += impl_->sampler.waiting_tokens() - waited;
+  Round round;
+  std::vector<const Problem*> problems;
+  std::vector<Rollout> mine;
+  const Share share = share_of(static_cast<int64_t>(groups.size()), *communicator_);
+  for (int64_t g = 0; g < static_cast<int64_t>(groups.size()); ++g) {
+    SampleGroup& group = groups[static_cast<size_t>(g)];
+    round.items.push_back(group.item);
+    problems.push_back(&problems_[static_cast<size_t>(group.item)]);
+    if (g < share.begin || g >= share.end) continue;
+    for (Rollout& rollout : group.rollouts) mine.push_back(std::move(rollout)), mine.back().group = g;
+  }
+  round.sampled = with_texts(*policy_, problems, config_.data.prompt, std::move(mine));
   metrics["time/generate"] += watch.lap();
-  ScoredBatch scores = score(problems, sampled, metrics);
-  metrics["tokens/generated"] += count_tokens(sampled.rollouts);
+  round.scores = score(problems, round.sampled, metrics);
+  metrics["tokens/generated"] += count_tokens(round.sampled.rollouts);
   if (config_.algorithm.advantage.advantage_estimator == AdvantageEstimator::kRemax)
-    sampled.greedy_rewards = greedy_rewards(problems, metrics);
+    round.sampled.greedy_rewards = greedy_rewards(problems, metrics);
   metrics["time/reward"] += watch.lap();  // waiting for the slowest rank included
-  return {std::move(sampled), std::move(scores)};
+  return round;
 }
 
 /// The weighted reward of each problem's greedy completion.
@@ -322,6 +355,7 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   const bool moves = objective.moves_policy(steps_done_);
   double loss = 0.0;
   Tallies tallies;
+  if (impl_->updates_per_rollout > 1 || config_.rollout.partial_rollout_length > 0) note_staleness(step, steps_done_, tallies);
   BackwardOptions options = backward_options();
   options.temperature = impl_->temperature;
   for (const auto& part : micro_batches) {

@@ -275,6 +275,7 @@ void Trainer::write_state() {
     save_policy(*policy_, folder.string(), "float32");
     save_trainer_state(folder, state, *optimizer_);
     side_models_->save(folder);
+    save_files(folder.string());
   });
   prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit);
 }
@@ -301,6 +302,7 @@ bool Trainer::resume() {
     train_seconds_ = state.train_seconds;
     tokens_seen_ = state.tokens_seen;
     restore_objective(state.objective);
+    load_files(checkpoint.string());
     log_info("resumed from " + checkpoint.string());
     logs = state.logs;
     break;

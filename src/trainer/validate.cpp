@@ -100,10 +100,17 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(!s.reshapes() || c.rollout.allow_off_policy_sampling,
               "rollout: top_k, top_p, min_p and repetition_penalty sample from another distribution than the one that is trained; "
               "set rollout.allow_off_policy_sampling if that is meant");
+  const bool partial = c.rollout.partial_rollout_length > 0;
   const bool rounded = c.rollout.compute_dtype != ComputeDType::kFloat32 || c.rollout.kv_dtype != KvDType::kFloat32;
-  faults.need(!rounded || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
-              "rollout: compute_dtype and kv_dtype other than float32 sample from another distribution than the one that is trained; keep "
-              "algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that is meant");
+  faults.need(!(rounded || partial) || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
+              "rollout: compute_dtype and kv_dtype other than float32, and partial_rollout_length, sample from another distribution than "
+              "the one that is trained; keep algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that "
+              "is meant");
+  // A whole sample is as old in its last update as its rollout has updates before; one that waited once is older by a rollout.
+  const int64_t updates = a.steps_per_generation * a.num_iterations, least = (partial ? 2 * updates : updates) - 1;
+  faults.need(!a.max_staleness || *a.max_staleness >= least, "algorithm.max_staleness: expected at least " + std::to_string(least) +
+                                                                 ", the age of " + (partial ? "a sample that waited once" : "a rollout") +
+                                                                 " in its last update; got " + std::to_string(a.max_staleness.value_or(0)));
   const bool adapted = c.model.lora.rank > 0 || !c.model.lora.path.empty();
   faults.need(a.accuracy_lower_bound <= a.accuracy_upper_bound, "algorithm.accuracy_lower_bound: expected at most accuracy_upper_bound");
   const bool filters = a.accuracy_lower_bound > 0.0 || a.accuracy_upper_bound < 1.0;

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -173,6 +174,27 @@ TEST_F(Training, IsTheSameForObjectivesWithMoreThanAPolicy) {
     expect_same_metrics(objective + "-one", objective + "-of3");
     expect_same_weights(objective + "-one", objective + "-of3");
   }
+}
+
+// What waits is dealt to the ranks anew in every rollout, and by a resumed run to any number of them.
+TEST_F(Training, IsTheSameWithPartialRollouts) {
+  for (char letter = 'a'; letter <= 'z'; ++letter) config_["rollout"]["stop"].push_back(std::string(1, letter));
+  config_["rollout"]["partial_rollout_length"] = 5;
+  config_["algorithm"]["max_staleness"] = 2;
+  config_["trainer"].update({{"max_steps", 6}, {"save_steps", 3}});
+  run(1, "one");
+  run(3, "of3");
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
+  const auto steps = lines("one");
+  EXPECT_GT(steps.at(2).at("rollout/waiting").get<double>(), 0.0);
+  EXPECT_TRUE(
+      std::any_of(steps.begin(), steps.end(), [](const json& step) { return step.at("rollout/staleness_max").get<double>() > 0.0; }));
+  fs::remove_all(folder_ / "of3" / "checkpoint-6");
+  fs::remove_all(folder_ / "of3" / "model");
+  run(2, "of3", "train", {"--resume"});
+  expect_same_metrics("one", "of3");
+  expect_same_weights("one", "of3");
 }
 
 TEST_F(Training, GoesOnWhereARankHasNothingToTrainOn) {

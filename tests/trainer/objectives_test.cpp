@@ -35,6 +35,7 @@ const Row kRows[] = {
        c.algorithm.sync_ref_model = true;
        c.algorithm.ref_model_sync_steps = 1;
      }},
+    {"grpo_partial", Type::kGrpo, 2e-2, [](Config& c) { testing::pause_samples(c, 4); }},
     {"rloo", Type::kRloo},
     {"reinforce_plus_plus", Type::kReinforcePlusPlus, 2e-2,
      [](Config& c) {
@@ -129,6 +130,21 @@ TEST_P(Objectives, MakesWhatIsRewardedMoreLikely) {
     if (report->step > 46) last += even;
   }
   EXPECT_GT(last, first + 0.15) << "first " << first;
+}
+
+TEST_P(Objectives, TrainsOnPartialRollouts) {
+  Config c = config_of(GetParam(), "partial");
+  testing::pause_samples(c, 4);
+  c.trainer.max_steps = 6;
+  PolicyTrainer trainer(c, {}, parts());
+  double waiting = 0.0, oldest = 0.0;
+  while (const auto report = trainer.step()) {
+    waiting += report->metrics.at("rollout/waiting");
+    const auto age = report->metrics.find("rollout/staleness_max");  // where there was something to learn
+    if (age != report->metrics.end()) oldest = std::max(oldest, age->second);
+  }
+  EXPECT_GT(waiting, 0.0);
+  EXPECT_GT(oldest, 0.0);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Objectives, ::testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });

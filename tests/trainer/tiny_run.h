@@ -55,6 +55,18 @@ class EvenSteps final : public Reward {
   }
 };
 
+/// Partial rollouts of two samples a group and of 1 to 24 tokens: a new model samples a letter, which ends them, one time in five.
+inline void pause_samples(Config& c, int64_t length) {
+  c.model.new_model.max_position_embeddings = 64;
+  c.rollout.sampling.num_generations = 2;
+  c.rollout.sampling.max_completion_length = 24;
+  for (char letter = 'A'; letter <= 'Z'; ++letter) {
+    c.rollout.sampling.stop.emplace_back(1, letter);
+    c.rollout.sampling.stop.emplace_back(1, static_cast<char>(letter - 'A' + 'a'));
+  }
+  c.rollout.partial_rollout_length = length;
+}
+
 inline Registry registry() {
   auto r = builtin_registry();
   r.add_reward<EvenSteps>("even_steps");

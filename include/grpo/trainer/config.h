@@ -80,6 +80,7 @@ struct RolloutSection {
   SamplingParams sampling;
   int64_t max_slots = 0;
   double kv_cache_gib = 2.0;
+  int64_t partial_rollout_length = 0;       // tokens after which a sample waits for the next rollout to go on; 0 = it ends in its own
   std::optional<double> final_temperature;  // the temperature moves there, linearly over the steps of training
   ComputeDType compute_dtype = ComputeDType::kFloat32;
   KvDType kv_dtype = KvDType::kFloat32;
@@ -124,6 +125,8 @@ struct AlgorithmSection {
   int64_t generation_batch_size = 64;  // completions sampled per rollout
   int64_t steps_per_generation = 1;    // optimiser steps that a rollout is cut into
   int64_t num_iterations = 1;          // passes over a rollout
+  /// Partial rollouts: a group is dropped where the last optimiser step that would train on it is more than so many after its first token.
+  std::optional<int64_t> max_staleness;
   bool mask_truncated_completions = false;
   bool sync_ref_model = false;          // refresh the reference of the KL while training
   double ref_model_mixup_alpha = 0.6;   // share of the policy in the refreshed reference (TR-DPO, 2404.09656); 1 = a copy (R1)

@@ -24,10 +24,14 @@ class PolicyTrainer final : public Trainer {
   bool at_boundary() const override;
   std::vector<double> objective_state() const override;
   void restore_objective(const std::vector<double>& state) override;
+  void save_files(const std::string& folder) const override;
+  void load_files(const std::string& folder) override;
   std::vector<std::string> plan_lines() const override;
 
+  struct Round;
   std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);
-  std::pair<SampledBatch, ScoredBatch> sample_round(const std::vector<int64_t>& items, std::map<std::string, double>& metrics);
+  Round sample_round(const std::vector<int64_t>& items, std::map<std::string, double>& metrics);
+  void drop_stale(std::map<std::string, double>& metrics);
   std::vector<double> greedy_rewards(const std::vector<const Problem*>& problems, std::map<std::string, double>& metrics);
   ScoredBatch score(const std::vector<const Problem*>& problems, SampledBatch& sampled, std::map<std::string, double>& metrics);
   bool worth_training_on(const ScoredBatch& scores, size_t begin, size_t count) const;

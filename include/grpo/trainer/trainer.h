@@ -90,6 +90,9 @@ class Trainer {
   /// What a checkpoint must keep beside weights, moments and cursors.
   virtual std::vector<double> objective_state() const { return {}; }
   virtual void restore_objective(const std::vector<double>& /*state*/) {}
+  /// And that in files of its own in the checkpoint's folder.
+  virtual void save_files(const std::string& /*folder*/) const {}
+  virtual void load_files(const std::string& /*folder*/) {}
   /// Tokens that the activations of one micro-batch are for, and further lines of the plan.
   virtual std::vector<std::string> plan_lines() const = 0;
 
