@@ -92,9 +92,10 @@ void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
   v.field("ref_model_mixup_alpha", c.ref_model_mixup_alpha,
           "The refreshed reference is alpha policy + (1 - alpha) reference (TR-DPO); 1 copies the policy, as DeepSeek-R1 does.", kFraction);
   v.field("ref_model_sync_steps", c.ref_model_sync_steps, "Optimiser steps between refreshes (DeepSeek-R1: 400).", kPositive);
-  v.field("offload_ref_model", c.offload_ref_model,
-          "Keep the reference model in host memory, and on the GPU only while its log-probs are computed, once per rollout. Changes nothing on "
-          "the CPU, nor under LoRA, where the reference is the base.");
+  v.field(
+      "offload_ref_model", c.offload_ref_model,
+      "Keep the reference model in host memory, and on the GPU only while its log-probs are computed, once per rollout. Changes nothing on "
+      "the CPU, nor under LoRA, where the reference is the base.");
   v.field("dynamic_sampling", c.dynamic_sampling, "Drop groups whose rewards are all equal and sample others instead (DAPO).");
   v.field("dynamic_sampling_rounds", c.dynamic_sampling_rounds, "Refills at most; then training goes on with what there is.", kNonNegative);
   v.field("dynamic_sampling_reward", c.dynamic_sampling_reward, "Judge groups by this reward function alone; empty = by the weighted sum.");
