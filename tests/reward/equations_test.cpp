@@ -22,8 +22,8 @@ std::string marked(const std::string& text, const RewardOptions& options = {}, c
 TEST(Equations, AreStepsThatEndWithTheirNumber) {
   for (const std::string steps :
        {"<think>3+5=8! 8-2=6! 6+1=9?</think><answer>9</answer>", "12 - 5 = 7!\n7\t*\t3 =21! \n", "2-5=-3! -3+4=1! 1-3=2?", "(1+2)*3=9!",
-        "1/4=0.25!. So 1/3=0.33?, then", "So (3+4=7!), and 500+500=1,000!; 2+2=4!,", "7=7, x=4, 1/0=0?", "1+1=2!=3", "2. 3+4=7!",
-        "- 3+4=7!", "8 3+4=7!", "1) 3+4=7!", "5 -3+4=6!"}) {
+        "1/4=0.25!. So 1/3=0.33?, then", "So (3+4=7!), and 500+500=1,000!; 2+2=4!,", "7=7, x=4, 1/0=0?", "2. 3+4=7!", "- 3+4=7!",
+        "8 3+4=7!", "1) 3+4=7!", "5 -3+4=6!"}) {
     std::string plain;
     for (const char c : steps) plain += c == '!' || c == '?' ? "" : std::string(1, c);
     EXPECT_EQ(marked(plain), steps);
@@ -34,7 +34,7 @@ TEST(Equations, OfRunningOnesEachIsOne) { EXPECT_EQ(marked("1+2=3+4=7, 1+2=3+5=7
 
 TEST(Equations, PartsOfSomethingLongerAreNone) {
   for (const char* text : {"x3+4=7", "x+3+4=7", "1.5+2=3.5", "1,000+1=1001", "3+4=7x", "3+4=7*1", "3+4=7%", "2(3+4)=14", "3^2+1=10",
-                           "3+4=", "=7", "3+4==7", "3+4=-", "2\u00D73+4=10", "9\u22122+1=8", "3+4\n=7", "3+4=\n7", "1+2=3e5"}) {
+                           "3+4=", "=7", "3+4==7", "1+1=2=2", "3+4=-", "2\u00D73+4=10", "9\u22122+1=8", "3+4\n=7", "3+4=\n7", "1+2=3e5"}) {
     EXPECT_EQ(marked(text), text);
   }
 }

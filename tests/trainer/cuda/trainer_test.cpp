@@ -25,11 +25,11 @@ using testing::registry;
 
 /// The tiny run on the place, or on the CPU, small enough for fibers.
 Config tiny_config(const std::string& name, const Place* place) {
-  Config c = testing::tiny_config(name);
+  const bool rounded = place != nullptr && place->dtype == at::kBFloat16;
+  Config c = testing::tiny_config(rounded ? name + "-bf16" : name);  // tests of both types may run side by side
   c.model.new_model.num_hidden_layers = 1;
   c.model.new_model.extra_tokens = {"<think>", "</think>"};
   c.model.device = place != nullptr ? ModelSection::Device::kCuda : ModelSection::Device::kCpu;
-  const bool rounded = place != nullptr && place->dtype == at::kBFloat16;
   c.model.compute_dtype = rounded ? ModelSection::ComputeDType::kAuto : ModelSection::ComputeDType::kFloat32;
   c.reward.resize(1);
   c.rollout.sampling.max_completion_length = 6;
@@ -142,7 +142,8 @@ TEST_P(CudaTrainer, AnOffloadedReferenceVisitsTheDevice) {
   section.sync_ref_model = true;
   ReferencePolicy visits(*policy.model, section);
   int64_t bytes = 0;
-  for (const auto* arena : visits.models().front().arenas) {
+  const auto models = visits.models();
+  for (const auto* arena : models.front().arenas) {
     EXPECT_TRUE(arena->flat().is_cpu());
     bytes += static_cast<int64_t>(arena->flat().nbytes());
   }
