@@ -182,7 +182,7 @@ at::Tensor gather(Communicator& communicator, const at::Tensor& values) {
   const at::Tensor mine = values.to(at::kCPU, at::kFloat).contiguous();
   std::string all;
   for (const auto& bytes : all_gather(communicator, {static_cast<const char*>(mine.const_data_ptr()), mine.nbytes()})) all += bytes;
-  const at::Tensor result = at::empty({static_cast<int64_t>(all.size() / sizeof(float))}, at::kFloat);
+  at::Tensor result = at::empty({static_cast<int64_t>(all.size() / sizeof(float))}, at::kFloat);
   std::memcpy(result.data_ptr<float>(), all.data(), all.size());
   return result;
 }

@@ -140,7 +140,7 @@ at::Tensor GrpoObjective::weighted_rewards(const ScoredBatch& scores) const {
 
 at::Tensor GrpoObjective::token_rewards(const Batch& batch, std::map<std::string, double>& metrics) const {
   if (!reference_.present() || !config_.algorithm.loss.use_kl_in_reward) return {};
-  const at::Tensor penalty = kl_penalty(batch, adaptive_kl_.beta());
+  at::Tensor penalty = kl_penalty(batch, adaptive_kl_.beta());
   metrics["kl"] = -penalty.sum(at::kDouble).item<double>() / adaptive_kl_.beta() / std::max(batch.mask.sum().item<double>(), 1.0);
   return penalty;
 }
