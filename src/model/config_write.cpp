@@ -90,6 +90,8 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
   if (c.model_type != "qwen2") json["attention_bias"] = c.qkv_bias;
   if (c.model_type == "llama") json["mlp_bias"] = c.mlp_bias;
   if (c.sequence_classifier) {  // one label
+    // transformers scores a sequence's last token that is no padding: an end token that pads too would not be it
+    if (std::ranges::find(c.eos_token_ids, c.pad_token_id) != c.eos_token_ids.end()) json["pad_token_id"] = nullptr;
     json["id2label"] = {{"0", "LABEL_0"}};
     json["label2id"] = {{"LABEL_0", 0}};
   }
