@@ -140,12 +140,7 @@ TEST(PartialRollouts, ResumeWithWhatWaits) {
     EXPECT_NE(std::string(error.what()).find("partial_rollouts.json"), std::string::npos) << error.what();
   }
   std::ofstream(file) << saved;
-  PolicyTrainer again(c, {}, registry());
-  ASSERT_TRUE(again.resume());
-  EXPECT_EQ(again.steps_done(), 3);
-  ASSERT_TRUE(again.train());
-  EXPECT_TRUE(equal(weights(again.model()), expected));
-  EXPECT_EQ(metric_lines(c), lines);
+  testing::expect_resumes(c, expected, lines);
 }
 
 TEST(PartialRollouts, AreFinishedWhereARunGoesOnWithoutThem) {

@@ -70,12 +70,7 @@ TEST(SamplingControl, ResumesBitForBit) {
   const auto lines = metric_lines(c);
   EXPECT_EQ(lines.front().at("temperature"), 1.0);
   EXPECT_EQ(lines.back().at("temperature"), 0.5);
-  fs::remove_all(fs::path(c.trainer.output_dir) / "checkpoint-4");
-  PolicyTrainer again(c, {}, registry());
-  ASSERT_TRUE(again.resume());
-  ASSERT_TRUE(again.train());
-  EXPECT_TRUE(equal(weights(again.model()), expected));
-  EXPECT_EQ(metric_lines(c), lines);
+  testing::expect_resumes(c, expected, lines);
 }
 
 // At a temperature that moves, sampler and trainer still mean the same distribution.

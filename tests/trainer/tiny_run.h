@@ -11,6 +11,7 @@
 
 #include "grpo/model/transformer.h"
 #include "grpo/trainer/config.h"
+#include "grpo/trainer/policy_trainer.h"
 #include "grpo/trainer/registry.h"
 
 // A run of seconds, and what two runs are compared by.
@@ -103,6 +104,19 @@ inline std::vector<nlohmann::json> metric_lines(const Config& c) {
     lines.push_back(std::move(line));
   }
   return lines;
+}
+
+/// That a run whose last checkpoint is lost goes on from the one before as if never interrupted: to these lines and, as `state` reads it,
+/// to this state.
+inline void expect_resumes(const Config& c, const std::vector<at::Tensor>& expected, const std::vector<nlohmann::json>& lines,
+                           std::vector<at::Tensor> (*state)(Transformer&) = weights) {
+  fs::remove_all(fs::path(c.trainer.output_dir) / ("checkpoint-" + std::to_string(c.trainer.max_steps)));
+  PolicyTrainer again(c, {}, registry());
+  ASSERT_TRUE(again.resume());
+  EXPECT_EQ(again.steps_done(), c.trainer.save_steps);
+  ASSERT_TRUE(again.train());
+  EXPECT_TRUE(equal(state(again.model()), expected));
+  EXPECT_EQ(metric_lines(c), lines);
 }
 
 }  // namespace grpo::testing

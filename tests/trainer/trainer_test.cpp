@@ -45,14 +45,8 @@ TEST_P(Resume, EqualsTheUninterruptedRunBitForBit) {
     expected_lines = metric_lines(c);
   }
   ASSERT_EQ(static_cast<int64_t>(expected_lines.size()), c.trainer.max_steps);
-  fs::remove_all(fs::path(c.trainer.output_dir) / ("checkpoint-" + std::to_string(c.trainer.max_steps)));
   fs::create_directories(fs::path(c.trainer.output_dir) / (".unfinished-99"));  // as a killed process leaves it
-  PolicyTrainer again(c, {}, registry());
-  ASSERT_TRUE(again.resume());
-  EXPECT_EQ(again.steps_done(), c.trainer.save_steps);
-  ASSERT_TRUE(again.train());
-  EXPECT_TRUE(equal(weights(again.model()), expected));
-  EXPECT_EQ(metric_lines(c), expected_lines);
+  testing::expect_resumes(c, expected, expected_lines);
 }
 INSTANTIATE_TEST_SUITE_P(UpdatesPerRollout, Resume, ::testing::Values(1, 2));
 
@@ -99,13 +93,7 @@ TEST(Lora, ResumeEqualsTheUninterruptedRunBitForBit) {
   EXPECT_TRUE(fs::exists(run / "checkpoint-2" / "adapter_model.safetensors"));
   EXPECT_FALSE(fs::exists(run / "checkpoint-2" / "model.safetensors"));
   EXPECT_TRUE(equal(adapters(*load_policy({.path = (run / "model").string(), .tokenizer = {}, .new_model = {}}, 0).model), expected));
-  fs::remove_all(run / "checkpoint-4");
-  PolicyTrainer again(c, {}, registry());
-  ASSERT_TRUE(again.resume());
-  EXPECT_EQ(again.steps_done(), 2);
-  ASSERT_TRUE(again.train());
-  EXPECT_TRUE(equal(adapters(again.model()), expected));
-  EXPECT_EQ(metric_lines(c), expected_lines);
+  testing::expect_resumes(c, expected, expected_lines, adapters);
 }
 
 // B is zero at first: the policy is the base, so the KL to it is none; after an update it is some.
