@@ -51,9 +51,9 @@ Json generate(grpo::RolloutEngine& engine, const std::vector<grpo::Prompt>& prom
 void run(const Arguments& a) {
   const int threads = grpo::bench::set_threads(a.threads);
   const auto model = grpo::load_model(a.model);
-  const auto kv = a.dtype == "float32" ? grpo::KvDType::kFloat32 : grpo::KvDType::kBFloat16;
-  const auto type = grpo::bench::type_named<grpo::ComputeDType>(a.dtype, {"float32", "bfloat16", "int8"});
-  grpo::RolloutEngine engine(*model, {.max_slots = a.batch, .compute_dtype = type, .kv_dtype = kv});
+  grpo::EngineOptions options = grpo::bench::sampler_options(a.dtype);
+  options.max_slots = a.batch;
+  grpo::RolloutEngine engine(*model, options);
   const grpo::bench::StepWork work{a.batch, 1, a.prompt_length, 1};
   std::vector<grpo::Prompt> prompts;
   for (auto& r : grpo::bench::random_rollouts(model->config(), work, 0)) prompts.push_back({r.group, std::move(r.prompt_ids)});

@@ -59,9 +59,9 @@ grpo::Config make_config(const Arguments& a, const std::string& folder) {
   c.rollout.sampling.max_completion_length = a.max_completion_length;
   c.rollout.sampling.ignore_eos = true;
   c.model.compute_dtype = grpo::bench::type_named<grpo::ModelSection::ComputeDType>(a.compute_dtype, {"float32", "bfloat16"});
-  const std::string sampler = a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype;
-  c.rollout.compute_dtype = grpo::bench::type_named<grpo::ComputeDType>(sampler, {"float32", "bfloat16", "int8"});
-  c.rollout.kv_dtype = sampler == "float32" ? grpo::KvDType::kFloat32 : grpo::KvDType::kBFloat16;
+  const auto sampler = grpo::bench::sampler_options(a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype);
+  c.rollout.compute_dtype = sampler.compute_dtype;
+  c.rollout.kv_dtype = sampler.kv_dtype;
   c.algorithm.generation_batch_size = a.prompts_per_step * a.num_generations;
   c.optim.learning_rate = a.learning_rate;
   c.optim.lr_scheduler_type = grpo::OptimConfig::Schedule::kConstant;

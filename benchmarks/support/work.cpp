@@ -81,6 +81,11 @@ double train_floor(const ModelConfig& model, const StepWork& work, const Limits&
   return train_flops(model, work) / (limits.matmul_gflop_s * 1e9);
 }
 
+EngineOptions sampler_options(const std::string& type) {
+  const auto compute = type_named<ComputeDType>(type, {"float32", "bfloat16", "int8"});
+  return {.compute_dtype = compute, .kv_dtype = compute == ComputeDType::kFloat32 ? KvDType::kFloat32 : KvDType::kBFloat16};
+}
+
 std::vector<Rollout> random_rollouts(const ModelConfig& model, const StepWork& work, uint64_t seed) {
   Random random(seed, 0);
   const auto ids = [&](int64_t count) {

@@ -6,6 +6,7 @@
 
 #include "grpo/data/types.h"
 #include "grpo/model/config.h"
+#include "grpo/rollout/engine.h"
 #include "support/measure.h"
 
 // The benchmarks' models and the arithmetic that their work cannot do without.
@@ -33,6 +34,9 @@ double train_flops(const ModelConfig& model, const StepWork& work);
 /// cache once and of the arithmetic, after the prefill's arithmetic. Training: the arithmetic.
 double decode_floor(const ModelConfig& model, const StepWork& work, const Limits& limits);
 double train_floor(const ModelConfig& model, const StepWork& work, const Limits& limits);
+
+/// Options of a sampler by one name: float32, bfloat16 or int8; the caches of the last two are bfloat16. Throws a usage error for another.
+EngineOptions sampler_options(const std::string& type);
 
 /// Rollouts of random ids with random log-probs left out: groups adjacent, deterministic from `seed`.
 std::vector<Rollout> random_rollouts(const ModelConfig& model, const StepWork& work, uint64_t seed);

@@ -10,12 +10,6 @@ namespace grpo {
 namespace {
 
 /// The names of a table's rows.
-std::vector<std::string> names_of(const auto& table) {
-  std::vector<std::string> names;
-  for (const auto& row : table) names.emplace_back(row.name);
-  return names;
-}
-
 void describe_policy_term(ConfigVisitor& visitor, LossConfig& config) {
   visitor.enumeration("loss_type", config.loss_type, names_of(loss_table()), "The policy loss.");
   visitor.field("custom_loss", config.custom_loss,

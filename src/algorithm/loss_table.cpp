@@ -1,7 +1,6 @@
 #include <array>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "grpo/algorithm/config.h"
 
@@ -147,12 +146,6 @@ constexpr std::array kKlTable = {
     KlRow{KlEstimator::kK3Plus, "k3+", {"value of k3, gradient of k2", "verl", kFree}},
 };
 
-std::string table_of(std::string_view head, const auto& rows, std::string_view default_name) {
-  std::vector<std::pair<std::string_view, Description>> described;
-  for (const auto& row : rows) described.emplace_back(row.name, row.description);
-  return markdown_table(head, described, default_name);
-}
-
 }  // namespace
 
 std::span<const LossRow> loss_table() { return kLossTable; }
@@ -174,10 +167,10 @@ std::string markdown_table(std::string_view head, std::span<const std::pair<std:
 std::string objective_reference() {
   return "r = exp(log p - old log p), at importance_sampling_level; A = advantage; sg = no gradient. What is maximised, each with beta, "
          "entropy and sampler correction as the options say; the loss is its negative. A loss of your own: `custom_loss`.\n" +
-         table_of("`loss_type`", kLossTable, loss_row(LossConfig{}.loss_type).name) +
-         table_of("`advantage_estimator`", kEstimatorTable,
-                  kEstimatorTable.at(static_cast<size_t>(AdvantageConfig{}.advantage_estimator)).name) +
-         table_of("`kl_estimator`", kKlTable, kKlTable.at(static_cast<size_t>(LossConfig{}.kl_estimator)).name) +
+         markdown_table("`loss_type`", kLossTable, loss_row(LossConfig{}.loss_type).name) +
+         markdown_table("`advantage_estimator`", kEstimatorTable,
+                        kEstimatorTable.at(static_cast<size_t>(AdvantageConfig{}.advantage_estimator)).name) +
+         markdown_table("`kl_estimator`", kKlTable, kKlTable.at(static_cast<size_t>(LossConfig{}.kl_estimator)).name) +
          "\n`importance_sampling_level`: `token`; `sequence`, the geometric mean of a sequence's ratios (GSPO, arXiv 2507.18071); "
          "`sequence_token`, its value with each token's own gradient (GSPO-token); `sequence_sum`, their product (RLOO). beta > 0 costs a "
          "frozen copy of the model and a forward pass per rollout, and so does more than one update per rollout (old log-probs, no "

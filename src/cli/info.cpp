@@ -3,9 +3,6 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "cli/commands.h"
 #include "dispatch.h"
@@ -31,11 +28,10 @@ void print_info() {
 
 /// configs/README.md: every option of `grpo train` and `grpo sft` and every objective, from the code.
 void print_options() {
-  std::vector<std::pair<std::string_view, Description>> objectives;
-  for (const auto& row : objective_table()) objectives.emplace_back(row.name, row.description);
+  const auto objectives = objective_table();
   std::cout << "# Options\n\nWritten by `grpo info --options`; a test compares. Short names (TRL's flat keys) stand at the end.\n\n"
             << markdown_reference<Config>() << "\n## Objectives\n"
-            << markdown_table("`objective`", objectives, "grpo") << "\n"
+            << markdown_table("`objective`", objectives, objectives[static_cast<size_t>(AlgorithmSection{}.objective)].name) << "\n"
             << objective_reference() << "\n## Short names\n\n| short | option |\n|---|---|\n";
   for (const auto& [name, target] : config_aliases()) std::cout << "| `" << name << "` | `" << target << "` |\n";
 }

@@ -71,9 +71,7 @@ void describe_objectives(ConfigVisitor& v, AlgorithmSection& c) {
 }
 
 void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
-  std::vector<std::string> objectives;
-  for (const auto& row : objective_table()) objectives.emplace_back(row.name);
-  v.enumeration("objective", c.objective, objectives,
+  v.enumeration("objective", c.objective, names_of(objective_table()),
                 "What is optimised. rloo, reinforce_plus_plus and remax are grpo with the advantage_estimator of that name.");
   describe(v, c.loss);
   describe(v, c.advantage);

@@ -104,6 +104,19 @@ void transfer(Archive& a, std::map<std::string, Value>& entries) {
   for (const auto& name : names) transfer(a, entries[name]);
 }
 
+/// What each rank has, in the order of ranks.
+template <class T>
+std::vector<T> of_all_ranks(Communicator& communicator, T& mine) {
+  Writer writer;
+  transfer(writer, mine);
+  std::vector<T> all;
+  for (const auto& bytes : all_gather(communicator, writer.bytes)) {
+    Reader reader(bytes);
+    transfer(reader, all.emplace_back());
+  }
+  return all;
+}
+
 template <class T>
 void append(std::vector<T>& to, std::vector<T>& from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
@@ -153,28 +166,16 @@ void gather(Communicator& communicator, const std::vector<const Problem*>& probl
 
 void gather(Communicator& communicator, std::vector<Rollout>& rollouts) {
   if (communicator.world_size() == 1) return;
-  Writer writer;
-  transfer(writer, rollouts);
+  auto all = of_all_ranks(communicator, rollouts);
   rollouts.clear();
-  for (const auto& bytes : all_gather(communicator, writer.bytes)) {
-    Reader reader(bytes);
-    std::vector<Rollout> more;
-    transfer(reader, more);
-    append(rollouts, more);
-  }
+  for (auto& more : all) append(rollouts, more);
 }
 
 void gather(Communicator& communicator, Tallies& tallies) {
   if (communicator.world_size() == 1) return;
-  Writer writer;
-  transfer(writer, tallies);
+  const auto all = of_all_ranks(communicator, tallies);
   tallies.clear();
-  for (const auto& bytes : all_gather(communicator, writer.bytes)) {
-    Reader reader(bytes);
-    Tallies more;
-    transfer(reader, more);
-    merge(tallies, more);
-  }
+  for (const Tallies& more : all) merge(tallies, more);
 }
 
 at::Tensor gather(Communicator& communicator, const at::Tensor& values) {

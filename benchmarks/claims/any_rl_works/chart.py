@@ -1,7 +1,9 @@
 """Small multiples as SVG: a panel per method, its seeds as thin lines and their mean as a thick one, the best method's mean behind for comparison."""
 
+from plot import BLUE
+
 WIDTH, HEIGHT, GAP_X, GAP_Y, LEFT, TOP, COLUMNS = 210, 130, 34, 52, 52, 64, 4
-BLUE, GREY = "#2563c9", "#b8b8b8"
+GREY = "#b8b8b8"
 
 
 def mean_curve(curves, points=40):

@@ -200,8 +200,21 @@ inline bool takes_bias_correction(KlEstimator estimator) { return estimator == K
 /// Losses, advantages and KL estimators as Markdown tables: what configs/README.md says of them.
 std::string objective_reference();
 
+/// The names of a table's rows, as configs have them.
+std::vector<std::string> names_of(const auto& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table) names.emplace_back(row.name);
+  return names;
+}
+
 /// Described names as a Markdown table, `default_name` marked.
 std::string markdown_table(std::string_view head, std::span<const std::pair<std::string_view, Description>> rows,
                            std::string_view default_name);
+/// The same of a table's rows.
+std::string markdown_table(std::string_view head, const auto& table, std::string_view default_name) {
+  std::vector<std::pair<std::string_view, Description>> rows;
+  for (const auto& row : table) rows.emplace_back(row.name, row.description);
+  return markdown_table(head, std::span<const std::pair<std::string_view, Description>>(rows), default_name);
+}
 
 }  // namespace grpo
