@@ -126,6 +126,51 @@ void decode(const Options& o, Transformer& model) {
   bench::print(row);
 }
 
+/// 256 requests whose prompts and completions have 100 to 1,024 tokens each, evenly spread (the mix of nano-vllm's bench.py). The floor: all
+/// requests at a time, weights and live keys and values read once a step, prompts at the rate of the matrix product.
+void decode_mixed(const Options& o, Transformer& model, const DeviceLimits& limits) {
+  constexpr int64_t kRequests = 256, kShortest = 100, kLongest = 1024;
+  const ModelConfig& config = model.config();
+  const double weight_bytes = static_cast<double>(config.num_parameters() * at::elementSize(o.dtype()));
+  const auto kv_bytes =
+      static_cast<double>(2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * at::elementSize(o.dtype()));
+  Random random(0);
+  std::vector<Prompt> prompts;
+  int64_t inputs = 0, outputs = 0, steps = 0;
+  double kv_read = 0.0;
+  for (int64_t p = 0; p < kRequests; ++p) {
+    Prompt& prompt = prompts.emplace_back();
+    prompt.problem = p;
+    const int64_t input = random.uniform_int(kShortest, kLongest), output = random.uniform_int(kShortest, kLongest);
+    for (int64_t t = 0; t < input; ++t) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, 10000) % config.vocab_size));
+    prompt.max_completion_length = output;
+    inputs += input;
+    outputs += output;
+    steps = std::max(steps, output);
+    kv_read += kv_bytes * static_cast<double>(output * input + output * (output - 1) / 2);
+  }
+  SamplingParams params;
+  params.num_generations = 1;
+  params.max_completion_length = kLongest;
+  params.ignore_eos = true;
+  RolloutEngine engine(model, {.max_slots = kRequests, .kv_budget_bytes = int64_t{24} << 30});
+  const double seconds = seconds_of([&] { engine.generate(prompts, params, {}); }, 2);
+  const double floor = (static_cast<double>(steps) * weight_bytes + kv_read) * 1e-9 / limits.copy_gb_s +
+                       2e-12 * static_cast<double>(config.num_parameters() * inputs) / limits.matmul_tflop_s;
+  bench::print({{"work", "decode_mixed"},
+                {"shape", o.shape},
+                {"layers", config.num_hidden_layers},
+                {"parameters", config.num_parameters()},
+                {"compute", o.compute},
+                {"requests", kRequests},
+                {"prompt_tokens", inputs},
+                {"completion_tokens", outputs},
+                {"seconds", seconds},
+                {"tokens_per_second", static_cast<double>(outputs) / seconds},
+                {"floor_seconds", floor},
+                {"share_of_floor", floor / seconds}});
+}
+
 void train(const Options& o, Transformer& model, const DeviceLimits& limits) {
   const bench::StepWork work{o.prompts, o.generations, o.prompt, o.completion};
   const Batch batch = make_batch(bench::random_rollouts(model.config(), work, 1), {});
@@ -184,7 +229,7 @@ void head(const Options& o, const ModelConfig& config, const DeviceLimits& limit
 int main(int argc, char** argv) {
   Options o;
   CLI::App app("Decoding, training and log-probs on one GPU");
-  app.add_option("--shape", o.shape, "tiny-1m, tiny-6m, smollm2-135m or qwen2.5-0.5b");
+  app.add_option("--shape", o.shape, "A model's shape, for example qwen2.5-0.5b");
   app.add_option("--compute", o.compute, "bfloat16 or float32")->check(CLI::IsMember({"bfloat16", "float32"}));
   app.add_option("--layers", o.layers, "Instead of the shape's own");
   app.add_option("--prompts", o.prompts, "Groups");
@@ -196,11 +241,12 @@ int main(int argc, char** argv) {
   return bench::run_program([&o] {
     const DeviceLimits found = limits(o);
     ModelConfig config = bench::model_shape(o.shape, o.layers);
-    config.max_position_embeddings = std::max(config.max_position_embeddings, o.prompt + o.completion);
+    config.max_position_embeddings = std::max({config.max_position_embeddings, o.prompt + o.completion, int64_t{2048}});
     head(o, config, found);
     Transformer model(config, o.dtype(), ops::cuda_device());
     fill(model);
     decode(o, model);
+    decode_mixed(o, model, found);
     train(o, model, found);
   });
 }

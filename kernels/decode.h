@@ -83,9 +83,9 @@ struct AttentionTask {
   float* out;      // [group, head_dim]
   int64_t group;   // query heads, any number
   int64_t head_dim;
-  CacheRun runs[2];  // the shared prefix, then the sample's own entries; either may be empty, not both. A later run begins at entry 0
-                     // unless the earlier one is empty.
-  float* scratch;    // attention_scratch(group, head_dim, entries) floats
+  const CacheRun* runs;  // [run_count] in the order of positions, at least one and none of them empty; all but the first begin at entry 0
+  int64_t run_count;
+  float* scratch;  // attention_scratch(group, head_dim, entries) floats
 };
 
 /// A cache of keys and values in one type. All arithmetic is fp32.

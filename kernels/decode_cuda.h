@@ -16,24 +16,28 @@ struct StepRow {
   int32_t token = 0, sequence = -1, position = 0;
 };
 
-/// Where a sequence's keys and values lie: for each layer keys, then values, each [kv_heads, capacity, stride]. Its positions go on after
-/// the `prefix_length` ones of another sequence.
+/// Entries (positions) of a page of keys and values: a whole number of attention's tiles.
+inline constexpr int64_t kKvPage = 64;
+
+/// Where a sequence's keys and values lie: its entry i in page pages[first_page + i / kKvPage] of the pool. Its positions go on after the
+/// `prefix_length` ones of another sequence.
 struct KvSequence {
-  int64_t offset = 0;  // elements from the pool's begin
-  int32_t capacity = 0;
+  int32_t first_page = 0;
   int32_t prefix = -1, prefix_length = 0;
 };
 
 /// Elements from one cached head to the next: whole tensor-core tiles, zero beyond head_dim.
 constexpr int64_t kv_stride(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
-/// Elements of a sequence's cache.
-constexpr int64_t kv_elements(int64_t layers, int64_t kv_heads, int64_t capacity, int64_t head_dim) {
-  return layers * 2 * kv_heads * capacity * kv_stride(head_dim);
+/// Elements of a page: for each layer keys, then values, each [kv_heads, kKvPage, stride].
+constexpr int64_t kv_page_elements(int64_t layers, int64_t kv_heads, int64_t head_dim) {
+  return layers * 2 * kv_heads * kKvPage * kv_stride(head_dim);
 }
 
 struct KvCache {
   void* pool = nullptr;
+  const int32_t* pages = nullptr;
   const KvSequence* sequences = nullptr;
+  int64_t page_elements = 0;  // kv_page_elements of the model
   int64_t layer = 0;
   int64_t kv_heads = 0, head_dim = 0;
   int64_t stride = 0;  // kv_stride(head_dim)
@@ -90,7 +94,7 @@ struct Attention {
   int64_t heads = 0;
   int64_t window = 0;  // positions that a row sees, its own included; 0 = all
   float scale = 1.0F;  // of the scores
-  int64_t piece = 0;   // entries of a piece: a multiple of 64
+  int64_t piece = 0;   // entries of a piece: a multiple of kKvPage
   int64_t prefix_pieces = 0, own_pieces = 0;
   float* partial = nullptr;  // [n, heads, prefix_pieces + own_pieces, stride + 2]: weighted sums, then maximum and sum
   KvCache cache;

@@ -11,12 +11,16 @@ namespace {
 struct Shape {
   const char* name;
   const char* model_type;
-  int64_t hidden, intermediate, layers, heads, kv_heads, vocab;
+  int64_t hidden, intermediate, layers, heads, kv_heads, head_dim, vocab;
+  bool tied;
 };
-constexpr Shape kShapes[] = {{"tiny-1m", "llama", 128, 384, 4, 4, 4, 512},
-                             {"tiny-6m", "llama", 256, 704, 8, 8, 8, 512},
-                             {"smollm2-135m", "llama", 576, 1536, 30, 9, 3, 49152},
-                             {"qwen2.5-0.5b", "qwen2", 896, 4864, 24, 14, 2, 151936}};
+constexpr Shape kShapes[] = {{"tiny-1m", "llama", 128, 384, 4, 4, 4, 32, 512, true},
+                             {"tiny-6m", "llama", 256, 704, 8, 8, 8, 32, 512, true},
+                             {"smollm2-135m", "llama", 576, 1536, 30, 9, 3, 64, 49152, true},
+                             {"qwen2.5-0.5b", "qwen2", 896, 4864, 24, 14, 2, 64, 151936, true},
+                             {"qwen3-0.6b", "qwen3", 1024, 3072, 28, 16, 8, 128, 151936, true},
+                             {"qwen2.5-1.5b", "qwen2", 1536, 8960, 28, 12, 2, 128, 151936, true},
+                             {"qwen2.5-7b", "qwen2", 3584, 18944, 28, 28, 4, 128, 152064, false}};
 
 double real(int64_t value) { return static_cast<double>(value); }
 
@@ -42,7 +46,11 @@ double completion_flops(const ModelConfig& m, const StepWork& w) {
 
 ModelConfig model_shape(const std::string& name, int64_t layers) {
   const auto* const shape = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& s) { return s.name == name; });
-  if (shape == std::end(kShapes)) fail_usage("--shape", "expected tiny-1m, tiny-6m, smollm2-135m or qwen2.5-0.5b; got " + name);
+  if (shape == std::end(kShapes)) {
+    std::string names;
+    for (const Shape& known : kShapes) names += std::string(names.empty() ? "" : ", ") + known.name;
+    fail_usage("--shape", "expected one of " + names + "; got " + name);
+  }
   ModelConfig m;
   m.model_type = shape->model_type;
   m.vocab_size = shape->vocab;
@@ -51,9 +59,10 @@ ModelConfig model_shape(const std::string& name, int64_t layers) {
   m.num_hidden_layers = layers > 0 ? layers : shape->layers;
   m.num_attention_heads = shape->heads;
   m.num_key_value_heads = shape->kv_heads;
-  m.head_dim = shape->hidden / shape->heads;
-  m.tie_word_embeddings = true;
+  m.head_dim = shape->head_dim;
+  m.tie_word_embeddings = shape->tied;
   m.qkv_bias = m.model_type == "qwen2";
+  m.qk_norm = m.model_type == "qwen3";
   return m;
 }
 

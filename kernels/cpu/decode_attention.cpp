@@ -1,3 +1,5 @@
+#include <span>
+
 #include "cpu/decode_kernels.h"
 
 namespace grpo::kernels::GRPO_ISA {
@@ -87,21 +89,22 @@ template <class Dot>
 void decode_attention(const AttentionTask& task) {
   const int64_t columns = value_columns(task.head_dim);
   int64_t entries = 0;
-  for (const CacheRun& run : task.runs) entries += run.end - run.begin;
+  const std::span runs(task.runs, static_cast<size_t>(task.run_count));
+  for (const CacheRun& run : runs) entries += run.end - run.begin;
   const Scores scores{task.scratch + kKeyBlock, score_stride(entries)};
   float* out = task.scratch + task.group * scores.stride;
 
   int64_t offset = 0;
-  for (const CacheRun& run : task.runs) {
-    if (run.begin < run.end) score_run<Dot>(task, run, offset, scores);
+  for (const CacheRun& run : runs) {
+    score_run<Dot>(task, run, offset, scores);
     offset += run.end - run.begin;
   }
   float* inverse_sums = out + task.group * columns;
   for (int64_t h = 0; h < task.group; ++h) inverse_sums[h] = 1.0F / soften(scores.first + h * scores.stride, entries);
 
   offset = 0;
-  for (const CacheRun& run : task.runs) {
-    if (run.begin < run.end) weigh_run<Dot>(task, run, scores.first + offset, scores.stride, out, offset > 0);
+  for (const CacheRun& run : runs) {
+    weigh_run<Dot>(task, run, scores.first + offset, scores.stride, out, offset > 0);
     offset += run.end - run.begin;
   }
   for (int64_t h = 0; h < task.group; ++h) {

@@ -55,16 +55,19 @@ __device__ void load_queries(const AttentionShared<T>& shared, const Attention& 
   }
 }
 
-// Starts the copy of entries [first, first + tile) to a stage; zeros from `end` on.
+// Starts the copy of entries [first, first + tile), which are of one page, to a stage; zeros from `end` on.
 template <class T>
-__device__ void load_tile(const AttentionShared<T>& shared, int stage, const T* keys, const T* values, int64_t first, int64_t end) {
+__device__ void load_tile(const AttentionShared<T>& shared, int stage, const KvCache& cache, const KvSequence& sequence, int64_t kv_head,
+                          int64_t first, int64_t end) {
   constexpr int kPerCopy = static_cast<int>(16 / sizeof(T));
+  const T* keys = kv_row<T>(cache, sequence, KvPart::kKeys, kv_head, first);
+  const T* values = kv_row<T>(cache, sequence, KvPart::kValues, kv_head, first);
   const int copies = shared.out_stride / kPerCopy;
   for (int at = static_cast<int>(threadIdx.x); at < shared.tile * copies; at += kAttentionThreads) {
     const int entry = at / copies, i = at % copies * kPerCopy;
     const int to = (stage * shared.tile + entry) * shared.stride + i;
     const bool valid = first + entry < end;
-    const int64_t from = valid ? (first + entry) * shared.out_stride + i : 0;
+    const int64_t from = valid ? entry * shared.out_stride + i : 0;
     copy_async16(shared.keys + to, keys + from, valid);
     copy_async16(shared.values + to, values + from, valid);
   }
@@ -158,15 +161,13 @@ __global__ void attend(Attention args, const AttentionTask* tasks, const StepRow
   const AttentionShared<T> shared(tile, rows_of_task * columns, args.cache.stride, memory);
   const KvSequence own = args.cache.sequences[rows[need.of_row].sequence];
   const KvSequence sequence = task.of_prefix != 0 ? args.cache.sequences[own.prefix] : own;
-  const T* keys = kv_head_rows<T>(args.cache, sequence, KvPart::kKeys, kv_head);
-  const T* values = kv_head_rows<T>(args.cache, sequence, KvPart::kValues, kv_head);
   const int64_t begin = need.range.begin / tile * tile, end = need.range.end;
-  load_tile(shared, 0, keys, values, begin, end);
+  load_tile(shared, 0, args.cache, sequence, kv_head, begin, end);
   commit_copies();
   load_queries(shared, args, task, kv_head, columns);
   int stage = 0;
   for (int64_t first = begin; first < end; first += tile, stage ^= 1) {
-    if (first + tile < end) load_tile(shared, stage ^ 1, keys, values, first + tile, end);
+    if (first + tile < end) load_tile(shared, stage ^ 1, args.cache, sequence, kv_head, first + tile, end);
     commit_copies();
     wait_copies<1>();
     __syncthreads();  // this stage has arrived, and the queries the first time
@@ -212,7 +213,7 @@ __global__ void merge(Attention args, const StepRow* rows) {
 template <class T>
 int choose_tile(int queries, int64_t stride) {
   constexpr size_t kHalf = size_t{112} << 10;
-  int tile = 64;
+  int tile = kKvPage;
   while (tile > 16 && AttentionShared<T>::bytes(tile, queries, stride) > kHalf) tile /= 2;
   return tile;
 }

@@ -54,8 +54,7 @@ __global__ void rotate_store(RotateStore args, const StepRow* rows) {
   }
   const KvSequence sequence = args.cache.sequences[row.sequence];
   const int64_t kv_head = (number - args.heads) % kv_heads, stride = args.cache.stride;
-  T* to = kv_head_rows<T>(args.cache, sequence, is_v ? KvPart::kValues : KvPart::kKeys, kv_head) +
-          (row.position - sequence.prefix_length) * stride;
+  T* to = kv_row<T>(args.cache, sequence, is_v ? KvPart::kValues : KvPart::kKeys, kv_head, row.position - sequence.prefix_length);
   for (int64_t i = lane; i < stride; i += kWarp) to[i] = from_float<T>(i < head_dim ? rotated(head, i, cos, sin, pairs) : 0.0F);
 }
 

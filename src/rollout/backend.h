@@ -7,6 +7,7 @@
 #include "grpo/core/random.h"
 #include "grpo/model/view.h"
 #include "grpo/rollout/engine.h"
+#include "pages.h"
 
 namespace grpo {
 
@@ -39,6 +40,7 @@ struct StepBatch {
   std::span<const DecodeRow> rows;
   std::span<const DecodeDraw> draws;
   std::span<const int32_t> stop_ids;
+  std::span<const CachedSequence> sequences;  // with pages for all that the call writes
   int64_t steps = 1;
 };
 
@@ -52,8 +54,9 @@ struct BackendTraits {
 struct BackendLimits {
   int64_t rows = 0;             // of one step
   int64_t slots = 0;            // draws of one step at most
-  int64_t slot_capacity = 0;    // positions of a sample's own
-  int64_t prefix_capacity = 0;  // positions of a prefix
+  int64_t pages = 0;            // of keys and values, of all sequences
+  int64_t slot_capacity = 0;    // positions of a sample's own at most
+  int64_t prefix_capacity = 0;  // positions of a prefix at most
   int64_t length = 0;           // positions that a row may see
   friend bool operator==(const BackendLimits&, const BackendLimits&) = default;
 };
@@ -66,11 +69,9 @@ class DecodeBackend {
   virtual BackendTraits traits() const = 0;
   /// Packs the weights unless those of `version` are packed already. The view stays valid while steps run.
   virtual void refresh(const ModelView& view, int64_t version) = 0;
-  /// Bytes of keys and values of a sequence with room for `capacity` positions of its own.
-  virtual int64_t sequence_bytes(const ModelView& view, int64_t capacity) const = 0;
+  /// Bytes of a page of keys and values.
+  virtual int64_t page_bytes(const ModelView& view) const = 0;
   virtual void reserve(const BackendLimits& limits) = 0;
-  /// Makes `sequence` empty, to go on after the `prefix_length` positions of sequence `prefix` (-1: from the start).
-  virtual void bind(int32_t sequence, int32_t prefix = -1, int64_t prefix_length = 0) = 0;
   /// drawn [batch.steps, batch.draws]; what lies beyond a sample's end is indeterminate.
   virtual void step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) = 0;
   /// Frees weights and caches.

@@ -58,13 +58,12 @@ void CpuBackend::refresh(const ModelView& view, int64_t version) {
   version_ = version;
 }
 
-int64_t CpuBackend::layer_elements(const ModelConfig& config, int64_t capacity) const {
-  return config.num_key_value_heads * capacity * (config.head_dim + kernels_.value_columns(config.head_dim));
+int64_t CpuBackend::page_layer_elements(const ModelConfig& config) const {
+  return config.num_key_value_heads * kPageEntries * (config.head_dim + kernels_.value_columns(config.head_dim));
 }
 
-int64_t CpuBackend::sequence_bytes(const ModelView& view, int64_t capacity) const {
-  const ModelConfig& config = *view.config;
-  return layer_elements(config, round_up(capacity, kernels_.key_block)) * config.num_hidden_layers * cache_kernels_.element_bytes;
+int64_t CpuBackend::page_bytes(const ModelView& view) const {
+  return page_layer_elements(*view.config) * view.config->num_hidden_layers * cache_kernels_.element_bytes;
 }
 
 void CpuBackend::reserve(const BackendLimits& limits) {
@@ -84,28 +83,14 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   }
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.resize(kernels_.attention_scratch(group, config.head_dim, limits.length), "attention scores");
+    scratch.runs.reserve(static_cast<size_t>(pages_for(limits.prefix_capacity) + pages_for(limits.slot_capacity)));
   }
-  const int64_t block = kernels_.key_block;
-  const int64_t slot_capacity = round_up(limits.slot_capacity, block), prefix_capacity = round_up(limits.prefix_capacity, block);
-  const int64_t slot_bytes = sequence_bytes(*view_, slot_capacity), prefix_bytes = sequence_bytes(*view_, prefix_capacity);
-  caches_.resize(limits.slots * (slot_bytes + prefix_bytes), "keys and values (lower max_slots or kv_budget_bytes)");
-  sequences_.assign(static_cast<size_t>(2 * limits.slots), {});
-  for (int64_t s = 0; s < limits.slots; ++s) {
-    std::byte* prefixes = caches_.data() + limits.slots * slot_bytes;
-    sequences_[static_cast<size_t>(s)] = {.cache = caches_.data() + s * slot_bytes, .capacity = slot_capacity};
-    sequences_[static_cast<size_t>(limits.slots + s)] = {.cache = prefixes + s * prefix_bytes, .capacity = prefix_capacity};
-  }
-}
-
-void CpuBackend::bind(int32_t sequence, int32_t prefix, int64_t prefix_length) {
-  sequences_[static_cast<size_t>(sequence)].prefix = prefix;
-  sequences_[static_cast<size_t>(sequence)].prefix_length = prefix_length;
+  pages_.resize(limits.pages * page_bytes(*view_), "keys and values (lower max_slots or kv_budget_bytes)");
 }
 
 void CpuBackend::release() {
   model_ = {};
-  sequences_.clear();
-  caches_.release();
+  pages_.release();
   for (Activations* each : {&hidden_, &normed_, &qkv_, &attention_, &inner_, &logits_}) each->buffer.release();
   rounded_ = {};
   version_ = -1;
@@ -122,6 +107,7 @@ void CpuBackend::step(const StepBatch& batch, const SamplingParams& params, std:
   GRPO_CHECK(batch.steps == 1, "CpuBackend::step", "expected one step a call; got " + std::to_string(batch.steps));
   const std::span<const DecodeRow> rows = batch.rows;
   const std::span<const DecodeDraw> draws = batch.draws;
+  sequences_ = batch.sequences;
   const auto drawn_rows = static_cast<int64_t>(draws.size()), all_rows = static_cast<int64_t>(rows.size());
   const bool by_rows = model_.bytes() <= kSmallModelBytes;
   const int64_t useful = by_rows ? (all_rows + linear_.tile_rows - 1) / linear_.tile_rows : threads_;
@@ -227,19 +213,23 @@ void CpuBackend::apply_swiglu(const Worker& worker, const PackedLinear& linear, 
   });
 }
 
-kernels::CacheRun CpuBackend::cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const {
-  const Sequence& from = sequences_[static_cast<size_t>(sequence)];
-  const LayerCache cache = layer_cache(from, layer);
-  const int64_t bytes = kv_head * cache_kernels_.element_bytes;
-  return {cache.keys + bytes * cache.key_stride, cache.values + bytes * cache.value_stride, begin, end};
+CpuBackend::PageLayer CpuBackend::page_layer(int32_t page, int64_t layer) {
+  const ModelConfig& config = *view_->config;
+  const int64_t bytes = cache_kernels_.element_bytes, key_stride = kPageEntries * config.head_dim;
+  std::byte* keys = pages_.data() + (page * config.num_hidden_layers + layer) * page_layer_elements(config) * bytes;
+  return {keys, keys + config.num_key_value_heads * key_stride * bytes, key_stride,
+          kPageEntries * kernels_.value_columns(config.head_dim)};
 }
 
-CpuBackend::LayerCache CpuBackend::layer_cache(const Sequence& sequence, int64_t layer) const {
-  const ModelConfig& config = *view_->config;
-  const int64_t bytes = cache_kernels_.element_bytes, key_stride = sequence.capacity * config.head_dim;
-  std::byte* keys = sequence.cache + layer * layer_elements(config, sequence.capacity) * bytes;
-  return {keys, keys + config.num_key_value_heads * key_stride * bytes, key_stride,
-          sequence.capacity * kernels_.value_columns(config.head_dim)};
+// A sequence's own entries [begin, end), page by page.
+void CpuBackend::add_runs(const CachedSequence& sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end,
+                          std::vector<kernels::CacheRun>& runs) {
+  const int64_t bytes = kv_head * cache_kernels_.element_bytes;
+  for (int64_t first = begin / kPageEntries * kPageEntries; first < end; first += kPageEntries) {
+    const PageLayer page = page_layer(sequence.pages[static_cast<size_t>(first / kPageEntries)], layer);
+    runs.push_back({page.keys + bytes * page.key_stride, page.values + bytes * page.value_stride, std::max<int64_t>(0, begin - first),
+                    std::min(kPageEntries, end - first)});
+  }
 }
 
 void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
@@ -248,8 +238,9 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
   for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); ++r) {
     if (!worker.owns(r)) continue;
     const DecodeRow& row = rows[static_cast<size_t>(r)];
-    const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
-    const LayerCache cache = layer_cache(sequence, number);
+    const CachedSequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
+    const int64_t entry = row.position - sequence.prefix_length;
+    const PageLayer page = page_layer(sequence.pages[static_cast<size_t>(entry / kPageEntries)], number);
     cache_kernels_.rotate_and_store({
         .qkv = qkv_.row(r),
         .q_norm = layer.q_norm.empty() ? nullptr : layer.q_norm.data(),
@@ -262,11 +253,11 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
         .pairs = rope.pairs,
         .eps = static_cast<float>(config.rms_norm_eps),
         .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
-        .keys = cache.keys,
-        .values = cache.values,
-        .key_stride = cache.key_stride,
-        .value_stride = cache.value_stride,
-        .entry = row.position - sequence.prefix_length,
+        .keys = page.keys,
+        .values = page.values,
+        .key_stride = page.key_stride,
+        .value_stride = page.value_stride,
+        .entry = entry % kPageEntries,
     });
   }
   if (worker.by_rows && worker.has_prompts) {
@@ -277,7 +268,7 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
 
 void CpuBackend::attend(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number) {
   const int64_t kv_heads = view_->config->num_key_value_heads;
-  float* scratch = scratch_[static_cast<size_t>(worker.thread)].attention.data();
+  ThreadScratch& scratch = scratch_[static_cast<size_t>(worker.thread)];
   for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); ++r) {
     for (int64_t head = 0; head < kv_heads; ++head) {
       const bool mine = worker.by_rows ? worker.owns(r) : worker.owns(r * kv_heads + head);
@@ -287,21 +278,22 @@ void CpuBackend::attend(const Worker& worker, std::span<const DecodeRow> rows, c
   worker.end_part();
 }
 
-void CpuBackend::attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, float* scratch) {
+void CpuBackend::attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, ThreadScratch& scratch) {
   const ModelConfig& config = *view_->config;
-  const Sequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
+  const CachedSequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
   const int64_t group = config.num_attention_heads / config.num_key_value_heads;
   const int64_t end = row.position + 1, prefix = sequence.prefix_length;
   const int64_t begin = window > 0 ? std::max<int64_t>(0, end - window) : 0;
-  kernels::AttentionTask task{.q = qkv_.row(r) + head * group * config.head_dim,
-                              .out = attention_.row(r) + head * group * config.head_dim,
-                              .group = group,
-                              .head_dim = config.head_dim,
-                              .runs = {{nullptr, nullptr, 0, 0}, {nullptr, nullptr, 0, 0}},
-                              .scratch = scratch};
-  if (begin < prefix) task.runs[0] = cache_run(sequence.prefix, layer, head, begin, prefix);
-  task.runs[1] = cache_run(row.sequence, layer, head, std::max<int64_t>(0, begin - prefix), end - prefix);
-  cache_kernels_.attention(task);
+  scratch.runs.clear();
+  if (begin < prefix) add_runs(sequences_[static_cast<size_t>(sequence.prefix)], layer, head, begin, prefix, scratch.runs);
+  add_runs(sequence, layer, head, std::max<int64_t>(0, begin - prefix), end - prefix, scratch.runs);
+  cache_kernels_.attention({.q = qkv_.row(r) + head * group * config.head_dim,
+                            .out = attention_.row(r) + head * group * config.head_dim,
+                            .group = group,
+                            .head_dim = config.head_dim,
+                            .runs = scratch.runs.data(),
+                            .run_count = static_cast<int64_t>(scratch.runs.size()),
+                            .scratch = scratch.attention.data()});
 }
 
 void CpuBackend::draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn) {

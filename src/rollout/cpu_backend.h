@@ -19,22 +19,14 @@ class CpuBackend final : public DecodeBackend {
 
   BackendTraits traits() const override { return {.slots = 128, .steps = 1}; }  // more samples at a time hardly raise the rate
   void refresh(const ModelView& view, int64_t version) override;
-  int64_t sequence_bytes(const ModelView& view, int64_t capacity) const override;
+  int64_t page_bytes(const ModelView& view) const override;
   void reserve(const BackendLimits& limits) override;
-  void bind(int32_t sequence, int32_t prefix, int64_t prefix_length) override;
   void step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) override;
   void release() override;
 
  private:
-  // Its cache has, for each layer, keys, then values: see kernels::CacheRun. `capacity` is a multiple of key_block.
-  struct Sequence {
-    std::byte* cache = nullptr;
-    int64_t capacity = 0;
-    int32_t prefix = -1;
-    int64_t prefix_length = 0;
-  };
-  // A layer of a sequence's cache, at kv head 0; the heads' parts lie so many elements apart.
-  struct LayerCache {
+  // A layer of a page, at kv head 0: keys, then values (see kernels::CacheRun); the heads' parts lie so many elements apart.
+  struct PageLayer {
     std::byte *keys, *values;
     int64_t key_stride, value_stride;
   };
@@ -53,6 +45,7 @@ class CpuBackend final : public DecodeBackend {
   };
   struct ThreadScratch {
     Buffer<float> attention;
+    std::vector<kernels::CacheRun> runs;
     SamplerScratch sampler;
   };
 
@@ -67,7 +60,7 @@ class CpuBackend final : public DecodeBackend {
     void end_part() const;
   };
 
-  int64_t layer_elements(const ModelConfig& config, int64_t capacity) const;
+  int64_t page_layer_elements(const ModelConfig& config) const;
   void embed(const Worker& worker, std::span<const DecodeRow> rows);
   void run_layer(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
   void normalise(const Worker& worker, int64_t rows, const std::vector<float>& weight);
@@ -81,10 +74,11 @@ class CpuBackend final : public DecodeBackend {
   void apply_swiglu(const Worker& worker, const PackedLinear& linear, int64_t rows);
   void store_keys(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
   void attend(const Worker& worker, std::span<const DecodeRow> rows, const PackedLayer& layer, int64_t number);
-  void attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, float* scratch);
+  void attend_head(const DecodeRow& row, int64_t r, int64_t head, int64_t window, int64_t layer, ThreadScratch& scratch);
   void draw(const Worker& worker, std::span<const DecodeDraw> draws, const SamplingParams& params, std::span<DrawnToken> drawn);
-  LayerCache layer_cache(const Sequence& sequence, int64_t layer) const;
-  kernels::CacheRun cache_run(int32_t sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end) const;
+  PageLayer page_layer(int32_t page, int64_t layer);
+  void add_runs(const CachedSequence& sequence, int64_t layer, int64_t kv_head, int64_t begin, int64_t end,
+                std::vector<kernels::CacheRun>& runs);
 
   const kernels::DecodeKernels& kernels_;
   const kernels::LinearKernels& linear_;
@@ -93,8 +87,8 @@ class CpuBackend final : public DecodeBackend {
   const ModelView* view_ = nullptr;
   int64_t version_ = -1;
   PackedModel model_;
-  Buffer<std::byte> caches_;
-  std::vector<Sequence> sequences_;
+  Buffer<std::byte> pages_;
+  std::span<const CachedSequence> sequences_;  // of the step at hand
   Activations hidden_, normed_, qkv_, attention_, inner_, logits_;
   Rounded rounded_;
   std::vector<ThreadScratch> scratch_;

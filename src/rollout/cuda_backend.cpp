@@ -18,6 +18,8 @@ device::Element element_of(DType dtype) {
   fail_usage(kWhere, "expected weights in F32 or BF16; got " + std::string(to_string(dtype)));
 }
 
+static_assert(kernels::kKvPage == kPageEntries);
+
 void check_linear(const LinearView& linear, DType dtype) {
   if (linear.dtype != dtype || linear.scale != nullptr) fail_usage(kWhere, "expected plain weights of one type; got others");
 }
@@ -75,9 +77,9 @@ void CudaBackend::refresh(const ModelView& view, int64_t) {
   stream_.synchronize();
 }
 
-int64_t CudaBackend::sequence_bytes(const ModelView& view, int64_t capacity) const {
+int64_t CudaBackend::page_bytes(const ModelView& view) const {
   const ModelConfig& config = *view.config;
-  return kernels::kv_elements(config.num_hidden_layers, config.num_key_value_heads, capacity, config.head_dim) *
+  return kernels::kv_page_elements(config.num_hidden_layers, config.num_key_value_heads, config.head_dim) *
          device::size_of(element_of(view.dtype));
 }
 
@@ -95,20 +97,9 @@ void CudaBackend::reserve_caches(const BackendLimits& limits) {
   // Pieces long enough for their sums to be worth merging, and at most 16 of them.
   constexpr int64_t kLeast = 256, kUnit = 64;
   piece_ = std::max(kLeast, ((limits.length + 15) / 16 + kUnit - 1) / kUnit * kUnit);
-  const ModelConfig& config = *view_->config;
-  const auto elements = [&](int64_t capacity) {
-    return kernels::kv_elements(config.num_hidden_layers, config.num_key_value_heads, capacity, config.head_dim);
-  };
-  const int64_t slot = elements(limits.slot_capacity), prefix = elements(limits.prefix_capacity);
-  pool_.resize(limits.slots * (slot + prefix) * size_of_element(), "keys and values (lower max_slots or kv_budget_bytes)");
-  sequences_.host.clear();
-  for (int64_t s = 0; s < limits.slots; ++s) {
-    sequences_.host.push_back({.offset = s * slot, .capacity = static_cast<int32_t>(limits.slot_capacity)});
-  }
-  for (int64_t s = 0; s < limits.slots; ++s) {
-    sequences_.host.push_back({.offset = limits.slots * slot + s * prefix, .capacity = static_cast<int32_t>(limits.prefix_capacity)});
-  }
-  sequences_.buffer.resize(static_cast<int64_t>(sequences_.host.size() * sizeof(kernels::KvSequence)), "sequences");
+  pool_.resize(limits.pages * page_bytes(*view_), "keys and values (lower max_slots or kv_budget_bytes)");
+  pages_.buffer.resize(limits.pages * static_cast<int64_t>(sizeof(int32_t)), "the table of pages");
+  sequences_.buffer.resize(2 * limits.slots * static_cast<int64_t>(sizeof(kernels::KvSequence)), "sequences");
 }
 
 void CudaBackend::reserve_rows(int64_t rows) {
@@ -133,17 +124,12 @@ void CudaBackend::reserve_rows(int64_t rows) {
   shared_.buffer.resize(2 * rows * static_cast<int64_t>(sizeof(kernels::AttentionTask)), what);
 }
 
-void CudaBackend::bind(int32_t sequence, int32_t prefix, int64_t prefix_length) {
-  sequences_.host[static_cast<size_t>(sequence)].prefix = prefix;
-  sequences_.host[static_cast<size_t>(sequence)].prefix_length = static_cast<int32_t>(prefix_length);
-}
-
 void CudaBackend::release() {
   graphs_.clear();
   for (device::Buffer* each : {&cos_,           &sin_,           &hidden_,           &normed_,      &qkv_,
                                &attention_,     &delta_,         &gate_up_,          &inner_,       &low_,
                                &partial_,       &logits_,        &processed_,        &sums_,        &processed_sums_,
-                               &pool_,          &drawn_,         &sequences_.buffer, &rows_.buffer, &singles_.buffer,
+                               &pool_,          &drawn_,         &sequences_.buffer, &pages_.buffer, &rows_.buffer, &singles_.buffer,
                                &shared_.buffer, &states_.buffer, &stop_ids_.buffer,  &seen_.buffer}) {
     each->release();
   }

@@ -20,9 +20,8 @@ class CudaBackend final : public DecodeBackend {
  public:
   BackendTraits traits() const override { return {.slots = 256, .steps = kSteps}; }
   void refresh(const ModelView& view, int64_t version) override;
-  int64_t sequence_bytes(const ModelView& view, int64_t capacity) const override;
+  int64_t page_bytes(const ModelView& view) const override;
   void reserve(const BackendLimits& limits) override;
-  void bind(int32_t sequence, int32_t prefix, int64_t prefix_length) override;
   void step(const StepBatch& batch, const SamplingParams& params, std::span<DrawnToken> drawn) override;
   void release() override;
 
@@ -53,7 +52,8 @@ class CudaBackend final : public DecodeBackend {
   void reserve_caches(const BackendLimits& limits);
   void reserve_sampling();
   void set_sampling(const SamplingParams& params, size_t stop_count);
-  void plan_tasks(std::span<const DecodeRow> rows, size_t draws);
+  void plan_sequences(std::span<const CachedSequence> sequences);
+  void plan_tasks(const StepBatch& batch);
   void plan_call(const StepBatch& batch, const SamplingParams& params);
   void mark_seen(std::span<const DecodeDraw> draws, const SamplingParams& params);
   void upload_call();
@@ -80,6 +80,7 @@ class CudaBackend final : public DecodeBackend {
   device::Buffer logits_, processed_, sums_, processed_sums_;
   device::Buffer pool_, drawn_;
   Mirror<kernels::KvSequence> sequences_;
+  Mirror<int32_t> pages_;  // of all sequences, one after the other
   Mirror<kernels::StepRow> rows_;
   Mirror<kernels::AttentionTask> singles_, shared_;
   Mirror<kernels::DrawState> states_;

@@ -21,19 +21,31 @@ void group_by_cache(std::vector<std::pair<int32_t, int32_t>>& users, bool of_pre
 
 }  // namespace
 
-// Decode rows have sequences of their own; prompt rows of one sequence share tasks, as do rows with a common prefix.
-void CudaBackend::plan_tasks(std::span<const DecodeRow> rows, size_t draws) {
+void CudaBackend::plan_sequences(std::span<const CachedSequence> sequences) {
+  sequences_.host.clear();
+  pages_.host.clear();
+  for (const CachedSequence& sequence : sequences) {
+    sequences_.host.push_back({.first_page = static_cast<int32_t>(pages_.host.size()),
+                               .prefix = sequence.prefix,
+                               .prefix_length = static_cast<int32_t>(sequence.prefix_length)});
+    pages_.host.insert(pages_.host.end(), sequence.pages.begin(), sequence.pages.end());
+  }
+}
+
+// Decode rows have sequences of their own; the other rows of one sequence share tasks, as do rows with a common prefix.
+void CudaBackend::plan_tasks(const StepBatch& batch) {
+  const std::span<const DecodeRow> rows = batch.rows;
   singles_.host.clear();
   shared_.host.clear();
   std::vector<std::pair<int32_t, int32_t>> own, prefix;
   for (size_t r = 0; r < rows.size(); ++r) {
     const auto row = static_cast<int32_t>(r);
-    if (r < draws) {
+    if (r < batch.draws.size()) {
       singles_.host.push_back({.rows = {row}, .count = 1});
     } else {
       own.emplace_back(rows[r].sequence, row);
     }
-    const kernels::KvSequence& sequence = sequences_.host[static_cast<size_t>(rows[r].sequence)];
+    const CachedSequence& sequence = batch.sequences[static_cast<size_t>(rows[r].sequence)];
     if (sequence.prefix_length > 0) prefix.emplace_back(sequence.prefix, row);
   }
   group_by_cache(own, false, shared_.host);
@@ -43,7 +55,8 @@ void CudaBackend::plan_tasks(std::span<const DecodeRow> rows, size_t draws) {
 void CudaBackend::plan_call(const StepBatch& batch, const SamplingParams& params) {
   rows_.host.clear();
   for (const DecodeRow& row : batch.rows) rows_.host.push_back({row.token, row.sequence, static_cast<int32_t>(row.position)});
-  plan_tasks(batch.rows, batch.draws.size());
+  plan_sequences(batch.sequences);
+  plan_tasks(batch);
   states_.host.clear();
   for (const DecodeDraw& draw : batch.draws) {
     const auto stream = sample_stream(draw.key);
@@ -72,6 +85,7 @@ void CudaBackend::mark_seen(std::span<const DecodeDraw> draws, const SamplingPar
 
 void CudaBackend::upload_call() {
   sequences_.upload(stream_);
+  pages_.upload(stream_);
   rows_.upload(stream_);
   singles_.upload(stream_);
   shared_.upload(stream_);

@@ -51,6 +51,8 @@ void check_prompts(const GeneratePlan& plan, int64_t vocab) {
                              " tokens (the context, max_sequence_length or the model's max_position_embeddings); got " +
                              std::to_string(length));
     }
+    if (prompt.max_completion_length < 0)
+      fail_usage(kWhere, name + ": expected max_completion_length >= 0; got " + std::to_string(prompt.max_completion_length));
     check_ids(name, prompt.ids, vocab);
     if (!prompt.continuation) continue;
     check_continuation(name, *prompt.continuation, plan.completion_limit(prompt));
@@ -58,15 +60,36 @@ void check_prompts(const GeneratePlan& plan, int64_t vocab) {
   }
 }
 
-// Slots that fit: each may need a prefix of its own.
-int64_t plan_slots(const EngineOptions& options, int64_t auto_slots, int64_t slot_bytes, int64_t prefix_bytes, int64_t samples) {
-  const int64_t fitting = options.kv_budget_bytes / (slot_bytes + prefix_bytes);
-  if (fitting < 1) {
-    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string(slot_bytes + prefix_bytes) +
+// How large a call is: the longest prompt and completion, in positions of a prefix and of a sample's own.
+struct Extent {
+  int64_t prefix = 0, own = 0;
+  int64_t samples = 0, prompts = 0;
+};
+
+Extent extent_of(const GeneratePlan& plan) {
+  Extent extent;
+  for (const Prompt& prompt : plan.prompts) {
+    extent.prefix = std::max(extent.prefix, static_cast<int64_t>(prompt.ids.size()) - 1);
+    extent.own = std::max(extent.own, plan.call_limit(prompt));
+    extent.samples += plan.samples_of(prompt);
+    ++extent.prompts;
+  }
+  return extent;
+}
+
+// Slots, and the pages that they share. A sample is expected to need half of the pages that it may: with more slots than fit then, they
+// would take pages from each other.
+void plan_memory(const EngineOptions& options, const BackendTraits& traits, int64_t page_bytes, const Extent& extent, GeneratePlan& plan) {
+  const int64_t own = pages_for(extent.own), prefix = pages_for(extent.prefix), budget = options.kv_budget_bytes / page_bytes;
+  if (budget < own + prefix) {
+    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string((own + prefix) * page_bytes) +
                            " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
                            " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
   }
-  return std::min({fitting, options.max_slots > 0 ? options.max_slots : auto_slots, samples});
+  const auto most = [&](int64_t slots) { return slots * own + std::min(slots, extent.prompts) * prefix; };  // pages
+  plan.slots = std::min(options.max_slots > 0 ? options.max_slots : traits.slots, extent.samples);
+  while (plan.slots > 1 && most(plan.slots) > 2 * budget) --plan.slots;
+  plan.pages = std::min(budget, most(plan.slots));
 }
 
 std::vector<int32_t> stop_ids_of(const ModelConfig& config, const SamplingParams& params) {
@@ -112,22 +135,17 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
   check_prompts(plan, view_->config->vocab_size);
   if (prompts.empty()) return {};
 
-  int64_t longest = 0, completion = 0, samples = 0;  // tokens before this call, tokens of it, both of one sample at most
-  for (const Prompt& prompt : prompts) {
-    longest = std::max(longest, static_cast<int64_t>(prompt.ids.size()) + earlier_tokens(prompt));
-    completion = std::max(completion, plan.call_limit(prompt) - earlier_tokens(prompt));
-    samples += plan.samples_of(prompt);
-  }
-  plan.slots = plan_slots(options_, backend_->traits().slots, backend_->sequence_bytes(*view_, completion),
-                          backend_->sequence_bytes(*view_, longest - 1), samples);
+  const Extent extent = extent_of(plan);
+  plan_memory(options_, backend_->traits(), backend_->page_bytes(*view_), extent, plan);
   plan.prefill_tokens = options_.prefill_tokens;
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
                      .slots = plan.slots,
-                     .slot_capacity = completion,
-                     .prefix_capacity = longest - 1,
-                     .length = std::min(plan.max_length, longest + completion)});
+                     .pages = plan.pages,
+                     .slot_capacity = extent.own,
+                     .prefix_capacity = extent.prefix,
+                     .length = std::min(plan.max_length, extent.prefix + extent.own)});
   return Scheduler(plan, *backend_).run();
 }
 

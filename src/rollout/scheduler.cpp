@@ -28,10 +28,9 @@ Rollout begin_rollout(const GeneratePlan& plan, const Prompt& prompt, int64_t gr
   return rollout;
 }
 
-// Of the prompt and what its completion has already.
-int32_t token_at(const Prompt& prompt, int64_t position) {
-  const int64_t own = position - static_cast<int64_t>(prompt.ids.size());
-  return own < 0 ? prompt.ids[static_cast<size_t>(position)] : prompt.continuation->ids[static_cast<size_t>(own)];
+// The token at one of a sample's own positions, which begin at the prompt's last.
+int32_t own_token(const Rollout& rollout, int64_t entry) {
+  return entry == 0 ? rollout.prompt_ids.back() : rollout.ids[static_cast<size_t>(entry - 1)];
 }
 
 }  // namespace
@@ -49,7 +48,8 @@ bool StopStrings::push(int32_t id) {
 }
 
 int64_t GeneratePlan::completion_limit(const Prompt& prompt) const {
-  return std::min(params.max_completion_length, max_length - static_cast<int64_t>(prompt.ids.size()));
+  const int64_t limit = std::min(params.max_completion_length, max_length - static_cast<int64_t>(prompt.ids.size()));
+  return prompt.max_completion_length > 0 ? std::min(limit, prompt.max_completion_length) : limit;
 }
 
 int64_t GeneratePlan::call_limit(const Prompt& prompt) const {
@@ -57,7 +57,8 @@ int64_t GeneratePlan::call_limit(const Prompt& prompt) const {
   return context.max_new_tokens > 0 ? std::min(limit, earlier_tokens(prompt) + context.max_new_tokens) : limit;
 }
 
-Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend) : plan_(plan), backend_(backend) {
+Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend)
+    : plan_(plan), backend_(backend), pool_(plan.pages, 2 * plan.slots) {
   for (const Prompt& prompt : plan.prompts) {
     const auto group = static_cast<int64_t>(groups_.size());
     groups_.push_back({.first = static_cast<int64_t>(rollouts_.size()), .unfinished = plan.samples_of(prompt)});
@@ -89,8 +90,10 @@ std::vector<Rollout> Scheduler::run() {
   while (finished_ < static_cast<int64_t>(rollouts_.size())) {
     if (context.interrupted && context.interrupted()) fail("RolloutEngine::generate", "interrupted");
     admit();
+    make_room();
     build_step();
-    backend_.step({.rows = rows_, .draws = draws_, .stop_ids = plan_.stop_ids, .steps = steps_}, plan_.params, drawn_);
+    backend_.step({.rows = rows_, .draws = draws_, .stop_ids = plan_.stop_ids, .sequences = pool_.sequences(), .steps = steps_},
+                  plan_.params, drawn_);
     take_tokens();
     if (context.on_progress) context.on_progress(tokens_, finished_);
   }
@@ -98,58 +101,115 @@ std::vector<Rollout> Scheduler::run() {
 }
 
 void Scheduler::admit() {
-  for (size_t s = 0; s < slots_.size() && next_ < queue_.size(); ++s) {
+  for (size_t s = 0; s < slots_.size() && !queue_.empty(); ++s) {
     if (slots_[s].rollout >= 0) continue;
-    const int64_t number = queue_[next_++], group = rollouts_[static_cast<size_t>(number)].group;
-    if (number == groups_[static_cast<size_t>(group)].first) open_group(group);
+    const int64_t number = queue_.front();
+    if (!has_room_for(number) && !(close_idle_groups() && has_room_for(number))) return;
+    queue_.pop_front();
+    const int64_t group = rollouts_[static_cast<size_t>(number)].group;
+    join_group(group);
     open_slot(slots_[s], number);
-    backend_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(group)].prefix, prefix_length(group));
+    pool_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(group)].prefix, prefix_length(group));
   }
 }
 
+// Positions of its own that a sample has in the cache after a call.
+int64_t Scheduler::entries_after_call(const Rollout& rollout) const {
+  const auto length = static_cast<int64_t>(rollout.ids.size()), left = plan_.call_limit(prompt_of(rollout.group)) - length;
+  return length + std::min(backend_.traits().steps, left);
+}
+
+// Every live sample that needs more pages may take one more before another sample is admitted. A sample alone has room always.
+bool Scheduler::has_room_for(int64_t number) const {
+  const Rollout& rollout = rollouts_[static_cast<size_t>(number)];
+  const int64_t prefix = prefix_length(rollout.group);
+  const bool opens = prefix > 0 && group_of(rollout).prefix < 0;
+  if (opens && free_prefixes_.empty()) return false;
+  int64_t pages = pages_for(entries_after_call(rollout)) + (opens ? pages_for(prefix) : 0);
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    if (slots_[s].rollout < 0) continue;
+    const auto held = static_cast<int64_t>(pool_.sequences()[s].pages.size());
+    if (held < pages_for(plan_.call_limit(prompt_of(rollout_of(slots_[s]).group)))) ++pages;
+  }
+  return pages <= pool_.free_pages();
+}
+
+// One more of its samples is live; the first has the prompt computed.
+void Scheduler::join_group(int64_t number) {
+  Group& group = groups_[static_cast<size_t>(number)];
+  ++group.live;
+  if (group.prefix >= 0 || prefix_length(number) == 0) return;
+  group.prefix = free_prefixes_.back();
+  free_prefixes_.pop_back();
+  pool_.bind(group.prefix);
+  pool_.grow(group.prefix, prefix_length(number));
+  prefilling_.push_back(number);
+}
+
 // What ends a sample has seen its earlier tokens.
-void Scheduler::open_slot(Slot& slot, int64_t number) const {
+void Scheduler::open_slot(Slot& slot, int64_t number) {
   const Rollout& rollout = rollouts_[static_cast<size_t>(number)];
   slot.rollout = number;
+  slot.admission = admissions_++;
   for (const float logprob : rollout.logprobs) slot.certain = logprob > kCertain ? slot.certain + 1 : 0;
   if (plan_.params.stop.empty()) return;
   slot.stop.emplace(*plan_.context.tokenizer, plan_.params.stop);
   for (const int32_t id : rollout.ids) slot.stop->push(id);
 }
 
-void Scheduler::open_group(int64_t group) {
-  if (prefix_length(group) == 0) return;
-  Group& opened = groups_[static_cast<size_t>(group)];
-  // Every unfinished group has a sample in a slot, and there are as many prefixes as slots: one is free.
-  opened.prefix = free_prefixes_.back();
-  free_prefixes_.pop_back();
-  backend_.bind(opened.prefix);
-  prefilling_.push_back(group);
+// Pages for what the next call writes. The oldest sample finds them always: all others may have to leave.
+void Scheduler::make_room() {
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    while (slots_[s].rollout >= 0 && !pool_.grow(static_cast<int32_t>(s), entries_after_call(rollout_of(slots_[s])))) {
+      if (!close_idle_groups()) preempt();
+    }
+  }
+}
+
+// The youngest sample leaves its slot and is the next to take one.
+void Scheduler::preempt() {
+  Slot& youngest = *std::max_element(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) {
+    return a.rollout < 0 ? b.rollout >= 0 : b.rollout >= 0 && a.admission < b.admission;
+  });
+  queue_.push_front(youngest.rollout);
+  vacate(youngest);
+}
+
+// Frees prefixes that no live sample uses; they are computed again. Whether there were any.
+bool Scheduler::close_idle_groups() {
+  bool closed = false;
+  for (Group& group : groups_) {
+    if (group.live > 0 || group.prefix < 0) continue;
+    close_group(group);
+    closed = true;
+  }
+  return closed;
+}
+
+void Scheduler::close_group(Group& group) {
+  if (group.prefix < 0) return;
+  pool_.bind(group.prefix);
+  free_prefixes_.push_back(group.prefix);
+  group.prefix = -1;
+  group.prefilled = 0;
+  std::erase(prefilling_, &group - groups_.data());
 }
 
 void Scheduler::build_step() {
   prefill_rows_.clear();
-  auto room = static_cast<size_t>(plan_.prefill_tokens);
-  while (!prefilling_.empty() && prefill_rows_.size() < room) {
-    Group& group = groups_[static_cast<size_t>(prefilling_.front())];
-    const Prompt& prompt = prompt_of(prefilling_.front());
-    const int64_t length = prefix_length(prefilling_.front());
-    for (; group.prefilled < length && prefill_rows_.size() < room; ++group.prefilled) {
-      prefill_rows_.push_back({token_at(prompt, group.prefilled), group.prefix, group.prefilled});
-    }
-    if (group.prefilled == length) prefilling_.pop_front();
-  }
+  fill_prefixes();
+  fill_slots();
 
   rows_.clear();
   draws_.clear();
   drawing_slots_.clear();
   for (size_t s = 0; s < slots_.size(); ++s) {
     if (slots_[s].rollout < 0) continue;
-    const Rollout& rollout = rollouts_[static_cast<size_t>(slots_[s].rollout)];
-    if (groups_[static_cast<size_t>(rollout.group)].prefilled < prefix_length(rollout.group)) continue;
-    const auto done = static_cast<int64_t>(rollout.ids.size()), before = static_cast<int64_t>(rollout.prompt_ids.size()) - 1;
+    const Rollout& rollout = rollout_of(slots_[s]);
+    const auto done = static_cast<int64_t>(rollout.ids.size());
+    if (!has_prefix(rollout) || slots_[s].cached < done) continue;
     const RolloutKey& key = plan_.key_of(prompt_of(rollout.group));
-    rows_.push_back({done == 0 ? rollout.prompt_ids.back() : rollout.ids.back(), static_cast<int32_t>(s), before + done});
+    rows_.push_back({own_token(rollout, done), static_cast<int32_t>(s), prefix_length(rollout.group) + done});
     draws_.push_back({.key = {key.seed, key.step, static_cast<uint64_t>(rollout.problem), static_cast<uint32_t>(rollout.sample)},
                       .position = static_cast<uint32_t>(done),
                       .remaining = static_cast<int32_t>(plan_.call_limit(prompt_of(rollout.group)) - done),
@@ -160,6 +220,33 @@ void Scheduler::build_step() {
   rows_.insert(rows_.end(), prefill_rows_.begin(), prefill_rows_.end());
   steps_ = choose_steps();
   drawn_.resize(draws_.size() * static_cast<size_t>(steps_));
+}
+
+void Scheduler::fill_prefixes() {
+  const auto room = static_cast<size_t>(plan_.prefill_tokens);
+  while (!prefilling_.empty() && prefill_rows_.size() < room) {
+    Group& group = groups_[static_cast<size_t>(prefilling_.front())];
+    const std::vector<int32_t>& ids = prompt_of(prefilling_.front()).ids;
+    const int64_t length = prefix_length(prefilling_.front());
+    for (; group.prefilled < length && prefill_rows_.size() < room; ++group.prefilled) {
+      prefill_rows_.push_back({ids[static_cast<size_t>(group.prefilled)], group.prefix, group.prefilled});
+    }
+    if (group.prefilled == length) prefilling_.pop_front();
+  }
+}
+
+// What samples had before they took their slots.
+void Scheduler::fill_slots() {
+  const auto room = static_cast<size_t>(plan_.prefill_tokens);
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    Slot& slot = slots_[s];
+    if (slot.rollout < 0 || !has_prefix(rollout_of(slot))) continue;
+    const Rollout& rollout = rollout_of(slot);
+    for (; slot.cached < static_cast<int64_t>(rollout.ids.size()) && prefill_rows_.size() < room; ++slot.cached) {
+      prefill_rows_.push_back(
+          {own_token(rollout, slot.cached), static_cast<int32_t>(s), prefix_length(rollout.group) + slot.cached});
+    }
+  }
 }
 
 // Several steps where no prompt waits for one of its own. A slot whose sample ends among them is filled again after the last.
@@ -179,20 +266,21 @@ void Scheduler::take_tokens() {
 
 void Scheduler::take_token(int32_t number, const DrawnToken& token) {
   Slot& slot = slots_[static_cast<size_t>(number)];
-  Rollout& rollout = rollouts_[static_cast<size_t>(slot.rollout)];
+  Rollout& rollout = rollout_of(slot);
   GRPO_CHECK(token.id >= 0, "RolloutEngine::generate",
              "expected finite logits; got NaN or infinity for problem " + std::to_string(rollout.problem) + ", sample " +
                  std::to_string(rollout.sample) + ", token " + std::to_string(rollout.ids.size()));
   rollout.ids.push_back(token.id);
   rollout.logprobs.push_back(token.logprob);
   rollout.processed_logprobs.push_back(token.processed_logprob);
+  ++slot.cached;
   ++tokens_;
   if (plan_.context.on_token) {
     plan_.context.on_token({rollout.group, rollout.sample, static_cast<int64_t>(rollout.ids.size()) - 1, token.id, token.logprob});
   }
-  if (const auto finish = finish_of(slot, rollout)) {
-    rollout.finish = *finish;
-    close(slot);
+  if (const auto reason = finish_of(slot, rollout)) {
+    rollout.finish = *reason;
+    finish(slot);
   }
 }
 
@@ -208,13 +296,17 @@ std::optional<FinishReason> Scheduler::finish_of(Slot& slot, const Rollout& roll
   return std::nullopt;
 }
 
-void Scheduler::close(Slot& slot) {
-  Group& group = groups_[static_cast<size_t>(rollouts_[static_cast<size_t>(slot.rollout)].group)];
-  if (--group.unfinished == 0 && group.prefix >= 0) free_prefixes_.push_back(group.prefix);
-  slot.rollout = -1;
-  slot.certain = 0;
-  slot.stop.reset();
+void Scheduler::finish(Slot& slot) {
+  Group& group = group_of(rollout_of(slot));
+  vacate(slot);
+  if (--group.unfinished == 0) close_group(group);
   ++finished_;
+}
+
+void Scheduler::vacate(Slot& slot) {
+  --group_of(rollout_of(slot)).live;
+  pool_.bind(static_cast<int32_t>(&slot - slots_.data()));
+  slot = {};
 }
 
 }  // namespace grpo

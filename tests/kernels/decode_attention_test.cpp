@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <limits>
 #include <string>
 #include <vector>
@@ -114,10 +115,11 @@ TEST_P(DecodeAttentionTest, RotatesNormalisesAndScalesHeads) {
   }
 }
 
-Floats attend(const Cache& of, const Floats& q, int64_t group, int64_t dim, CacheRun first, CacheRun second) {
-  const int64_t entries = first.end - first.begin + second.end - second.begin;
+Floats attend(const Cache& of, const Floats& q, int64_t group, int64_t dim, const std::vector<CacheRun>& runs) {
+  int64_t entries = 0;
+  for (const CacheRun& run : runs) entries += run.end - run.begin;
   Floats out(static_cast<size_t>(group * dim)), scratch(static_cast<size_t>(of.table.attention_scratch(group, dim, entries)));
-  of.cache().attention({q.data(), out.data(), group, dim, {first, second}, scratch.data()});
+  of.cache().attention({q.data(), out.data(), group, dim, runs.data(), static_cast<int64_t>(runs.size()), scratch.data()});
   return out;
 }
 
@@ -146,19 +148,23 @@ TEST_P(DecodeAttentionTest, AttentionEqualsPlainLoopsHoweverEntriesAreStored) {
   for (int round = 0; round < 60; ++round) {
     const bool bfloat16 = round % 3 == 2;
     const int64_t group = round % 4 == 0 ? 7 : pick(1, 20), dim = pick(1, 80), entries = round < 3 ? 1 : pick(1, 150);
-    const int64_t split = pick(0, entries - 1), begin = round % 2 == 0 ? 0 : pick(0, entries - 1), capacity = 256;
-    Cache whole(table(), bfloat16, capacity, dim), prefix(table(), bfloat16, capacity, dim), own(table(), bfloat16, capacity, dim);
-    for (int64_t i = 0; i < entries; ++i) {
-      const Floats key = normals(dim), value = normals(dim);
-      whole.append(key, value);
-      (i < split ? prefix : own).append(key, value);
+    const int64_t begin = round % 2 == 0 ? 0 : pick(0, entries - 1), capacity = 256;
+    Cache whole(table(), bfloat16, capacity, dim);
+    std::deque<Cache> pages;
+    std::vector<CacheRun> runs;
+    for (int64_t i = 0; i < entries;) {
+      const int64_t first = i, end = std::min(entries, i + pick(1, round % 5 == 0 ? entries : 40));
+      Cache& page = pages.emplace_back(table(), bfloat16, capacity, dim);
+      for (; i < end; ++i) {
+        const Floats key = normals(dim), value = normals(dim);
+        whole.append(key, value);
+        page.append(key, value);
+      }
+      if (begin < end) runs.push_back(page.run(std::max<int64_t>(0, begin - first), end - first));
     }
     const Floats q = normals(group * dim, 0.5F);
-    const CacheRun none{nullptr, nullptr, 0, 0};
-    const Floats out = attend(whole, q, group, dim, none, whole.run(begin, entries));
-    const CacheRun first = begin < split ? prefix.run(begin, split) : none;
-    ASSERT_EQ(attend(whole, q, group, dim, first, own.run(std::max<int64_t>(0, begin - split), entries - split)), out)
-        << "storage changes the result";
+    const Floats out = attend(whole, q, group, dim, {whole.run(begin, entries)});
+    ASSERT_EQ(attend(whole, q, group, dim, runs), out) << "storage changes the result";
     for (int64_t h = 0; h < group; ++h) {
       const auto expected = plain_attention(whole, q, h, dim, begin);
       for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(out[static_cast<size_t>(h * dim) + i], expected[i], 2e-5);

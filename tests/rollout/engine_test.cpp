@@ -305,6 +305,20 @@ TEST(Engine, ReportsTokensProgressAndInterrupts) {
   EXPECT_EQ(engine.generate(some_prompts(37), short_params(2, 9), {}).size(), 14U);
 }
 
+TEST(Engine, APromptMayHaveALimitOfItsOwn) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model, {.max_slots = 4});
+  auto prompts = some_prompts(37);
+  const auto expected = engine.generate(prompts, short_params(2, 9), {});
+  for (size_t p = 0; p < prompts.size(); ++p) prompts[p].max_completion_length = static_cast<int64_t>(2 * p);
+  const auto found = engine.generate(prompts, short_params(2, 9), {});
+  for (size_t i = 0; i < found.size(); ++i) {
+    const size_t own = 2 * (i / 2), length = own == 0 ? 9 : std::min<size_t>(own, 9);
+    EXPECT_EQ(found[i].ids, std::vector<int32_t>(expected[i].ids.begin(), expected[i].ids.begin() + static_cast<int64_t>(length)));
+    EXPECT_EQ(found[i].finish, FinishReason::kLength);
+  }
+}
+
 TEST(Engine, RefusesWhatDoesNotFit) {
   ToyModel model(toy_config(), 3);
   auto engine = engine_of(model);
@@ -313,6 +327,7 @@ TEST(Engine, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(contains(error_of(engine, {{.problem = 13, .ids = {}}}, short_params()), "problem 13"));
   EXPECT_TRUE(contains(error_of(engine, {{.problem = 14, .ids = {1, 37}}}, short_params()), "got 37"));
   EXPECT_TRUE(contains(error_of(engine, {{.problem = 14, .ids = {-1}}}, short_params()), "got -1"));
+  EXPECT_TRUE(contains(error_of(engine, {{.problem = 15, .ids = {1}, .max_completion_length = -2}}, short_params()), "got -2"));
   SamplingParams params = short_params();
   params.stop = {"x"};
   EXPECT_TRUE(contains(error_of(engine, {}, params), "tokenizer"));

@@ -29,7 +29,7 @@ enum class ComputeDType : uint8_t {
 enum class KvDType : uint8_t { kFloat32, kBFloat16 };
 
 struct EngineOptions {
-  int64_t max_slots = 0;                       // samples decoded at a time; 0 = as many as the KV budget holds, at most 128 (CUDA: 256)
+  int64_t max_slots = 0;                       // samples decoded at a time, where the KV budget allows; 0 = 128 (CUDA: 256)
   int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
   int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
   int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
@@ -61,6 +61,7 @@ struct Prompt {
   int64_t problem = 0;       // Problem::index: part of the random key
   std::vector<int32_t> ids;  // at least one
   std::optional<Continuation> continuation = std::nullopt;
+  int64_t max_completion_length = 0;  // tokens, where that is fewer than the parameters'; 0 = theirs
 };
 
 /// The prompt that goes on with a rollout that was paused and began under `key`.
@@ -89,7 +90,9 @@ struct GenerateContext {
 class DecodeBackend;
 
 /// Samples completions from the policy's own weights. A group's prompt is computed once and its keys and values are shared by the
-/// group's samples; a slot takes the next sample as soon as its own ends.
+/// group's samples; a slot takes the next sample as soon as its own ends. Keys and values lie in pages that sequences take as they grow:
+/// the budget bounds what all of them hold at a time, not how many may begin. Where it is used up, the youngest sample is computed again
+/// later.
 ///
 /// A sample depends on the weights, the prompt's ids, the parameters and its key alone: for one instruction set, tokens and log-probs
 /// are equal bit for bit at any slot count, batch, thread count and order of refilling (on CUDA up to what its matrix product rounds

@@ -34,7 +34,7 @@ class AttentionCase {
     window_ = draws.pick(0, 2) == 0 ? 0 : draws.pick(1, draws.flip() ? 2 * longest : 1 + longest / 4);
     add_prefixes();
     add_samples();
-    pool_ = Floats(sequences_.size() * static_cast<size_t>(sequence_elements()), std::nanf(""));
+    place_pages();
     fill_caches();
   }
 
@@ -42,6 +42,7 @@ class AttentionCase {
     const Floats plain = draws_.normals(static_cast<int64_t>(rows_.size()) * heads_.row());
     const Stored qkv(plain, element_), pool(pool_, element_), out(static_cast<int64_t>(rows_.size()) * heads_.q * heads_.dim, element_);
     const DeviceArray<KvSequence> sequences(sequences_);
+    const DeviceArray<int32_t> pages(pages_);
     const DeviceArray<StepRow> rows(rows_);
     const DeviceArray<AttentionTask> singles(singles_), shared(shared_);
     Attention args;
@@ -58,7 +59,7 @@ class AttentionCase {
     args.prefix_pieces = args.own_pieces = (capacity_ + args.piece - 1) / args.piece;
     const DeviceArray<float> partial(static_cast<int64_t>(rows_.size()) * heads_.q * 2 * args.own_pieces * (stride_ + 2));
     args.partial = partial.data();
-    args.cache = {pool.data(), sequences.data(), 1, heads_.kv, heads_.dim, stride_};
+    args.cache = {pool.data(), pages.data(), sequences.data(), page_elements(), 1, heads_.kv, heads_.dim, stride_};
     attention_cuda(args, rows.data(), static_cast<int64_t>(rows_.size()), element_, nullptr);
     const Floats q = qkv.read(), cache = pool.read(), found = out.read();
     for (size_t r = 0; r < rows_.size(); ++r) {
@@ -76,11 +77,11 @@ class AttentionCase {
   }
 
  private:
-  int64_t sequence_elements() const { return kv_elements(2, heads_.kv, capacity_, heads_.dim); }
+  int64_t page_elements() const { return kv_page_elements(2, heads_.kv, heads_.dim); }
   void add_row(int32_t sequence, int64_t position) { rows_.push_back({0, sequence, static_cast<int32_t>(position)}); }
   int32_t add_sequence(int32_t prefix, int64_t prefix_length) {
     const auto number = static_cast<int32_t>(sequences_.size());
-    sequences_.push_back({number * sequence_elements(), static_cast<int32_t>(capacity_), prefix, static_cast<int32_t>(prefix_length)});
+    sequences_.push_back({0, prefix, static_cast<int32_t>(prefix_length)});
     used_.push_back(0);
     return number;
   }
@@ -122,8 +123,18 @@ class AttentionCase {
       for (AttentionTask& task : *tasks) std::fill(task.rows + task.count, std::end(task.rows), 1 << 28);  // not to be read
     }
   }
+  // Each sequence has the pages that its entries need, anywhere in the pool.
+  void place_pages() {
+    for (size_t s = 0; s < sequences_.size(); ++s) {
+      sequences_[s].first_page = static_cast<int32_t>(pages_.size());
+      for (int64_t entry = 0; entry < used_[s]; entry += kKvPage) pages_.push_back(static_cast<int32_t>(pages_.size()));
+    }
+    draws_.shuffle(pages_);
+    pool_ = Floats(pages_.size() * static_cast<size_t>(page_elements()), std::nanf(""));
+  }
   int64_t entry_at(size_t sequence, int part, int64_t head, int64_t entry) const {
-    return sequences_[sequence].offset + (((2 + part) * heads_.kv + head) * capacity_ + entry) * stride_;
+    const int64_t page = pages_[static_cast<size_t>(sequences_[sequence].first_page + entry / kKvPage)];
+    return page * page_elements() + (((2 + part) * heads_.kv + head) * kKvPage + entry % kKvPage) * stride_;
   }
   // Entries in use; the rest stays NaN.
   void fill_caches() {
@@ -171,6 +182,7 @@ class AttentionCase {
   std::vector<int64_t> used_;  // entries
   std::vector<StepRow> rows_;
   std::vector<AttentionTask> singles_, shared_;
+  std::vector<int32_t> pages_;
   Floats pool_;
 };
 

@@ -149,7 +149,6 @@ class RotateCase {
         heads_{kv_ * draws.pick(1, 8), kv_, draws.pick(1, 90)},
         pairs_(rotates ? draws.pick(0, heads_.dim / 2) : 0),
         layer_(draws.pick(0, 1)),
-        capacity_(draws.pick(5, 9)),
         stride_(kv_stride(heads_.dim)),
         has_bias_(draws.flip()),
         has_norm_(draws.flip()),
@@ -159,19 +158,22 @@ class RotateCase {
         k_norm_(Stored(draws.normals(heads_.dim), element_).read()),
         cos_(draws.normals(kPositions * pairs_)),
         sin_(draws.normals(kPositions * pairs_)) {
-    const int64_t elements = kv_elements(2, kv_, capacity_, heads_.dim);
     for (int64_t s = 0; s < n; ++s) {
       const auto prefix = static_cast<int32_t>(draws.pick(0, 6));
-      sequences_.push_back({s * elements, static_cast<int32_t>(capacity_), -1, prefix});
-      rows_.push_back({0, draws.pick(0, 4) == 0 ? -1 : static_cast<int32_t>(s), static_cast<int32_t>(prefix + draws.pick(0, 4))});
+      sequences_.push_back({static_cast<int32_t>(kPages * s), -1, prefix});
+      for (int p = 0; p < kPages; ++p) pages_.push_back(static_cast<int32_t>(pages_.size()));
+      rows_.push_back({0, draws.pick(0, 4) == 0 ? -1 : static_cast<int32_t>(s),
+                       static_cast<int32_t>(draws.pick(prefix, prefix + kPages * kKvPage - 1))});
     }
-    pool_size_ = n * elements;
+    draws.shuffle(pages_);
   }
 
   void run_and_compare() {
     const Stored qkv(before_, element_), bias(bias_, element_), q_norm(q_norm_, element_), k_norm(k_norm_, element_);
     const DeviceArray<float> cos(cos_), sin(sin_);
-    const Stored pool(pool_size_, element_);
+    const int64_t page_elements = kv_page_elements(2, kv_, heads_.dim);
+    const Stored pool(n_ * kPages * page_elements, element_);
+    const DeviceArray<int32_t> pages(pages_);
     const DeviceArray<KvSequence> sequences(sequences_);
     const DeviceArray<StepRow> rows(rows_);
     RotateStore args;
@@ -184,7 +186,7 @@ class RotateCase {
     args.pairs = pairs_;
     args.heads = heads_.q;
     args.eps = 1e-5F;
-    args.cache = {pool.data(), sequences.data(), layer_, kv_, heads_.dim, stride_};
+    args.cache = {pool.data(), pages.data(), sequences.data(), page_elements, layer_, kv_, heads_.dim, stride_};
     rotate_store_cuda(args, rows.data(), n_, element_, nullptr);
     found_ = qkv.read();
     cache_ = pool.read();
@@ -196,7 +198,7 @@ class RotateCase {
   }
 
  private:
-  static constexpr int64_t kPositions = 12;
+  static constexpr int64_t kPages = 2, kPositions = 6 + kPages * kKvPage;
 
   void compare_head(int64_t r, int64_t h) {
     const StepRow& row = rows_[static_cast<size_t>(r)];
@@ -212,7 +214,9 @@ class RotateCase {
                        cos_.data() + row.position * pairs_, sin_.data() + row.position * pairs_, is_v ? 0 : pairs_, heads_.dim);
     const KvSequence& sequence = sequences_[static_cast<size_t>(row.sequence)];
     const int64_t entry = row.position - sequence.prefix_length, kv_head = (h - heads_.q) % kv_;
-    const int64_t cached = sequence.offset + (((layer_ * 2 + (is_v ? 1 : 0)) * kv_ + kv_head) * capacity_ + entry) * stride_;
+    const int64_t page = pages_[static_cast<size_t>(sequence.first_page + entry / kKvPage)];
+    const int64_t cached = page * kv_page_elements(2, kv_, heads_.dim) +
+                           (((layer_ * 2 + (is_v ? 1 : 0)) * kv_ + kv_head) * kKvPage + entry % kKvPage) * stride_;
     for (int64_t i = 0; i < (is_q ? heads_.dim : stride_); ++i) {
       const double value = i < heads_.dim ? expected[static_cast<size_t>(i)] : 0.0;
       ASSERT_NEAR(is_q ? found_[static_cast<size_t>(at + i)] : cache_[static_cast<size_t>(cached + i)], value, rounding(element_, value));
@@ -224,12 +228,13 @@ class RotateCase {
   Element element_;
   int64_t kv_;
   Heads heads_;
-  int64_t pairs_, layer_, capacity_, stride_;
+  int64_t pairs_, layer_, stride_;
   bool has_bias_, has_norm_;
   Floats before_, bias_, q_norm_, k_norm_, cos_, sin_;
   std::vector<KvSequence> sequences_;
+  std::vector<int32_t> pages_;
   std::vector<StepRow> rows_;
-  int64_t pool_size_ = 0, expected_writes_ = 0;
+  int64_t expected_writes_ = 0;
   Floats found_, cache_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -86,6 +87,10 @@ class Draws {
     std::vector<float> values(static_cast<size_t>(count));
     for (float& value : values) value = normal(random_);
     return values;
+  }
+  template <class T>
+  void shuffle(std::vector<T>& values) {
+    std::shuffle(values.begin(), values.end(), random_);
   }
   void shuffle_order() { set_order(static_cast<uint64_t>(pick(0, 1000))); }
 

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "decode_cuda.h"
 #include "grpo/core/error.h"
 #include "kernels/cuda/order.h"
 #include "rollout/cuda/device_model.h"
@@ -142,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(Schedules, CudaEngineSchedules,
                                            EngineOptions{.max_slots = 3, .prefill_tokens = 5},
                                            EngineOptions{.max_slots = 9, .prefill_tokens = 64}, EngineOptions{}));
 
-// Oracle: the same samples without a pause. Earlier tokens are then in the prefix, so that attention merges other pieces.
+// Oracle: the same samples without a pause. A matrix product may round differently for other numbers of rows.
 TEST(CudaEngine, PausesLeaveNoTrace) {
   ToyModel model(toy_config(), 3);
   const DeviceModel there(model.view);
@@ -161,6 +162,33 @@ TEST(CudaEngine, PausesLeaveNoTrace) {
     }
   }
   expect_equal(found, engine.generate(some_prompts(37), params, key));
+}
+
+// Samples take pages as they grow, and the youngest leave their slots where the budget is used up.
+TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
+  ModelConfig config = toy_config();
+  config.max_position_embeddings = 300;
+  config.sliding_window = {0, 70};
+  ToyModel model(config, 3, 0.1F);
+  const DeviceModel there(model.view);
+  Random random(5);
+  std::vector<Prompt> prompts;
+  for (const int length : {70, 3, 66}) {
+    Prompt& prompt = prompts.emplace_back();
+    prompt.problem = length;
+    for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, config.vocab_size - 1)));
+  }
+  const SamplingParams params = short_params(2, 135);
+  RolloutEngine engine(
+      model.view, [] { return int64_t{7}; }, {});
+  const auto expected = engine.generate(prompts, params, {.seed = 9});
+  const int64_t page = 64 * 2 * config.num_hidden_layers * config.num_key_value_heads * kernels::kv_stride(config.head_dim) * 4;
+  for (const int64_t pages : {5, 7}) {  // the longest prompt and completion take 5
+    kernels::testing::set_order(std::random_device{}());
+    RolloutEngine tight(
+        there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = pages * page});
+    expect_equal(tight.generate(prompts, params, {.seed = 9}), expected);
+  }
 }
 
 TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
