@@ -126,8 +126,8 @@ void decode(const Options& o, Transformer& model) {
   bench::print(row);
 }
 
-/// 256 requests whose prompts and completions have 100 to 1,024 tokens each, evenly spread (the mix of nano-vllm's bench.py). The floor: all
-/// requests at a time, weights and live keys and values read once a step, prompts at the rate of the matrix product.
+/// 256 requests whose prompts and completions have 100 to 1,024 tokens each, evenly spread (the mix of nano-vllm's bench.py). The floor:
+/// all requests at a time, weights and live keys and values read once a step, prompts at the rate of the matrix product.
 void decode_mixed(const Options& o, Transformer& model, const DeviceLimits& limits) {
   constexpr int64_t kRequests = 256, kShortest = 100, kLongest = 1024;
   const ModelConfig& config = model.config();

@@ -165,6 +165,17 @@ struct RoundedRows {
     for (int64_t r = 0; r < rows; ++r)
       linear.round_row(x.data() + r * depth, depth, words.data() + r * stride, &scales[static_cast<size_t>(r)]);
   }
+  /// What linear layers read, of rows that hold as many words at most.
+  void expand(const grpo::kernels::LinearKernels& linear) {
+    std::vector<uint32_t> inputs(words.size() * static_cast<size_t>(linear.input_words));
+    for (size_t r = 0; r < scales.size(); ++r) {
+      uint32_t* row = inputs.data() + static_cast<int64_t>(r) * stride * linear.input_words;
+      std::copy_n(words.data() + static_cast<int64_t>(r) * stride, stride, row);
+      linear.expand_row(row, stride);
+    }
+    words = std::move(inputs);
+    stride *= linear.input_words;
+  }
   grpo::kernels::InputRows view() const { return {words.data(), stride, scales.data()}; }
   int64_t stride;
   std::vector<uint32_t> words;
@@ -177,7 +188,8 @@ void decode_linears(const grpo::kernels::DecodeKernels& k, const Report& report)
   const Floats scales(static_cast<size_t>(columns), 1.0F);
   Floats y(static_cast<size_t>(kRows * panels * columns));
   for (const auto& [type, linear] : {std::pair{"", &k.float32}, {"_bf16", &k.bfloat16}, {"_int8", &k.int8}}) {
-    const RoundedRows x(*linear, kRows, kHidden);
+    RoundedRows x(*linear, kRows, kHidden);
+    x.expand(*linear);
     RoundedRows weight(*linear, panels * columns, kHidden);
     for (auto& word : weight.words) word ^= linear->weight_flip;
     const auto panel = [&](int64_t p) {
@@ -228,20 +240,23 @@ void decode_rows(const grpo::kernels::DecodeKernels& k, const Report& report) {
 }
 
 void decode_attention(const grpo::kernels::DecodeKernels& k, const Report& report) {
-  constexpr int64_t kTasks = 384, kEntries = 512, kGroup = kHeads / kKvHeads;
+  constexpr int64_t kTasks = 384, kEntries = 512, kPage = 64, kGroup = kHeads / kKvHeads;
   const Floats q = values(kTasks * kGroup * kHeadDim);
   const int64_t scratch_floats = k.attention_scratch(kGroup, kHeadDim, kEntries);
   Floats out(q.size()), scratch(static_cast<size_t>(kTasks * scratch_floats));
   for (const auto& [name, type] : {std::pair{"attention", &k.float32_cache}, {"attention_bf16_cache", &k.bfloat16_cache}}) {
     Cache cache(k, *type, kTasks, kEntries);
+    std::vector<grpo::kernels::CacheRun> runs;  // in pages of 64, as the engine's
+    for (int64_t t = 0; t < kTasks; ++t) {
+      for (int64_t first = 0; first < kEntries; first += kPage) {
+        const int64_t keys = first * kHeadDim * type->element_bytes, values = first * k.value_columns(kHeadDim) * type->element_bytes;
+        runs.push_back({cache.key(t) + keys, cache.value(t) + values, 0, kPage});
+      }
+    }
     report.bytes(name, kTasks * kEntries * 2 * kHeadDim * type->element_bytes / 4, [&] {
       each(kTasks, [&](int64_t t) {
-        type->attention({q.data() + t * kGroup * kHeadDim,
-                         out.data() + t * kGroup * kHeadDim,
-                         kGroup,
-                         kHeadDim,
-                         {{}, {cache.key(t), cache.value(t), 0, kEntries}},
-                         scratch.data() + t * scratch_floats});
+        type->attention({q.data() + t * kGroup * kHeadDim, out.data() + t * kGroup * kHeadDim, kGroup, kHeadDim,
+                         runs.data() + t * kEntries / kPage, kEntries / kPage, scratch.data() + t * scratch_floats});
       });
     });
   }

@@ -139,13 +139,14 @@ double arithmetic_rate(const Shape& shape) {
   const bool int8 = shape.compute == "int8", bfloat16 = shape.compute == "bfloat16";
   const grpo::kernels::LinearKernels& kernels = int8 ? table.int8 : bfloat16 ? table.bfloat16 : table.float32;
   constexpr int64_t kWords = 96, kRows = 16, kCalls = 20000;
-  const std::vector<uint32_t> weight(static_cast<size_t>(kWords * table.panel_columns)), x(static_cast<size_t>(kWords * kRows));
+  const int64_t stride = kWords * kernels.input_words;
+  const std::vector<uint32_t> weight(static_cast<size_t>(kWords * table.panel_columns)), x(static_cast<size_t>(stride * kRows));
   const std::vector<float> scale(static_cast<size_t>(table.panel_columns));
   const std::vector<grpo::kernels::RowScale> scales(kRows);
   std::vector<float> y(static_cast<size_t>(kRows * table.panel_columns));
   const Time tile = best_of(3, [&] {
     for (int64_t i = 0; i < kCalls; ++i) {
-      kernels.linear({weight.data(), scale.data(), nullptr, kWords, nullptr}, {x.data(), kWords, scales.data()},
+      kernels.linear({weight.data(), scale.data(), nullptr, kWords, nullptr}, {x.data(), stride, scales.data()},
                      {y.data(), table.panel_columns}, kRows, false);
     }
   });

@@ -29,16 +29,18 @@ struct RowScale {
   int32_t offset;
 };
 
-/// Rows of a linear layer's input as its LinearKernels read them: word w of row r is words[r * stride + w].
+/// Rows of a linear layer's input as its LinearKernels read them: rounded word w of row r is the `input_words` words from
+/// words[r * stride + input_words * w] on.
 struct InputRows {
   const uint32_t* words;
-  int64_t stride;
+  int64_t stride;          // a multiple of input_words
   const RowScale* scales;  // [rows]; int8 only, else null
 };
 
 /// Linear layers that multiply one type of number and sum in fp32 (int8: exactly, in int32, then scaled).
 struct LinearKernels {
   int64_t per_word;      // numbers in a word, the first in the lowest bits
+  int64_t input_words;   // of InputRows for each word: 2 where the instruction set multiplies words in two halves
   int64_t tile_rows;     // rows that are multiplied together: shares of this many leave none over
   uint32_t weight_flip;  // weights are stored as round_row's words, exclusive or this (int8: as bytes with zero point 128)
 
@@ -46,6 +48,8 @@ struct LinearKernels {
   /// the row's largest magnitude at 127. A row with NaN or infinity keeps them, or (int8) gets a scale of NaN. Rows whose magnitudes
   /// are all below 1e-30 are 0 in int8. `scale` is written by int8 alone.
   void (*round_row)(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
+  /// Rounded words [count] to InputRows' [count * input_words], in place.
+  void (*expand_row)(uint32_t* words, int64_t count);
   /// y [rows, panel_columns] = x · weight + bias, added to y where `accumulate`: chains of fp32 multiply-adds begin
   /// with y, int8 sums are added to it. Depth ascends; of int8 at most 66,000.
   void (*linear)(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows, bool accumulate);

@@ -12,9 +12,8 @@
 // The benchmarks' models and the arithmetic that their work cannot do without.
 namespace grpo::bench {
 
-/// tiny-1m, tiny-6m, smollm2-135m and qwen2.5-0.5b, as make_tiny_model.py writes them, and qwen3-0.6b, qwen2.5-1.5b and qwen2.5-7b; `layers`
-/// > 0 replaces the shape's own.
-/// Throws a usage error for another name.
+/// tiny-1m, tiny-6m, smollm2-135m and qwen2.5-0.5b, as make_tiny_model.py writes them, and qwen3-0.6b, qwen2.5-1.5b and qwen2.5-7b;
+/// `layers` > 0 replaces the shape's own. Throws a usage error for another name.
 ModelConfig model_shape(const std::string& name, int64_t layers = 0);
 
 /// One GRPO step with completions of one length.

@@ -54,6 +54,9 @@ template <class Dot>
 void decode_linear(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows, bool accumulate);
 template <class Dot>
 void decode_linear_swiglu(const LinearPanel& panel, InputRows x, RowBlock y, int64_t rows);
+/// Dot: of the type of linear layer.
+template <class Dot>
+void expand_row(uint32_t* words, int64_t count);
 void round_row_float32(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
 void round_row_bfloat16(const float* x, int64_t dim, uint32_t* words, RowScale* scale);
 void round_row_int8(const float* x, int64_t dim, uint32_t* words, RowScale* scale);

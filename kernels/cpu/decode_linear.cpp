@@ -21,8 +21,10 @@ inline void sums_of(const LinearPanel& panel, const InputRows& x, int64_t first,
       }
     }
   }
-  const auto* rows = reinterpret_cast<const typename Dot::Input*>(x.words) + first * x.stride;
-  dot_tile<Dot>(rows, x.stride, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words, prefetch, sum);
+  constexpr auto kInputWords = static_cast<int64_t>(sizeof(typename Dot::Input) / sizeof(uint32_t));
+  const auto* rows = reinterpret_cast<const typename Dot::Input*>(x.words + first * x.stride);
+  dot_tile<Dot>(rows, x.stride / kInputWords, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words,
+                prefetch, sum);
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) {
       if constexpr (!kChained<Dot>) {

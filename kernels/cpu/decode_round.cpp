@@ -30,6 +30,21 @@ float largest_magnitude(const float* x, int64_t dim) {
 
 }  // namespace
 
+template <class Dot>
+void expand_row(uint32_t* words, int64_t count) {
+  using Input = typename Dot::Input;
+  if constexpr (sizeof(Input) > sizeof(uint32_t)) {
+    for (int64_t w = count; w-- > 0;) {  // from the end: what a word becomes lies behind all words before it
+      const Input input = Dot::expand(words[w]);
+      std::memcpy(words + w * static_cast<int64_t>(sizeof(Input) / sizeof(uint32_t)), &input, sizeof input);
+    }
+  }
+}
+
+template void expand_row<FloatDot>(uint32_t*, int64_t);
+template void expand_row<Bfloat16Dot>(uint32_t*, int64_t);
+template void expand_row<Int8Dot>(uint32_t*, int64_t);
+
 void round_row_float32(const float* x, int64_t dim, uint32_t* words, RowScale*) {
   std::memcpy(words, x, static_cast<size_t>(dim) * sizeof(float));
 }

@@ -2,12 +2,28 @@
 
 namespace grpo::kernels::GRPO_ISA {
 
+namespace {
+
+template <class Dot>
+constexpr LinearKernels linear_kernels(int64_t per_word, uint32_t weight_flip, decltype(LinearKernels::round_row) round_row) {
+  return {.per_word = per_word,
+          .input_words = sizeof(typename Dot::Input) / sizeof(uint32_t),
+          .tile_rows = Dot::kRows,
+          .weight_flip = weight_flip,
+          .round_row = round_row,
+          .expand_row = expand_row<Dot>,
+          .linear = decode_linear<Dot>,
+          .linear_swiglu = decode_linear_swiglu<Dot>};
+}
+
+}  // namespace
+
 extern const DecodeKernels kDecode;
 const DecodeKernels kDecode = {
     .panel_columns = kTileColumns,
-    .float32 = {1, FloatDot::kRows, 0, round_row_float32, decode_linear<FloatDot>, decode_linear_swiglu<FloatDot>},
-    .bfloat16 = {2, Bfloat16Dot::kRows, 0, round_row_bfloat16, decode_linear<Bfloat16Dot>, decode_linear_swiglu<Bfloat16Dot>},
-    .int8 = {4, Int8Dot::kRows, 0x80808080U, round_row_int8, decode_linear<Int8Dot>, decode_linear_swiglu<Int8Dot>},
+    .float32 = linear_kernels<FloatDot>(1, 0, round_row_float32),
+    .bfloat16 = linear_kernels<Bfloat16Dot>(2, 0, round_row_bfloat16),
+    .int8 = linear_kernels<Int8Dot>(4, 0x80808080U, round_row_int8),
     .key_block = kKeyBlock,
     .float32_cache = {sizeof(float), rotate_and_store<float>, decode_attention<FloatDot>},
     .bfloat16_cache = {sizeof(uint16_t), rotate_and_store<uint16_t>, decode_attention<WideningDot>},

@@ -11,7 +11,8 @@
 #endif
 
 // Register tiles of a product of activations and weights, one for every type of number: a `Dot` says how a 32-bit word of a row's
-// activations meets a vector of weights. Every output is one chain over ascending depth, whatever the tile it falls into.
+// activations (or the Input that it is expanded to once) meets a vector of weights. Every output is one chain over ascending depth,
+// whatever the tile it falls into.
 namespace grpo::kernels::GRPO_ISA {
 
 typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(int32_t))));
@@ -80,10 +81,10 @@ struct WideningDot {
 /// Words of two bf16.
 struct Bfloat16Dot {
   static constexpr int kRows = kSplitTileRows;
-  using Input = uint32_t;
   using Weight = uint32_t;
   using Sum = Vector;
 #if defined(__AVX512BF16__)
+  using Input = uint32_t;
   using Weights = WordVector;
   static Weights load_weights(const Weight* p) { return load_words(p); }
   static WordVector spread(uint32_t x) { return all(x); }
@@ -91,12 +92,18 @@ struct Bfloat16Dot {
     sum = std::bit_cast<Vector>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(x), std::bit_cast<__m512bh>(w)));
   }
 #else
+  struct Input {
+    uint32_t low, high;  // floats' bits
+  };
   struct Weights {
     Vector low, high;
   };
-  static Weights split(const WordVector& words) { return {as_floats(words << 16), as_floats(words & 0xFFFF0000U)}; }
-  static Weights load_weights(const Weight* p) { return split(load_words(p)); }
-  static Weights spread(uint32_t x) { return split(all(x)); }
+  static Input expand(uint32_t word) { return {word << 16, word & 0xFFFF0000U}; }
+  static Weights load_weights(const Weight* p) {
+    const WordVector words = load_words(p);
+    return {as_floats(words << 16), as_floats(words & 0xFFFF0000U)};
+  }
+  static Weights spread(const Input& x) { return {as_floats(all(x.low)), as_floats(all(x.high))}; }
   static void add(Sum& sum, const Weights& x, const Weights& w) {
     sum += x.low * w.low;
     sum += x.high * w.high;
@@ -107,10 +114,10 @@ struct Bfloat16Dot {
 /// Words of four bytes: signed activations, weights with zero point 128. Sums are exact.
 struct Int8Dot {
   static constexpr int kRows = kSplitTileRows;
-  using Input = uint32_t;
   using Weight = uint32_t;
   using Sum = IntVector;
 #if defined(__AVX512VNNI__)
+  using Input = uint32_t;
   using Weights = WordVector;
   static Weights load_weights(const Weight* p) { return load_words(p); }
   static WordVector spread(uint32_t x) { return all(x); }
@@ -119,17 +126,21 @@ struct Int8Dot {
   }
 #elif defined(__AVX2__)
   typedef int16_t Shorts __attribute__((vector_size(kLanes * sizeof(int32_t))));
+  struct Input {
+    uint32_t even, odd;  // bytes 0 and 2, then 1 and 3, as 16-bit numbers
+  };
   struct Weights {
     Shorts even, odd;
   };
+  static uint32_t shorts(uint32_t low, uint32_t high) {
+    return static_cast<uint16_t>(static_cast<int8_t>(low)) | uint32_t{static_cast<uint16_t>(static_cast<int8_t>(high))} << 16;
+  }
+  static Input expand(uint32_t word) { return {shorts(word, word >> 16), shorts(word >> 8, word >> 24)}; }
   static Weights load_weights(const Weight* p) {
     const WordVector words = load_words(p);
     return {std::bit_cast<Shorts>(words & 0x00FF00FFU), std::bit_cast<Shorts>((words >> 8) & 0x00FF00FFU)};
   }
-  static Weights spread(uint32_t x) {
-    const auto both = std::bit_cast<Shorts>(all(x));
-    return {(both << 8) >> 8, both >> 8};
-  }
+  static Weights spread(const Input& x) { return {std::bit_cast<Shorts>(all(x.even)), std::bit_cast<Shorts>(all(x.odd))}; }
   static IntVector pairs(const Shorts& a, const Shorts& b) {
 #if defined(__AVX512BW__)
     return std::bit_cast<IntVector>(_mm512_madd_epi16(std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
@@ -139,6 +150,7 @@ struct Int8Dot {
   }
   static void add(Sum& sum, const Weights& x, const Weights& w) { sum += pairs(x.even, w.even) + pairs(x.odd, w.odd); }
 #else
+  using Input = uint32_t;
   struct Weights {
     IntVector byte[4];
   };

@@ -77,7 +77,7 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   logits_.resize(limits.slots, config.vocab_size, columns);
   if (rounds()) {
     const int64_t widest = std::max({config.hidden_size, config.q_size(), config.intermediate_size});
-    rounded_.stride = (widest + linear_.per_word - 1) / linear_.per_word + kStridePadding;
+    rounded_.stride = words_of(widest) * linear_.input_words + kStridePadding;
     rounded_.words.resize(limits.rows * rounded_.stride, "rounded activations of the decode engine");
     rounded_.scales.resize(limits.rows, "scales of activations");
   }
@@ -158,7 +158,9 @@ void CpuBackend::normalise(const Worker& worker, int64_t rows, const std::vector
 }
 
 void CpuBackend::round_row(Activations& x, int64_t r, int64_t dim) {
-  linear_.round_row(x.row(r), dim, rounded_.words.data() + r * rounded_.stride, rounded_.scales.data() + r);
+  uint32_t* words = rounded_.words.data() + r * rounded_.stride;
+  linear_.round_row(x.row(r), dim, words, rounded_.scales.data() + r);
+  linear_.expand_row(words, words_of(dim));
 }
 
 void CpuBackend::round_rows(const Worker& worker, Activations& x, int64_t rows, int64_t dim) {
@@ -217,8 +219,7 @@ CpuBackend::PageLayer CpuBackend::page_layer(int32_t page, int64_t layer) {
   const ModelConfig& config = *view_->config;
   const int64_t bytes = cache_kernels_.element_bytes, key_stride = kPageEntries * config.head_dim;
   std::byte* keys = pages_.data() + (page * config.num_hidden_layers + layer) * page_layer_elements(config) * bytes;
-  return {keys, keys + config.num_key_value_heads * key_stride * bytes, key_stride,
-          kPageEntries * kernels_.value_columns(config.head_dim)};
+  return {keys, keys + config.num_key_value_heads * key_stride * bytes, key_stride, kPageEntries * kernels_.value_columns(config.head_dim)};
 }
 
 // A sequence's own entries [begin, end), page by page.

@@ -67,6 +67,7 @@ class CpuBackend final : public DecodeBackend {
   template <class Kernel>
   void for_panels(const Worker& worker, const PackedLinear& linear, int64_t rows, const Kernel& kernel);
   bool rounds() const { return linear_.per_word > 1; }
+  int64_t words_of(int64_t dim) const { return (dim + linear_.per_word - 1) / linear_.per_word; }
   void round_row(Activations& x, int64_t r, int64_t dim);
   void round_rows(const Worker& worker, Activations& x, int64_t rows, int64_t dim);
   kernels::InputRows inputs(Activations& x, int64_t first);

@@ -126,11 +126,11 @@ void CudaBackend::reserve_rows(int64_t rows) {
 
 void CudaBackend::release() {
   graphs_.clear();
-  for (device::Buffer* each : {&cos_,           &sin_,           &hidden_,           &normed_,      &qkv_,
-                               &attention_,     &delta_,         &gate_up_,          &inner_,       &low_,
-                               &partial_,       &logits_,        &processed_,        &sums_,        &processed_sums_,
-                               &pool_,          &drawn_,         &sequences_.buffer, &pages_.buffer, &rows_.buffer, &singles_.buffer,
-                               &shared_.buffer, &states_.buffer, &stop_ids_.buffer,  &seen_.buffer}) {
+  for (device::Buffer* each : {&cos_,          &sin_,         &hidden_,         &normed_,        &qkv_,           &attention_,
+                               &delta_,        &gate_up_,     &inner_,          &low_,           &partial_,       &logits_,
+                               &processed_,    &sums_,        &processed_sums_, &pool_,          &drawn_,         &sequences_.buffer,
+                               &pages_.buffer, &rows_.buffer, &singles_.buffer, &shared_.buffer, &states_.buffer, &stop_ids_.buffer,
+                               &seen_.buffer}) {
     each->release();
   }
   view_ = nullptr;

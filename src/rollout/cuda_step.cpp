@@ -73,14 +73,15 @@ void CudaBackend::add_norm(const void* weight, const void* delta, const void* bi
 
 void CudaBackend::attend(const Shape& shape, const LayerView& layer, int64_t number) {
   const ModelConfig& config = *view_->config;
-  const kernels::KvCache cache{.pool = pool_.data(),
-                               .pages = pages_.data(),
-                               .sequences = sequences_.data(),
-                               .page_elements = kernels::kv_page_elements(config.num_hidden_layers, config.num_key_value_heads, config.head_dim),
-                               .layer = number,
-                               .kv_heads = config.num_key_value_heads,
-                               .head_dim = config.head_dim,
-                               .stride = kernels::kv_stride(config.head_dim)};
+  const kernels::KvCache cache{
+      .pool = pool_.data(),
+      .pages = pages_.data(),
+      .sequences = sequences_.data(),
+      .page_elements = kernels::kv_page_elements(config.num_hidden_layers, config.num_key_value_heads, config.head_dim),
+      .layer = number,
+      .kv_heads = config.num_key_value_heads,
+      .head_dim = config.head_dim,
+      .stride = kernels::kv_stride(config.head_dim)};
   kernels::rotate_store_cuda({.qkv = qkv_.data(),
                               .bias = layer.qkv.bias,
                               .q_norm = layer.q_norm,

@@ -57,8 +57,7 @@ int64_t GeneratePlan::call_limit(const Prompt& prompt) const {
   return context.max_new_tokens > 0 ? std::min(limit, earlier_tokens(prompt) + context.max_new_tokens) : limit;
 }
 
-Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend)
-    : plan_(plan), backend_(backend), pool_(plan.pages, 2 * plan.slots) {
+Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend) : plan_(plan), backend_(backend), pool_(plan.pages, 2 * plan.slots) {
   for (const Prompt& prompt : plan.prompts) {
     const auto group = static_cast<int64_t>(groups_.size());
     groups_.push_back({.first = static_cast<int64_t>(rollouts_.size()), .unfinished = plan.samples_of(prompt)});
@@ -243,8 +242,7 @@ void Scheduler::fill_slots() {
     if (slot.rollout < 0 || !has_prefix(rollout_of(slot))) continue;
     const Rollout& rollout = rollout_of(slot);
     for (; slot.cached < static_cast<int64_t>(rollout.ids.size()) && prefill_rows_.size() < room; ++slot.cached) {
-      prefill_rows_.push_back(
-          {own_token(rollout, slot.cached), static_cast<int32_t>(s), prefix_length(rollout.group) + slot.cached});
+      prefill_rows_.push_back({own_token(rollout, slot.cached), static_cast<int32_t>(s), prefix_length(rollout.group) + slot.cached});
     }
   }
 }

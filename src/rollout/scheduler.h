@@ -71,10 +71,10 @@ class Scheduler {
     int64_t prefilled = 0;   // prompt tokens that are in the prefix or in the step at hand
   };
   struct Slot {
-    int64_t rollout = -1;  // -1 = free
+    int64_t rollout = -1;   // -1 = free
     int64_t admission = 0;  // how many samples took slots before it
-    int64_t cached = 0;    // positions of its own that are in the cache or in the step at hand
-    int64_t certain = 0;   // tokens in a row, up to the last, that were all but certain
+    int64_t cached = 0;     // positions of its own that are in the cache or in the step at hand
+    int64_t certain = 0;    // tokens in a row, up to the last, that were all but certain
     std::optional<StopStrings> stop;
   };
 

@@ -15,26 +15,31 @@
 namespace grpo::kernels {
 namespace {
 
-/// Rows as round_row leaves them, beside what their words mean.
+/// Rows as round_row leaves them, what expand_row makes of them, and what their words mean.
 struct RoundedRows {
-  int64_t stride;
-  std::vector<uint32_t> words;
+  int64_t stride, input_words;
+  std::vector<uint32_t> words, inputs;
   std::vector<RowScale> scales;
   std::vector<std::vector<double>> values;
 
   /// `x` has `rows` rows of `dim`; words lie `gap` further apart than needed.
   RoundedRows(const LinearKernels& kernels, const Floats& x, int64_t rows, int64_t dim, int64_t gap = 0)
       : stride((dim + kernels.per_word - 1) / kernels.per_word + gap),
+        input_words(kernels.input_words),
         words(static_cast<size_t>(rows * stride), 0xDEADBEEFU),
+        inputs(static_cast<size_t>(rows * stride * input_words), 0xDEADBEEFU),
         scales(static_cast<size_t>(rows)) {
     for (int64_t r = 0; r < rows; ++r) {
       uint32_t* row = words.data() + r * stride;
       kernels.round_row(x.data() + r * dim, dim, row, scales.data() + r);
+      uint32_t* input = inputs.data() + r * stride * input_words;
+      std::copy_n(row, stride - gap, input);
+      kernels.expand_row(input, stride - gap);
       std::vector<double>& meant = values.emplace_back();
       for (int64_t i = 0; i < dim; ++i) meant.push_back(meaning(kernels.per_word, row, i, scales[static_cast<size_t>(r)].scale));
     }
   }
-  InputRows input() const { return {words.data(), stride, scales.data()}; }
+  InputRows input() const { return {inputs.data(), stride * input_words, scales.data()}; }
 
   static double meaning(int64_t per_word, const uint32_t* row, int64_t i, float scale) {
     const uint32_t word = row[i / per_word];
@@ -113,7 +118,7 @@ TEST_P(DecodeTest, RowsDoNotDependOnTheirNeighbours) {
     kernels->linear(weights.panel(true), x.input(), {y.data(), columns}, rows, false);
     kernels->linear_swiglu(weights.panel(true), x.input(), {act.data(), columns / 2}, rows);
     for (int64_t r = 0; r < rows; ++r) {
-      const InputRows row{x.words.data() + r * x.stride, x.stride, x.scales.data() + r};
+      const InputRows all = x.input(), row{all.words + r * all.stride, all.stride, all.scales + r};
       kernels->linear(weights.panel(false), row, {one.data(), columns}, 1, false);
       kernels->linear_swiglu(weights.panel(false), row, {one_act.data(), columns / 2}, 1);
       ASSERT_TRUE(std::equal(one.begin(), one.end(), y.begin() + r * columns));

@@ -90,6 +90,7 @@ struct Kind {
   const char* name;
   void (*change)(SamplingParams&);
   int64_t max_new_tokens = 0;
+  bool short_samples = false;  // which may end before pages are used up
 };
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
@@ -149,7 +150,7 @@ TEST_P(PagesUsedUp, LeaveNoTraceInSamples) {
   for (const int64_t pages : {least, least + 1, least + random.uniform_int(2, 20)}) {
     SCOPED_TRACE(::testing::Message() << "pages " << pages);
     expect_equal(run(random.uniform_int(2, 21), pages, random.uniform_int(1, 80)), expected);
-    if (pages < least + 2) {
+    if (pages < least + 2 && !GetParam().short_samples) {
       EXPECT_GT(rows_, rows) << "no sample has left its slot";
     }
   }
@@ -179,8 +180,13 @@ TEST_P(PagesUsedUp, LeaveNoTraceInSamplesThatGoOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sampling, PagesUsedUp,
-                         ::testing::Values(Kind{"plain", [](SamplingParams&) {}}, Kind{"stop_ids", [](SamplingParams& p) { p.stop_ids = {1}; }},
-                                           Kind{"stop_strings", [](SamplingParams& p) { p.stop = {"ab", "ccc", "abcdefghij"}; }},
+                         ::testing::Values(Kind{"plain", [](SamplingParams&) {}},
+                                           Kind{"stop_ids", [](SamplingParams& p) { p.stop_ids = {1}; }, 0, true},
+                                           Kind{"stop_strings",
+                                                [](SamplingParams& p) {
+                                                  p.stop = {"ab", "ccc", "abcdefghij"};
+                                                },
+                                                0, true},
                                            Kind{"penalty",
                                                 [](SamplingParams& p) {
                                                   p.repetition_penalty = 1.3;

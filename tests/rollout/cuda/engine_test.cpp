@@ -179,14 +179,12 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
     for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, config.vocab_size - 1)));
   }
   const SamplingParams params = short_params(2, 135);
-  RolloutEngine engine(
-      model.view, [] { return int64_t{7}; }, {});
+  RolloutEngine engine(model.view, [] { return int64_t{7}; }, {});
   const auto expected = engine.generate(prompts, params, {.seed = 9});
   const int64_t page = 64 * 2 * config.num_hidden_layers * config.num_key_value_heads * kernels::kv_stride(config.head_dim) * 4;
   for (const int64_t pages : {5, 7}) {  // the longest prompt and completion take 5
     kernels::testing::set_order(std::random_device{}());
-    RolloutEngine tight(
-        there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = pages * page});
+    RolloutEngine tight(there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = pages * page});
     expect_equal(tight.generate(prompts, params, {.seed = 9}), expected);
   }
 }
