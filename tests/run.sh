@@ -77,16 +77,21 @@ sources() { find "$@" -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.c
 
 check_format() { sources include src kernels tests examples benchmarks | xargs clang-format --dry-run --Werror; }
 
-# The torch-free rooms and what changed since origin/main (the last commit where that is where we are); everything with --full.
+# What changed since origin/main (in the last commit where that is where we are), and of the torch-free rooms in the last 30 commits;
+# everything with --full.
 tidy_files() {
-  local rooms=(core io data text reward) base
+  local rooms=(core io data text reward) base earlier
   if $full; then
     find src kernels -name '*.cpp'
     return
   fi
   base=$(git merge-base HEAD origin/main 2>/dev/null)
   if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~1; fi
-  { find "${rooms[@]/#/src/}" -name '*.cpp'; git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'kernels/*.cpp' 2>/dev/null; } | sort -u
+  if earlier=$(git rev-parse -q --verify HEAD~30); then
+    { git diff --name-only --diff-filter=d "$earlier" -- "${rooms[@]/#/src/}" | grep '\.cpp$'; } || true
+  else
+    find "${rooms[@]/#/src/}" -name '*.cpp'
+  fi | { cat; git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'kernels/*.cpp' 2>/dev/null; } | sort -u
 }
 # Some files need CUDA's headers, which are not there with every build; clang reads no precompiled header of g++'s.
 check_tidy() {

@@ -173,7 +173,7 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
   const DeviceModel there(model.view);
   Random random(5);
   std::vector<Prompt> prompts;
-  for (const int length : {70, 3, 66}) {
+  for (const int length : {70, 3}) {
     Prompt& prompt = prompts.emplace_back();
     prompt.problem = length;
     for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, config.vocab_size - 1)));
@@ -182,11 +182,9 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
   RolloutEngine engine(model.view, [] { return int64_t{7}; }, {});
   const auto expected = engine.generate(prompts, params, {.seed = 9});
   const int64_t page = 64 * 2 * config.num_hidden_layers * config.num_key_value_heads * kernels::kv_stride(config.head_dim) * 4;
-  for (const int64_t pages : {5, 7}) {  // the longest prompt and completion take 5
-    kernels::testing::set_order(std::random_device{}());
-    RolloutEngine tight(there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = pages * page});
-    expect_equal(tight.generate(prompts, params, {.seed = 9}), expected);
-  }
+  kernels::testing::set_order(std::random_device{}());
+  RolloutEngine tight(there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = 5 * page});  // of the longest prompt and completion
+  expect_equal(tight.generate(prompts, params, {.seed = 9}), expected);
 }
 
 TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
