@@ -21,9 +21,8 @@ inline void sums_of(const LinearPanel& panel, const InputRows& x, int64_t first,
       }
     }
   }
-  constexpr auto kInputWords = static_cast<int64_t>(sizeof(typename Dot::Input) / sizeof(uint32_t));
   const auto* rows = reinterpret_cast<const typename Dot::Input*>(x.words + first * x.stride);
-  dot_tile<Dot>(rows, x.stride / kInputWords, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words,
+  dot_tile<Dot>(rows, x.stride / kInputWords<Dot>, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words,
                 prefetch, sum);
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) {

@@ -32,11 +32,10 @@ float largest_magnitude(const float* x, int64_t dim) {
 
 template <class Dot>
 void expand_row(uint32_t* words, int64_t count) {
-  using Input = typename Dot::Input;
-  if constexpr (sizeof(Input) > sizeof(uint32_t)) {
+  if constexpr (kInputWords<Dot> > 1) {
     for (int64_t w = count; w-- > 0;) {  // from the end: what a word becomes lies behind all words before it
-      const Input input = Dot::expand(words[w]);
-      std::memcpy(words + w * static_cast<int64_t>(sizeof(Input) / sizeof(uint32_t)), &input, sizeof input);
+      const typename Dot::Input input = Dot::expand(words[w]);
+      std::memcpy(words + w * kInputWords<Dot>, &input, sizeof input);
     }
   }
 }

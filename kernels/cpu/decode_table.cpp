@@ -7,7 +7,7 @@ namespace {
 template <class Dot>
 constexpr LinearKernels linear_kernels(int64_t per_word, uint32_t weight_flip, decltype(LinearKernels::round_row) round_row) {
   return {.per_word = per_word,
-          .input_words = sizeof(typename Dot::Input) / sizeof(uint32_t),
+          .input_words = kInputWords<Dot>,
           .tile_rows = Dot::kRows,
           .weight_flip = weight_flip,
           .round_row = round_row,

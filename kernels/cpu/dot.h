@@ -171,6 +171,10 @@ struct Int8Dot {
 #endif
 };
 
+/// 32-bit words of a Dot's Input.
+template <class Dot>
+inline constexpr int64_t kInputWords = sizeof(typename Dot::Input) / 4;
+
 /// Where the tile's loop asks for the memory that is read later: `bytes` further on at every step.
 struct Prefetch {
   const char* from;
