@@ -32,7 +32,7 @@ float largest_magnitude(const float* x, int64_t dim) {
 
 template <class Dot>
 void expand_row(uint32_t* words, int64_t count) {
-  if constexpr (kInputWords<Dot> > 1) {
+  if constexpr (1 < kInputWords<Dot>) {
     for (int64_t w = count; w-- > 0;) {  // from the end: what a word becomes lies behind all words before it
       const typename Dot::Input input = Dot::expand(words[w]);
       std::memcpy(words + w * kInputWords<Dot>, &input, sizeof input);
