@@ -86,7 +86,12 @@ class AttentionCase {
     return number;
   }
   void add_prefixes() {
-    for (int p = 0; p < 2; ++p) used_[static_cast<size_t>(add_sequence(-1, 0))] = draws_.pick(1, capacity_);
+    for (int p = 0; p < 2; ++p) used_[static_cast<size_t>(add_sequence(-1, 0))] = pick_entries(capacity_);
+  }
+  // Up to `most`; now and then whole pages, where pieces and tiles end too.
+  int64_t pick_entries(int64_t most) {
+    const int64_t entries = draws_.pick(1, most);
+    return entries >= kKvPage && draws_.flip() ? entries / kKvPage * kKvPage : entries;
   }
   // Samples of two prefixes, of none, and idle ones; then a prompt's last rows.
   void add_samples() {
@@ -98,7 +103,7 @@ class AttentionCase {
       const int64_t before = prefix < 0 ? 0 : used_[static_cast<size_t>(prefix)];
       const int32_t sequence = add_sequence(prefix, before);
       // Windows end within the prefix, or not.
-      const int64_t own = draws_.pick(1, window_ > 0 && draws_.pick(0, 3) > 0 ? std::min(capacity_, window_) : capacity_);
+      const int64_t own = pick_entries(window_ > 0 && draws_.pick(0, 3) > 0 ? std::min(capacity_, window_) : capacity_);
       used_[static_cast<size_t>(sequence)] = own;
       const auto row = static_cast<int32_t>(rows_.size());
       add_row(draws_.pick(0, 5) == 0 ? -1 : sequence, before + own - 1);

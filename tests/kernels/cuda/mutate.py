@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes every barrier, wait, mask and bounds check out of the CUDA kernels, one at a time, and says which change no test notices.
 
-    tests/kernels/cuda/mutate.py [--jobs N] [--files decode_attention.cu,…] [--out report.json]
+    tests/kernels/cuda/mutate.py [--jobs N] [--asan] [--files decode_attention.cu,…] [--out report.json]
 
 Each change is made in a copy of the tree, and the programs of the host's execution are built again and run. A survivor is a missing test, or a
 change that cannot matter (a check for what other checks exclude, a skipped multiplication by zero): read it.
@@ -104,7 +104,7 @@ def mutants(text):
 class Copy:
     """A tree of its own to change and build."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, sanitize):
         self.source, self.build = folder / "source", folder / "build"
         for name in subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
                                    check=True).stdout.splitlines():
@@ -113,14 +113,15 @@ class Copy:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, to)
         self.run("cmake", "-S", self.source, "-B", self.build, "-G", "Ninja", "-DGRPO_TORCH=OFF", "-DGRPO_BUILD_TESTS=ON",
-                 "-DCMAKE_CXX_FLAGS=-w", check=True)
+                 "-DCMAKE_CXX_FLAGS=-w", "-DGRPO_SANITIZE=" + sanitize, check=True)
         self.run("cmake", "--build", self.build, "-j", "1", "--target", *TESTS, check=True)
         for program in TESTS:
             if self.failures(program):
                 raise SystemExit("%s fails without any change" % program)
 
     def run(self, *command, check=False):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S if not check else None)
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace",
+                              timeout=None if check else TIMEOUT_S)
         if check and done.returncode:
             raise SystemExit(done.stdout[-3000:] + done.stderr[-3000:])
         return done
@@ -156,6 +157,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--files", default="", help="comma list of files of kernels/cuda; all without it")
+    ap.add_argument("--asan", action="store_true", help="with AddressSanitizer, which notices accesses beyond an array; slower")
     ap.add_argument("--out", default="", help="JSON report")
     args = ap.parse_args()
     files = args.files.split(",") if args.files else sorted(p.name for p in (ROOT / KERNELS).iterdir() if p.suffix in (".cu", ".cuh"))
@@ -163,7 +165,7 @@ def main():
     print("%d changes in %d files" % (len(todo), len(files)), flush=True)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        copies = [Copy(pathlib.Path(folder) / str(j)) for j in range(args.jobs)]
+        copies = [Copy(pathlib.Path(folder) / str(j), "address" if args.asan else "") for j in range(args.jobs)]
 
         def work(j):
             for number in range(j, len(todo), args.jobs):
