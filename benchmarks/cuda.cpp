@@ -15,6 +15,7 @@
 
 #include "device.h"
 #include "grpo/algorithm/batch.h"
+#include "grpo/core/random.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
 #include "grpo/rollout/engine.h"
