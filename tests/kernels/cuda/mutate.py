@@ -58,6 +58,8 @@ def condition_before(line, question):
     while at >= 0:
         if line[at] in ")]}":
             at = matching(line, at, -1)
+        elif line[at - 1:at + 1] == "::":
+            at -= 1
         elif line[at] in "([{,;:" or (line[at] == "=" and line[at - 1] not in "=!<>" and line[at + 1] != "="):
             break
         at -= 1

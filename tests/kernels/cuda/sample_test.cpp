@@ -58,11 +58,11 @@ struct Result {
   std::vector<ChunkSums> sums;
 };
 
-// `times` draws from the same logits.
+// `times` draws from the same logits, or from those that they are `reshaped` to.
 Result run(const Step& step, bool greedy, float inverse_temperature, const std::vector<int32_t>& stop_ids, int times,
-           bool marks_seen = true) {
-  const DeviceArray<float> logits(step.logits);
-  const DeviceArray<ChunkSums> sums(step.n * step.chunks());
+           bool marks_seen = true, const Floats& reshaped = {}) {
+  const DeviceArray<float> logits(step.logits), reshaped_logits(reshaped);
+  const DeviceArray<ChunkSums> sums(step.n * step.chunks()), reshaped_sums(step.n * step.chunks());
   const DeviceArray<StepRow> rows(step.rows);
   const DeviceArray<DrawState> states(step.states);
   const DeviceArray<int32_t> stops(stop_ids);
@@ -72,6 +72,10 @@ Result run(const Step& step, bool greedy, float inverse_temperature, const std::
   const Logits plain{logits.data(), sums.data(), step.stride, step.limit, inverse_temperature};
   Draw args;
   args.plain = args.processed = plain;
+  if (!reshaped.empty()) {
+    args.processed.logits = reshaped_logits.data();
+    args.processed.sums = reshaped_sums.data();
+  }
   args.greedy = greedy;
   args.stop_ids = stops.data();
   args.stop_count = static_cast<int64_t>(stop_ids.size());
@@ -81,6 +85,7 @@ Result run(const Step& step, bool greedy, float inverse_temperature, const std::
   args.drawn_stride = stride;
   for (int t = 0; t < times; ++t) {
     logit_sums_cuda(plain, rows.data(), step.n, nullptr);
+    if (!reshaped.empty()) logit_sums_cuda(args.processed, rows.data(), step.n, nullptr);
     draw_cuda(args, rows.data(), step.n, nullptr);
   }
   return {drawn.read(), rows.read(), states.read(), seen.read(), sums.read()};
@@ -214,6 +219,20 @@ TEST_F(CudaSample, LogitsThatAreNotFiniteGiveNoToken) {
       EXPECT_EQ(result.drawn[4].id, -5);
       EXPECT_GE(result.drawn[5].id, 0);
     }
+  }
+}
+
+// A penalty may make an infinity of a finite logit.
+TEST_F(CudaSample, ReshapedLogitsThatAreNotFiniteGiveNoToken) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    Step step(draws_, 1, 50);
+    step.rows[0].sequence = 0;
+    Floats reshaped = step.logits;
+    reshaped[static_cast<size_t>(draws_.pick(0, 49))] = bad;
+    const Result result = run(step, false, 1.0F, {}, 1, true, reshaped);
+    EXPECT_EQ(result.drawn[0].id, -1);
+    EXPECT_EQ(result.rows[0].sequence, -1);
+    EXPECT_TRUE(std::all_of(result.seen.begin(), result.seen.end(), [](uint32_t word) { return word == 0; }));
   }
 }
 
