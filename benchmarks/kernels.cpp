@@ -10,6 +10,7 @@
 #include "decode.h"
 #include "dispatch.h"
 #include "grpo/core/random.h"
+#include "kv_page.h"
 #include "support/measure.h"
 #include "train.h"
 
@@ -240,13 +241,13 @@ void decode_rows(const grpo::kernels::DecodeKernels& k, const Report& report) {
 }
 
 void decode_attention(const grpo::kernels::DecodeKernels& k, const Report& report) {
-  constexpr int64_t kTasks = 384, kEntries = 512, kPage = 64, kGroup = kHeads / kKvHeads;
+  constexpr int64_t kTasks = 384, kEntries = 512, kPage = grpo::kernels::kKvPage, kGroup = kHeads / kKvHeads;
   const Floats q = values(kTasks * kGroup * kHeadDim);
   const int64_t scratch_floats = k.attention_scratch(kGroup, kHeadDim, kEntries);
   Floats out(q.size()), scratch(static_cast<size_t>(kTasks * scratch_floats));
   for (const auto& [name, type] : {std::pair{"attention", &k.float32_cache}, {"attention_bf16_cache", &k.bfloat16_cache}}) {
     Cache cache(k, *type, kTasks, kEntries);
-    std::vector<grpo::kernels::CacheRun> runs;  // in pages of 64, as the engine's
+    std::vector<grpo::kernels::CacheRun> runs;  // in pages, as the engine's
     for (int64_t t = 0; t < kTasks; ++t) {
       for (int64_t first = 0; first < kEntries; first += kPage) {
         const int64_t keys = first * kHeadDim * type->element_bytes, values = first * k.value_columns(kHeadDim) * type->element_bytes;

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "device.h"
+#include "kv_page.h"
 
 // Launchers of the CUDA decode engine: one step of continuous batching over rows that live on the device. All pointers are the device's.
 // Activations and cached keys and values are of one element type, the residual stream and the logits fp32, sums fp32 or better. A row's
@@ -15,9 +16,6 @@ using device::Element;
 struct StepRow {
   int32_t token = 0, sequence = -1, position = 0;
 };
-
-/// Entries (positions) of a page of keys and values: a whole number of attention's tiles.
-inline constexpr int64_t kKvPage = 64;
 
 /// Where a sequence's keys and values lie: its entry i in page pages[first_page + i / kKvPage] of the pool. Its positions go on after the
 /// `prefix_length` ones of another sequence.

@@ -87,11 +87,14 @@ tidy_files() {
   fi
   base=$(git merge-base HEAD origin/main 2>/dev/null)
   if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~1; fi
-  if earlier=$(git rev-parse -q --verify HEAD~30); then
-    { git diff --name-only --diff-filter=d "$earlier" -- "${rooms[@]/#/src/}" | grep '\.cpp$'; } || true
-  else
-    find "${rooms[@]/#/src/}" -name '*.cpp'
-  fi | { cat; git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'kernels/*.cpp' 2>/dev/null; } | sort -u
+  {
+    if earlier=$(git rev-parse -q --verify HEAD~30); then
+      git diff --name-only --diff-filter=d "$earlier" -- "${rooms[@]/#/src/}"
+    else
+      find "${rooms[@]/#/src/}"
+    fi
+    git diff --name-only --diff-filter=d "$base" -- src kernels 2>/dev/null
+  } | grep '\.cpp$' | sort -u
 }
 # Some files need CUDA's headers, which are not there with every build; clang reads no precompiled header of g++'s.
 check_tidy() {

@@ -6,6 +6,7 @@
 #include "cpu/gemm.h"
 #include "cpu/train_kernels.h"
 #include "decode.h"
+#include "kv_page.h"
 
 namespace grpo::kernels::GRPO_ISA {
 
@@ -13,7 +14,7 @@ inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit 
 
 /// Entries of a key block: four vectors' worth, so that few query heads still keep the multipliers busy.
 inline constexpr int64_t kKeyBlock = 4 * kLanes;
-static_assert(64 % kKeyBlock == 0);  // the decode engine's pages are whole blocks
+static_assert(kKvPage % kKeyBlock == 0);
 
 /// exp_approx of every lane, written on whole vectors: g++ 12 does not vectorise loops over the scalar function on every instruction set.
 inline Vector exp_lanes(const Vector& x) {

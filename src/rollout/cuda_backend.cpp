@@ -18,8 +18,6 @@ device::Element element_of(DType dtype) {
   fail_usage(kWhere, "expected weights in F32 or BF16; got " + std::string(to_string(dtype)));
 }
 
-static_assert(kernels::kKvPage == kPageEntries);
-
 void check_linear(const LinearView& linear, DType dtype) {
   if (linear.dtype != dtype || linear.scale != nullptr) fail_usage(kWhere, "expected plain weights of one type; got others");
 }

@@ -4,10 +4,12 @@
 #include <span>
 #include <vector>
 
+#include "kv_page.h"
+
 namespace grpo {
 
-/// Entries (positions) of a page of keys and values, of all layers.
-inline constexpr int64_t kPageEntries = 64;
+/// Positions of a page, which has the keys and values of all layers.
+inline constexpr int64_t kPageEntries = kernels::kKvPage;
 constexpr int64_t pages_for(int64_t entries) { return (entries + kPageEntries - 1) / kPageEntries; }
 
 /// Where a sequence's keys and values lie: its own entry i in page pages[i / kPageEntries] of the pool.

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "grpo/core/error.h"
@@ -32,6 +34,12 @@ inline SamplingParams short_params(int64_t generations = 3, int64_t length = 20)
   params.num_generations = generations;
   params.max_completion_length = length;
   return params;
+}
+
+/// By prompt, then by sample.
+inline void sort_by_sample(std::vector<Rollout>& rollouts) {
+  std::sort(rollouts.begin(), rollouts.end(),
+            [](const Rollout& a, const Rollout& b) { return std::tie(a.problem, a.sample) < std::tie(b.problem, b.sample); });
 }
 
 inline void expect_equal(const std::vector<Rollout>& a, const std::vector<Rollout>& b) {

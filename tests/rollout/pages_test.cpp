@@ -7,7 +7,6 @@
 #include <memory>
 #include <random>
 #include <set>
-#include <tuple>
 
 #include "engine_fixture.h"
 #include "letter_tokenizer.h"
@@ -168,14 +167,16 @@ TEST_P(PagesUsedUp, LeaveNoTraceInSamplesThatGoOn) {
   while (!paused.empty()) {
     prompts_.clear();
     for (Rollout& rollout : paused) {
-      if (rollout.finish == FinishReason::kPaused) prompts_.push_back(resumed(rollout, key_));
-      if (rollout.finish != FinishReason::kPaused) finished.push_back(std::move(rollout));
+      if (rollout.finish == FinishReason::kPaused) {
+        prompts_.push_back(resumed(rollout, key_));
+      } else {
+        finished.push_back(std::move(rollout));
+      }
     }
     paused.clear();
     if (!prompts_.empty()) paused = run(4, least, 64);
   }
-  std::sort(finished.begin(), finished.end(),
-            [](const Rollout& a, const Rollout& b) { return std::tie(a.problem, a.sample) < std::tie(b.problem, b.sample); });
+  sort_by_sample(finished);
   expect_equal(finished, expected);
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <random>
-#include <tuple>
 
 #include "engine_fixture.h"
 #include "letter_tokenizer.h"
@@ -38,8 +37,7 @@ std::vector<Rollout> in_pieces(RolloutEngine& engine, const std::vector<Prompt>&
       (rollout.finish == FinishReason::kPaused ? paused : finished).push_back(std::move(rollout));
     }
   }
-  std::sort(finished.begin(), finished.end(),
-            [](const Rollout& a, const Rollout& b) { return std::tie(a.problem, a.sample) < std::tie(b.problem, b.sample); });
+  sort_by_sample(finished);
   return finished;
 }
 

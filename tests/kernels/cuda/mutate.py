@@ -44,7 +44,7 @@ def split(condition, operator):
 
 
 def without_parts(condition):
-    """The condition without each of its parts in turn, and (where it has but one) without any."""
+    """The condition without each of its parts in turn; nothing where it has but one."""
     for operator, neutral in ((" || ", "false"), (" && ", "true")):
         parts = split(condition, operator)
         if len(parts) > 1:

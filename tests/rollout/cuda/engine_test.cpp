@@ -181,7 +181,7 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
   const SamplingParams params = short_params(2, 135);
   RolloutEngine engine(model.view, [] { return int64_t{7}; }, {});
   const auto expected = engine.generate(prompts, params, {.seed = 9});
-  const int64_t page = 64 * 2 * config.num_hidden_layers * config.num_key_value_heads * kernels::kv_stride(config.head_dim) * 4;
+  const int64_t page = 4 * kernels::kv_page_elements(config.num_hidden_layers, config.num_key_value_heads, config.head_dim);  // bytes
   kernels::testing::set_order(std::random_device{}());
   RolloutEngine tight(there.view, [] { return int64_t{7}; }, {.kv_budget_bytes = 5 * page});  // of the longest prompt and completion
   expect_equal(tight.generate(prompts, params, {.seed = 9}), expected);
