@@ -5,8 +5,8 @@
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-// Few query heads share a kv head: tiles are half as high as those of linear layers, and twice as wide.
-constexpr int kHeads = kTileRows / 2;
+// Few query heads share a kv head: tiles are at most half as high as those of linear layers, and twice as wide.
+constexpr int kHeads = kLanes == 16 ? 4 : 2;
 
 // Scores stand at the same distance from the first entry whatever run they come from; whole vectors of keys are computed, so some lie
 // before the first entry and after the last one.

@@ -41,17 +41,16 @@ inline uint16_t to_bfloat16(float value) {
   return static_cast<uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? (bits >> 16) | 0x40U : rounded);
 }
 
-// Rows of a register tile two vectors wide. AVX2 has 16 registers: six rows leave one for an activation and two for the weights, and types
-// that are taken apart into two registers take four rows.
+// Rows of a tile of types that are taken apart into two registers: AVX2 has 16.
 #if defined(__AVX2__) && !defined(__AVX512F__)
-inline constexpr int kWholeTileRows = 6, kSplitTileRows = 4;
+inline constexpr int kSplitTileRows = 4;
 #else
-inline constexpr int kWholeTileRows = kTileRows, kSplitTileRows = kTileRows;
+inline constexpr int kSplitTileRows = kTileRows;
 #endif
 
 /// fp32 activations and weights.
 struct FloatDot {
-  static constexpr int kRows = kWholeTileRows;
+  static constexpr int kRows = kTileRows;
   using Input = float;
   using Weight = float;
   using Weights = Vector;
@@ -63,7 +62,7 @@ struct FloatDot {
 
 /// fp32 activations, bf16 weights: keys and values of a bf16 cache.
 struct WideningDot {
-  static constexpr int kRows = kWholeTileRows;
+  static constexpr int kRows = kTileRows;
   using Input = float;
   using Weight = uint16_t;
   using Weights = Vector;
@@ -185,6 +184,7 @@ struct Prefetch {
 template <class Dot, int kRows, int kVectors>
 inline void dot_tile(const typename Dot::Input* x, int64_t stride, const typename Dot::Weight* w, int64_t ldw, int64_t depth,
                      Prefetch prefetch, typename Dot::Sum (&sum)[kRows][kVectors]) {
+#pragma GCC unroll 2
   for (int64_t k = 0; k < depth; ++k) {
     __builtin_prefetch(prefetch.from + k * prefetch.bytes, 0, 2);
     typename Dot::Weights weights[kVectors];

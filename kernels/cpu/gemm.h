@@ -23,6 +23,7 @@ inline void gemm_tile(Strided a, const float* b, int64_t ldb, float* c, int64_t 
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) sum[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : Vector{};
   }
+#pragma GCC unroll 2
   for (int64_t k = 0; k < depth; ++k) {
     Vector right[kVectors];
     for (int j = 0; j < kVectors; ++j) right[j] = load(b + k * ldb + j * kLanes);
@@ -50,17 +51,14 @@ inline void gemm_edge(Strided a, const float* b, int64_t ldb, float* c, int64_t 
   }
 }
 
-template <int kVectors>
+/// Tiles of kRows rows and one smaller one.
+template <int kVectors, int kRows = kTileRows>
 inline void gemm_rows(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t depth, bool accumulate) {
-  int64_t i = 0;
-  for (; i + kTileRows <= rows; i += kTileRows) {
-    gemm_tile<kTileRows, kVectors>({a.data + i * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + i * ldc, ldc, depth, accumulate);
+  for (; rows >= kRows; rows -= kRows, a.data += kRows * a.row_stride, c += kRows * ldc) {
+    gemm_tile<kRows, kVectors>(a, b, ldb, c, ldc, depth, accumulate);
   }
-  for (; i + 2 <= rows; i += 2) {
-    gemm_tile<2, kVectors>({a.data + i * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + i * ldc, ldc, depth, accumulate);
-  }
-  for (; i < rows; ++i) {
-    gemm_tile<1, kVectors>({a.data + i * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + i * ldc, ldc, depth, accumulate);
+  if constexpr (kRows > 1) {
+    if (rows > 0) gemm_rows<kVectors, kRows - 1>(a, b, ldb, c, ldc, rows, depth, accumulate);
   }
 }
 

@@ -20,16 +20,10 @@
 namespace grpo::kernels::GRPO_ISA {
 namespace product {
 
-#if defined(__AVX512F__)
-inline constexpr int kTileRows = 8, kVectors = 3;
-#elif defined(__AVX2__)
-inline constexpr int kTileRows = 6, kVectors = 2;
-#else
-inline constexpr int kTileRows = 4, kVectors = 2;
-#endif
-inline constexpr int64_t kPanel = kVectors * kLanes;           // columns of a register tile
-inline constexpr int64_t kDepthWords = 128;                    // a panel of B this deep takes half of a first-level cache
-inline constexpr int64_t kRowBlock = int64_t{kTileRows} * 12;  // rows of A that are worked through per panel
+inline constexpr int kVectors = kLanes == 16 ? 3 : 2;
+inline constexpr int64_t kPanel = kVectors * kLanes;  // columns of a register tile
+// A panel of B and a block of A share a first-level cache.
+inline constexpr int64_t kDepthWords = kLanes == 16 ? 128 : 256, kRowBlock = int64_t{4} * kTileRows;
 
 /// Memory that begins with a cache line: a load of a vector then touches one line.
 template <class T>
@@ -66,8 +60,7 @@ inline uint32_t bits_of(float x) { return std::bit_cast<uint32_t>(x); }
 struct Float32 {
   using Word = float;
   static constexpr int64_t kPerWord = 1;
-  static constexpr bool kInPlace = true;  // words are what memory holds
-  static void row(const float* from, int64_t depth, float* words) { std::copy(from, from + depth, words); }
+  static void row(const float* from, int64_t depth, float* words) { columns(from, nullptr, depth, words); }
   static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
     int64_t j = 0;
     for (; j + 2 * kLanes <= count; j += 2 * kLanes) {  // two at a time: for one the compiler would call memmove
@@ -89,7 +82,6 @@ struct Float32 {
 struct Bfloat16 {
   using Word = uint32_t;
   static constexpr int64_t kPerWord = 2;
-  static constexpr bool kInPlace = false;
   /// The last word of an odd depth is filled up with zero.
   static void row(const float* from, int64_t depth, uint32_t* words) {
     for (int64_t k = 0; k < depth / 2; ++k) words[k] = bf16_pair(bits_of(from[2 * k]), bits_of(from[2 * k + 1]));
@@ -115,7 +107,6 @@ struct Bfloat16 {
 #else
 /// A bf16 in a float: as fast as float32, and with its sums.
 struct Bfloat16 : Float32 {
-  static constexpr bool kInPlace = false;
   static void row(const float* from, int64_t depth, float* words) { columns(from, nullptr, depth, words); }
   static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
     for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded_bits(bits_of(from[j])) & 0xFFFF0000U);
@@ -123,16 +114,15 @@ struct Bfloat16 : Float32 {
 };
 #endif
 
-/// Words of A: element (row, k) is data[row * row_stride + k * k_stride].
-template <class P>
-struct Left {
-  const typename P::Word* data;
-  int64_t row_stride, k_stride;
-};
+/// How a block of A lies as words: each row's depth together, kDepthWords apart, or the rows of each depth, kRowBlock apart.
+enum class BlockOrder { kByRow, kByDepth };
+template <BlockOrder kOrder>
+inline constexpr int64_t row_step = kOrder == BlockOrder::kByRow ? kDepthWords : 1;
 
-/// C [kRows, kCount vectors] (+)= A · the panel's first columns, beginning with C's value where `accumulate`.
-template <class P, int kRows, int kCount>
-inline void tile(const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, bool accumulate) {
+/// C [kRows, kCount vectors] (+)= A's tile · the panel's first columns, beginning with C's value where `accumulate`.
+template <class P, BlockOrder kOrder, int kRows, int kCount>
+inline void tile(const typename P::Word* a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, bool accumulate) {
+  constexpr int64_t kRowStep = row_step<kOrder>, kDepthStep = kOrder == BlockOrder::kByRow ? 1 : kRowBlock;
   Vector sum[kRows][kCount] = {};
   if (accumulate) {
 #pragma GCC unroll 16
@@ -141,11 +131,15 @@ inline void tile(const Left<P>& a, const typename P::Word* panel, int64_t depth,
       for (int j = 0; j < kCount; ++j) sum[i][j] = load(c + i * ldc + j * kLanes);
     }
   }
+#pragma GCC unroll 4
   for (int64_t k = 0; k < depth; ++k) {
     typename P::Right right[kCount];
+#pragma GCC unroll 4
     for (int j = 0; j < kCount; ++j) right[j] = P::load_right(panel + k * kPanel + j * kLanes);
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const auto left = P::spread(a.data[i * a.row_stride + k * a.k_stride]);
+      const auto left = P::spread(a[i * kRowStep + k * kDepthStep]);
+#pragma GCC unroll 4
       for (int j = 0; j < kCount; ++j) P::multiply_add(sum[i][j], left, right[j]);
     }
   }
@@ -157,58 +151,47 @@ inline void tile(const Left<P>& a, const typename P::Word* panel, int64_t depth,
 }
 
 /// Up to kTileRows rows of whole vectors.
-template <class P, int kCount, int kRows = kTileRows>
-inline void tile_rows(int64_t rows, const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc,
+template <class P, BlockOrder kOrder, int kCount, int kRows = kTileRows>
+inline void tile_rows(int64_t rows, const typename P::Word* a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc,
                       bool accumulate) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return tile_rows<P, kCount, kRows - 1>(rows, a, panel, depth, c, ldc, accumulate);
+    if (rows < kRows) return tile_rows<P, kOrder, kCount, kRows - 1>(rows, a, panel, depth, c, ldc, accumulate);
   }
-  tile<P, kRows, kCount>(a, panel, depth, c, ldc, accumulate);
+  tile<P, kOrder, kRows, kCount>(a, panel, depth, c, ldc, accumulate);
 }
 
 /// The panel's first `columns`, as few vectors of them as hold them all.
-template <class P, int kCount = kVectors>
-inline void tile_of(int64_t rows, const Left<P>& a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc, int64_t columns,
-                    bool accumulate) {
+template <class P, BlockOrder kOrder, int kCount = kVectors>
+inline void tile_of(int64_t rows, const typename P::Word* a, const typename P::Word* panel, int64_t depth, float* c, int64_t ldc,
+                    int64_t columns, bool accumulate) {
   if constexpr (kCount > 1) {
-    if (columns <= (kCount - 1) * kLanes) return tile_of<P, kCount - 1>(rows, a, panel, depth, c, ldc, columns, accumulate);
+    if (columns <= (kCount - 1) * kLanes) return tile_of<P, kOrder, kCount - 1>(rows, a, panel, depth, c, ldc, columns, accumulate);
   }
-  if (columns == kCount * kLanes) return tile_rows<P, kCount>(rows, a, panel, depth, c, ldc, accumulate);
+  if (columns == kCount * kLanes) return tile_rows<P, kOrder, kCount>(rows, a, panel, depth, c, ldc, accumulate);
   float edge[kTileRows][kCount * kLanes] = {};
   for (int64_t i = 0; i < rows && accumulate; ++i) std::copy(c + i * ldc, c + i * ldc + columns, edge[i]);
-  tile_rows<P, kCount>(rows, a, panel, depth, edge[0], kCount * kLanes, accumulate);
+  tile_rows<P, kOrder, kCount>(rows, a, panel, depth, edge[0], kCount * kLanes, accumulate);
   for (int64_t i = 0; i < rows; ++i) std::copy(edge[i], edge[i] + columns, c + i * ldc);
 }
 
-/// A block of A, rows × depth, as words in `scratch` [rows * words], or where it is if nothing needs to change.
+/// At most kRowBlock rows and kDepthWords words of A.
 template <class P>
-inline Left<P> stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int64_t depth, LineVector<typename P::Word>& scratch) {
-  const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
+inline void stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int64_t depth, typename P::Word* block) {
   if (a.depth_contiguous) {
-    const float* from = a.data + row * a.stride + k;
-    if constexpr (P::kInPlace) {
-      return {from, a.stride, 1};
-    } else {
-      scratch.resize(static_cast<size_t>(rows * words));
-      for (int64_t i = 0; i < rows; ++i) P::row(from + i * a.stride, depth, scratch.data() + i * words);
-      return {scratch.data(), words, 1};
-    }
+    for (int64_t i = 0; i < rows; ++i) P::row(a.data + (row + i) * a.stride + k, depth, block + i * kDepthWords);
+    return;
   }
-  scratch.resize(static_cast<size_t>(rows * words));
-  for (int64_t w = 0; w < words; ++w) {
-    const int64_t at = w * P::kPerWord;
+  for (int64_t at = 0; at < depth; at += P::kPerWord) {
     const float* from = a.data + (k + at) * a.stride + row;
-    P::columns(from, at + 1 < depth ? from + a.stride : nullptr, rows, scratch.data() + w * rows);
+    P::columns(from, at + 1 < depth ? from + a.stride : nullptr, rows, block + at / P::kPerWord * kRowBlock);
   }
-  return {scratch.data(), 1, rows};
 }
 
-/// Columns of B [depth, columns] as one panel [words, kPanel], filled up with zeros.
+/// Columns of B [depth, columns] as one panel [words, kPanel]. What lies beyond the last column is any number.
 template <class P>
 inline void pack_panel(const MatrixView& b, int64_t column, int64_t columns, int64_t k, int64_t depth, typename P::Word* panel) {
-  const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
-  if (columns < kPanel) std::fill(panel, panel + words * kPanel, typename P::Word{});
   if (b.depth_contiguous) {
+    const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
     typename P::Word row[kDepthWords];
     for (int64_t j = 0; j < columns; ++j) {
       P::row(b.data + (column + j) * b.stride + k, depth, row);
@@ -216,14 +199,13 @@ inline void pack_panel(const MatrixView& b, int64_t column, int64_t columns, int
     }
     return;
   }
-  for (int64_t w = 0; w < words; ++w) {
-    const int64_t at = w * P::kPerWord;
+  for (int64_t at = 0; at < depth; at += P::kPerWord) {
     const float* from = b.data + (k + at) * b.stride + column;
-    P::columns(from, at + 1 < depth ? from + b.stride : nullptr, columns, panel + w * kPanel);
+    P::columns(from, at + 1 < depth ? from + b.stride : nullptr, columns, panel + at / P::kPerWord * kPanel);
   }
 }
 
-/// Columns of B, packed panel by panel for each block of depth: block d, panel p begins at offset(d, p).
+/// Columns of B, packed panel by panel for each block of depth, which begins at offset(d).
 template <class P>
 struct Packed {
   LineVector<typename P::Word> words;
@@ -240,29 +222,38 @@ struct Packed {
     for (int64_t d = 0; d < depth; d += kDepth) {
       for (int64_t p = 0; p < panels; ++p) {
         pack_panel<P>(b, column + p * kPanel, std::min(kPanel, count - p * kPanel), k + d, std::min(kDepth, depth - d),
-                      words.data() + offset(d, p));
+                      words.data() + offset(d) + p * kDepthWords * kPanel);
       }
     }
   }
-  int64_t offset(int64_t d, int64_t p) const { return (d / kDepth * panels + p) * kDepthWords * kPanel; }
+  int64_t offset(int64_t d) const { return d / kDepth * panels * kDepthWords * kPanel; }
 };
+
+/// C [rows, columns] (+)= a staged block of A times panels of B. What a tile meets of C is asked for a tile before.
+template <class P, BlockOrder kOrder>
+void multiply_block(const typename P::Word* a, int64_t rows, const typename P::Word* panel, int64_t columns, int64_t words, float* c,
+                    int64_t ldc, bool accumulate) {
+  for (int64_t j = 0; j < columns; j += kPanel, panel += kDepthWords * kPanel) {
+    for (int64_t r = 0; r < rows; r += kTileRows) {
+      for (int64_t i = r + kTileRows; i < std::min(rows, r + 2 * kTileRows); ++i) __builtin_prefetch(c + i * ldc + j, 1);
+      tile_of<P, kOrder>(std::min<int64_t>(kTileRows, rows - r), a + r * row_step<kOrder>, panel, words, c + r * ldc + j, ldc,
+                         std::min(kPanel, columns - j), accumulate);
+    }
+  }
+}
 
 /// C [rows, b.columns] (+)= rows `row` … of A, from `first_depth` on, times the packed columns.
 template <class P>
 void multiply(const MatrixView& a, int64_t row, int64_t rows, int64_t first_depth, const Packed<P>& b, float* c, int64_t ldc,
               bool accumulate, LineVector<typename P::Word>& scratch) {
+  scratch.resize(static_cast<size_t>(kRowBlock * kDepthWords));
+  const auto multiply_staged = a.depth_contiguous ? multiply_block<P, BlockOrder::kByRow> : multiply_block<P, BlockOrder::kByDepth>;
   for (int64_t i = 0; i < rows; i += kRowBlock) {
     const int64_t block = std::min(kRowBlock, rows - i);
     for (int64_t k = 0; k < b.depth; k += Packed<P>::kDepth) {
       const int64_t depth = std::min(Packed<P>::kDepth, b.depth - k), words = (depth + P::kPerWord - 1) / P::kPerWord;
-      const Left<P> left = stage<P>(a, row + i, block, first_depth + k, depth, scratch);
-      for (int64_t p = 0; p < b.panels; ++p) {
-        const int64_t columns = std::min(kPanel, b.columns - p * kPanel);
-        for (int64_t r = 0; r < block; r += kTileRows) {
-          tile_of<P>(std::min<int64_t>(kTileRows, block - r), {left.data + r * left.row_stride, left.row_stride, left.k_stride},
-                     b.words.data() + b.offset(k, p), words, c + (i + r) * ldc + p * kPanel, ldc, columns, accumulate || k > 0);
-        }
-      }
+      stage<P>(a, row + i, block, first_depth + k, depth, scratch.data());
+      multiply_staged(scratch.data(), block, b.words.data() + b.offset(k), b.columns, words, c + i * ldc, ldc, accumulate || k > 0);
     }
   }
 }

@@ -1,17 +1,17 @@
 #include <omp.h>
 
+#include <limits>
+
 #include "cpu/product.h"
 #include "cpu/train_kernels.h"
 
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-using product::kTileRows;
 using product::round_up;
 
-// What of B is packed at a time stays in the second-level cache, and so does what of C a block of rows meets while it goes through that
-// depth.
-constexpr int64_t kColumns = 384, kDepthBlocks = 6;
+// What of B is packed at a time, for blocks of rows to go through.
+constexpr int64_t kColumns = 384, kDepth = 768;  // words
 
 /// A grid of blocks of C; each thread takes whole blocks.
 struct Grid {
@@ -21,13 +21,21 @@ struct Grid {
 
 int64_t blocks_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-/// Wide blocks, since columns are packed once per block; rows are cut only as far as threads need work.
+/// Of the grids that give every thread work, the one with the fewest elements to stage: a block stages its rows of A and columns of B.
 Grid grid_of(const ProductShape& shape, int64_t threads) {
-  const int64_t column_blocks = blocks_of(shape.columns, kColumns);
-  const int64_t columns = round_up(blocks_of(shape.columns, column_blocks), product::kPanel);
-  const int64_t wanted = threads > 1 ? blocks_of(2 * threads, blocks_of(shape.columns, columns)) : 1;
-  const int64_t rows = round_up(blocks_of(shape.rows, wanted), kTileRows);
-  return {rows, columns, blocks_of(shape.rows, rows), blocks_of(shape.columns, columns)};
+  const int64_t wanted = threads > 1 ? 2 * threads : 1, fewest = blocks_of(shape.columns, kColumns);
+  Grid best{};
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (int64_t wide = fewest; wide <= std::max(fewest, wanted); ++wide) {
+    const int64_t columns = round_up(blocks_of(shape.columns, wide), product::kPanel);
+    const int64_t rows = round_up(blocks_of(shape.rows, blocks_of(wanted, wide)), kTileRows);
+    const Grid grid{rows, columns, blocks_of(shape.rows, rows), blocks_of(shape.columns, columns)};
+    const int64_t staged = grid.row_blocks * shape.columns + grid.column_blocks * shape.rows;
+    if (staged >= least) continue;
+    least = staged;
+    best = grid;
+  }
+  return best;
 }
 
 template <class P>
@@ -46,9 +54,8 @@ void run(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const 
     for (int64_t block = 0; block < grid.row_blocks * grid.column_blocks; ++block) {
       const int64_t row = block % grid.row_blocks * grid.rows, column = block / grid.row_blocks * grid.columns;
       const int64_t rows = std::min(grid.rows, shape.rows - row), columns = std::min(grid.columns, shape.columns - column);
-      constexpr int64_t kDepth = kDepthBlocks * product::Packed<P>::kDepth;
-      for (int64_t k = 0; k < shape.depth; k += kDepth) {
-        scratch.packed.pack(b, column, columns, k, std::min(kDepth, shape.depth - k));
+      for (int64_t k = 0; k < shape.depth; k += kDepth * P::kPerWord) {
+        scratch.packed.pack(b, column, columns, k, std::min(kDepth * P::kPerWord, shape.depth - k));
         product::multiply(a, row, rows, k, scratch.packed, c + row * ldc + column, ldc, accumulate || k > 0, scratch.staged);
       }
     }

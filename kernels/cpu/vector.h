@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #ifndef GRPO_ISA
 #error "compiled once per instruction set: GRPO_ISA names the namespace"
@@ -15,7 +16,7 @@ inline constexpr int kLanes = 16;
 inline constexpr int kTileRows = 8;
 #elif defined(__AVX2__)
 inline constexpr int kLanes = 8;
-inline constexpr int kTileRows = 4;
+inline constexpr int kTileRows = 6;
 #else
 inline constexpr int kLanes = 4;
 inline constexpr int kTileRows = 4;
@@ -29,6 +30,24 @@ inline Vector load(const float* p) {
   return v;
 }
 inline void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
+
+/// The blocks of kStep × kStep beside the diagonal of the 2 kStep lanes in question change places.
+template <int kStep, int... kLane>
+inline void exchange_blocks(Vector& a, Vector& b, std::integer_sequence<int, kLane...> /*lanes*/) {
+  const Vector first = __builtin_shufflevector(a, b, ((kLane & kStep) != 0 ? kLanes + kLane - kStep : kLane)...);
+  b = __builtin_shufflevector(a, b, ((kLane & kStep) != 0 ? kLanes + kLane : kLane + kStep)...);
+  a = first;
+}
+
+/// Row i's lane j and row j's lane i change places.
+template <int kStep = 1>
+inline void transpose(Vector (&rows)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if ((i & kStep) == 0) exchange_blocks<kStep>(rows[i], rows[i + kStep], std::make_integer_sequence<int, kLanes>());
+  }
+  if constexpr (2 * kStep < kLanes) transpose<2 * kStep>(rows);
+}
 
 /// e^x within 2 ulp for x in [-87, 88]; 0 below, e^88 above. Range reduction and polynomial after Cephes' expf. Branchless: loops
 /// vectorise.
