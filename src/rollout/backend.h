@@ -44,12 +44,6 @@ struct StepBatch {
   int64_t steps = 1;
 };
 
-/// What suits a back end.
-struct BackendTraits {
-  int64_t slots = 1;  // samples at a time, where nobody asks for another number
-  int64_t steps = 1;  // of one call at most
-};
-
 /// Room that a back end is to make before steps run. Sequences 0 … slots-1 are samples', slots … 2 slots-1 prefixes'.
 struct BackendLimits {
   int64_t rows = 0;             // of one step
@@ -66,9 +60,12 @@ class DecodeBackend {
  public:
   virtual ~DecodeBackend() = default;
 
-  virtual BackendTraits traits() const = 0;
+  /// Steps of one call at most.
+  virtual int64_t steps() const = 0;
   /// Packs the weights unless those of `version` are packed already. The view stays valid while steps run.
   virtual void refresh(const ModelView& view, int64_t version) = 0;
+  /// Samples to decode at a time, each of so many positions at most, where nobody asks for another number. Weights are packed.
+  virtual int64_t slots(const ModelView& view, int64_t positions) const = 0;
   /// Bytes of a page of keys and values.
   virtual int64_t page_bytes(const ModelView& view) const = 0;
   virtual void reserve(const BackendLimits& limits) = 0;

@@ -18,6 +18,9 @@ constexpr int64_t kStridePadding = 16;
 // Up to this size weights stay in the cache that cores share, or nearly: reading them once per thread costs little.
 constexpr int64_t kSmallModelBytes = int64_t{64} << 20;
 
+// What a small share of a cache holds.
+constexpr int64_t kCachedBytes = int64_t{8} << 20;
+
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 const kernels::LinearKernels& linear_kernels(const kernels::DecodeKernels& table, ComputeDType dtype) {
@@ -64,6 +67,13 @@ int64_t CpuBackend::page_layer_elements(const ModelConfig& config) const {
 
 int64_t CpuBackend::page_bytes(const ModelView& view) const {
   return page_layer_elements(*view.config) * view.config->num_hidden_layers * cache_kernels_.element_bytes;
+}
+
+// Keys and values beside weights that stay in the cache should stay there too, as long as every thread has tiles to fill. From 128 samples
+// on, weights that are read from memory cost next to nothing.
+int64_t CpuBackend::slots(const ModelView& view, int64_t positions) const {
+  const int64_t least = 2 * linear_.tile_rows * threads_, cached = kCachedBytes * kPageEntries / (page_bytes(view) * positions);
+  return std::max(least, model_.bytes() <= kCachedBytes ? std::min<int64_t>(cached, 128) : 128);
 }
 
 void CpuBackend::reserve(const BackendLimits& limits) {

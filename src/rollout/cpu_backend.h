@@ -17,7 +17,8 @@ class CpuBackend final : public DecodeBackend {
  public:
   CpuBackend(const kernels::DecodeKernels& table, const EngineOptions& options);
 
-  BackendTraits traits() const override { return {.slots = 128, .steps = 1}; }  // more samples at a time hardly raise the rate
+  int64_t steps() const override { return 1; }
+  int64_t slots(const ModelView& view, int64_t positions) const override;
   void refresh(const ModelView& view, int64_t version) override;
   int64_t page_bytes(const ModelView& view) const override;
   void reserve(const BackendLimits& limits) override;

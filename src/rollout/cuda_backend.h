@@ -18,7 +18,8 @@ namespace grpo {
 /// graphs, one per bucket of rows, and replayed.
 class CudaBackend final : public DecodeBackend {
  public:
-  BackendTraits traits() const override { return {.slots = 256, .steps = kSteps}; }
+  int64_t steps() const override { return kSteps; }
+  int64_t slots(const ModelView& /*view*/, int64_t /*positions*/) const override { return 256; }
   void refresh(const ModelView& view, int64_t version) override;
   int64_t page_bytes(const ModelView& view) const override;
   void reserve(const BackendLimits& limits) override;

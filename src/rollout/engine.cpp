@@ -79,15 +79,18 @@ Extent extent_of(const GeneratePlan& plan) {
 
 // Slots, and the pages that they share. A sample is expected to need half of the pages that it may: with more slots than fit then, they
 // would take pages from each other.
-void plan_memory(const EngineOptions& options, const BackendTraits& traits, int64_t page_bytes, const Extent& extent, GeneratePlan& plan) {
-  const int64_t own = pages_for(extent.own), prefix = pages_for(extent.prefix), budget = options.kv_budget_bytes / page_bytes;
+void plan_memory(const EngineOptions& options, const DecodeBackend& backend, const ModelView& view, const Extent& extent,
+                 GeneratePlan& plan) {
+  const int64_t page_bytes = backend.page_bytes(view), budget = options.kv_budget_bytes / page_bytes;
+  const int64_t own = pages_for(extent.own), prefix = pages_for(extent.prefix);
   if (budget < own + prefix) {
     fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string((own + prefix) * page_bytes) +
                            " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
                            " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
   }
   const auto most = [&](int64_t slots) { return slots * own + std::min(slots, extent.prompts) * prefix; };  // pages
-  plan.slots = std::min(options.max_slots > 0 ? options.max_slots : traits.slots, extent.samples);
+  const int64_t slots = options.max_slots > 0 ? options.max_slots : backend.slots(view, extent.prefix + extent.own);
+  plan.slots = std::min(slots, extent.samples);
   while (plan.slots > 1 && most(plan.slots) > 2 * budget) --plan.slots;
   plan.pages = std::min(budget, most(plan.slots));
 }
@@ -136,10 +139,10 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
   if (prompts.empty()) return {};
 
   const Extent extent = extent_of(plan);
-  plan_memory(options_, backend_->traits(), backend_->page_bytes(*view_), extent, plan);
-  plan.prefill_tokens = options_.prefill_tokens;
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);
+  plan_memory(options_, *backend_, *view_, extent, plan);
+  plan.prefill_tokens = options_.prefill_tokens;
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
                      .slots = plan.slots,
                      .pages = plan.pages,

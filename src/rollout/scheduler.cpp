@@ -115,7 +115,7 @@ void Scheduler::admit() {
 // Positions of its own that a sample has in the cache after a call.
 int64_t Scheduler::entries_after_call(const Rollout& rollout) const {
   const auto length = static_cast<int64_t>(rollout.ids.size()), left = plan_.call_limit(prompt_of(rollout.group)) - length;
-  return length + std::min(backend_.traits().steps, left);
+  return length + std::min(backend_.steps(), left);
 }
 
 // Every live sample that needs more pages may take one more before another sample is admitted. A sample alone has room always.
@@ -252,7 +252,7 @@ int64_t Scheduler::choose_steps() const {
   if (!prefill_rows_.empty() || !prefilling_.empty()) return 1;
   int64_t longest = 1;
   for (const DecodeDraw& draw : draws_) longest = std::max<int64_t>(longest, draw.remaining);
-  return std::min(backend_.traits().steps, longest);
+  return std::min(backend_.steps(), longest);
 }
 
 void Scheduler::take_tokens() {

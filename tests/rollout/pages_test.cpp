@@ -64,7 +64,8 @@ class CountingBackend final : public DecodeBackend {
  public:
   explicit CountingBackend(std::unique_ptr<DecodeBackend> backend) : backend_(std::move(backend)) {}
 
-  BackendTraits traits() const override { return backend_->traits(); }
+  int64_t steps() const override { return backend_->steps(); }
+  int64_t slots(const ModelView& view, int64_t positions) const override { return backend_->slots(view, positions); }
   void refresh(const ModelView& view, int64_t version) override { backend_->refresh(view, version); }
   int64_t page_bytes(const ModelView& view) const override { return backend_->page_bytes(view); }
   void reserve(const BackendLimits& limits) override { backend_->reserve(limits); }

@@ -29,7 +29,7 @@ enum class ComputeDType : uint8_t {
 enum class KvDType : uint8_t { kFloat32, kBFloat16 };
 
 struct EngineOptions {
-  int64_t max_slots = 0;                       // samples decoded at a time, where the KV budget allows; 0 = 128 (CUDA: 256)
+  int64_t max_slots = 0;                       // samples decoded at a time, where the KV budget allows; 0 = by model and machine
   int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
   int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
   int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
@@ -64,7 +64,8 @@ struct Prompt {
   int64_t max_completion_length = 0;  // tokens, where that is fewer than the parameters'; 0 = theirs
 };
 
-/// The prompt that goes on with a rollout that was paused and began under `key`.
+/// The prompt that goes on with a rollout that was paused and began under `key`. A rollout does not know its prompt's own
+/// max_completion_length: where it had one, set it again.
 Prompt resumed(const Rollout& paused, const RolloutKey& key);
 
 /// A token as it is sampled.
