@@ -350,6 +350,8 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   const auto micro_batches = step.num_samples() > 0 ? step.split(split) : std::vector<Batch>();
   const LossNormalizer normalizer = objective.normalizer(step, static_cast<int64_t>(micro_batches.size()));
   if (normalizer.tokens == 0) return metrics;  // every completion was masked
+  // Sampling and training take turns with the host's memory: packed weights are worth nothing after the update, gradients neither.
+  if (policy_->model->device().is_cpu()) impl_->engine.release();
   optimizer_->zero_grad();
   side_models_->zero_grad();
   const bool moves = objective.moves_policy(steps_done_);
@@ -379,6 +381,7 @@ MetricMap PolicyTrainer::update(double learning_rate) {
   for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
   metrics["tokens/trained"] = normalizer.tokens;
   apply_update(learning_rate, metrics, moves);
+  for (auto* arena : policy_->model->trainable()) arena->release_grad();
   objective.end_step(steps_done_ + 1, metrics);
   metrics["time/update"] = watch.lap();
   return metrics;
