@@ -71,7 +71,7 @@ TEST_P(Train, SwigluAndBackward) {
   expect_near(dgate_up, gradient(gate_up, [&] { return weighted(reference(), dy); }), 2e-3, "dgate_up");
 }
 
-/// A prompt with completions, and lone sequences, of random lengths; sometimes more than one tile.
+/// A prompt with completions that see it or a part of it, and lone sequences, of random lengths; sometimes more than one tile.
 struct AttentionCase {
   AttentionShape shape;
   std::vector<AttentionSegment> segments;
@@ -87,8 +87,8 @@ struct AttentionCase {
       segments.push_back({begin, begin + prompt, 0, 0});
       rows += prompt;
       for (int64_t sample = between(0, 2); sample > 0; --sample) {
-        const int64_t length = between(1, longest);
-        segments.push_back({rows, rows + length, begin, begin + prompt});
+        const int64_t length = between(1, longest), first = between(0, 1) == 0 ? 0 : between(0, prompt - 1);
+        segments.push_back({rows, rows + length, begin + first, begin + between(first + 1, prompt)});
         rows += length;
       }
     }
