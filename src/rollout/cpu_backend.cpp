@@ -69,11 +69,13 @@ int64_t CpuBackend::page_bytes(const ModelView& view) const {
   return page_layer_elements(*view.config) * view.config->num_hidden_layers * cache_kernels_.element_bytes;
 }
 
-// Keys and values beside weights that stay in the cache should stay there too, as long as every thread has tiles to fill. From 128 samples
-// on, weights that are read from memory cost next to nothing.
+// Keys and values beside weights that stay in the cache should stay there too, as long as every thread has whole tiles to fill. From 128
+// samples on, weights that are read from memory cost next to nothing.
 int64_t CpuBackend::slots(const ModelView& view, int64_t positions) const {
-  const int64_t least = 2 * linear_.tile_rows * threads_, cached = kCachedBytes * kPageEntries / (page_bytes(view) * positions);
-  return std::max(least, model_.bytes() <= kCachedBytes ? std::min<int64_t>(cached, 128) : 128);
+  constexpr int64_t kMost = 128;
+  if (model_.bytes() > kCachedBytes) return kMost;
+  const int64_t tiles = linear_.tile_rows * threads_, cached = kCachedBytes * kPageEntries / (page_bytes(view) * positions);
+  return std::max(2 * tiles, std::min(cached, kMost) / tiles * tiles);
 }
 
 void CpuBackend::reserve(const BackendLimits& limits) {
