@@ -56,8 +56,7 @@ Json measure(grpo::RolloutEngine& engine, const std::vector<grpo::Prompt>& promp
 void run(const Arguments& a) {
   const int threads = grpo::bench::set_threads(a.threads);
   const auto model = grpo::load_model(a.model);
-  grpo::EngineOptions options = grpo::bench::sampler_options(a.dtype);
-  grpo::RolloutEngine engine(*model, options);
+  grpo::RolloutEngine engine(*model, grpo::bench::sampler_options(a.dtype));
   const grpo::bench::StepWork work{a.batch, 1, a.prompt_length, 1};
   std::vector<grpo::Prompt> prompts;
   for (auto& r : grpo::bench::random_rollouts(model->config(), work, 0)) prompts.push_back({r.group, std::move(r.prompt_ids)});

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "cpu/vector.h"
+#include "cpu/dot.h"
 
 // A small matrix product for panels that fit the cache. Every output is one chain of fused multiply-adds over k in ascending order,
 // whatever the tile it falls into: results do not depend on how many rows or columns are computed together.
@@ -51,15 +51,11 @@ inline void gemm_edge(Strided a, const float* b, int64_t ldb, float* c, int64_t 
   }
 }
 
-/// Tiles of kRows rows and one smaller one.
-template <int kVectors, int kRows = kTileRows>
+template <int kVectors>
 inline void gemm_rows(Strided a, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t rows, int64_t depth, bool accumulate) {
-  for (; rows >= kRows; rows -= kRows, a.data += kRows * a.row_stride, c += kRows * ldc) {
-    gemm_tile<kRows, kVectors>(a, b, ldb, c, ldc, depth, accumulate);
-  }
-  if constexpr (kRows > 1) {
-    if (rows > 0) gemm_rows<kVectors, kRows - 1>(a, b, ldb, c, ldc, rows, depth, accumulate);
-  }
+  for_row_tiles<kTileRows>(rows, [&]<int kRows>(int64_t first) {
+    gemm_tile<kRows, kVectors>({a.data + first * a.row_stride, a.row_stride, a.k_stride}, b, ldb, c + first * ldc, ldc, depth, accumulate);
+  });
 }
 
 /// C [rows, columns] (+)= A [rows, depth] · B [depth, columns]; B and C row major with leading dimensions ldb and ldc.

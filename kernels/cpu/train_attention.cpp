@@ -22,15 +22,14 @@ struct Keys {
 
 Keys keys_of(const AttentionSegment& s) { return {s.prefix_end - s.prefix_begin, s.end - s.begin, s.prefix_begin, s.begin}; }
 
+/// At least `size` numbers; new ones are 0.
+void grow(std::vector<float>& numbers, int64_t size) {
+  if (numbers.size() < static_cast<size_t>(size)) numbers.resize(static_cast<size_t>(size));
+}
+
 /// Keys or values of one head, side by side: as rows [keys, dim], and across in panels [dim, kTileColumns].
 struct HeadRows {
   std::vector<float> rows, panels;
-
-  void resize(int64_t keys, int64_t dim) {
-    const auto size = static_cast<size_t>(round_up(keys, kTileColumns) * dim);
-    if (rows.size() < size) rows.resize(size);
-    if (panels.size() < size) panels.resize(size);
-  }
 };
 
 struct Scratch {
@@ -48,7 +47,7 @@ void ask_ahead(const float* row, int64_t ld, int64_t dim) {
   for (int64_t j = 0; j < dim; j += kLine) __builtin_prefetch(row + kAhead * ld + j);
 }
 
-/// y[i] = factor * x[i] for rows of a head, `ldx` and `ldy` apart.
+/// y[i] = factor * x[i] for rows of a head, `ldx` and `ldy` apart; y may be x.
 void scale_head(const float* x, int64_t ldx, float* y, int64_t ldy, int64_t rows, int64_t dim, float factor) {
   for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
     ask_ahead(x, ldx, dim);
@@ -98,7 +97,7 @@ int64_t end_key(const Keys& keys, int64_t i) { return keys.prefix + i + 1; }
 
 /// Query rows of a head times the scale of the scores.
 const float* scaled_queries(const float* queries, int64_t ld, int64_t rows, const AttentionShape& shape, std::vector<float>& out) {
-  out.resize(static_cast<size_t>(kTile * shape.head_dim));
+  grow(out, kTile * shape.head_dim);
   scale_head(queries, ld, out.data(), shape.head_dim, rows, shape.head_dim, shape.scale);
   return out.data();
 }
@@ -134,20 +133,21 @@ void load_keys(const Head& head, const AttentionSegment& segment, bool value_pan
   const Keys keys = keys_of(segment);
   const int64_t dim = head.shape.head_dim, ld = head.shape.row_stride(), first = holds_prefix(scratch, segment) ? keys.prefix : 0;
   const auto load_head = [&](int64_t offset, bool panels, HeadRows& to) {
-    to.resize(keys.total(), dim);
+    const int64_t size = round_up(keys.total(), kTileColumns) * dim;
     const float* from = head.qkv + offset;
+    grow(to.rows, size);
     if (first < keys.prefix) scale_head(from + keys.prefix_begin * ld, ld, to.rows.data(), dim, keys.prefix, dim, 1.0F);
     scale_head(from + keys.begin * ld, ld, to.rows.data() + keys.prefix * dim, dim, keys.own, dim, 1.0F);
-    if (panels) fill_panels(first, keys.total(), dim, to);
+    if (!panels) return;
+    grow(to.panels, size);
+    fill_panels(first, keys.total(), dim, to);
   };
   load_head(head.key_offset(), true, scratch.keys);
   load_head(head.value_offset(), value_panels, scratch.values);
   scratch.prefix_begin = segment.prefix_begin;
   scratch.prefix_end = segment.prefix_end;
   scratch.stride = round_up(keys.total(), kLanes) + kLanes;
-  for (auto* tile : {&scratch.scores, &scratch.grads}) {
-    if (tile->size() < static_cast<size_t>(kTile * scratch.stride)) tile->resize(static_cast<size_t>(kTile * scratch.stride));
-  }
+  grow(scratch.scores, kTile * scratch.stride);
 }
 
 void segment_forward(const Head& head, float* out, float* lse, const AttentionSegment& segment, Scratch& scratch) {
@@ -217,13 +217,11 @@ void segment_backward(const Head& head, const Backward& b, const AttentionSegmen
   const Keys keys = keys_of(segment);
   const AttentionShape& shape = head.shape;
   const int64_t d = shape.head_dim, ld = shape.row_stride(), out_stride = shape.heads * d, stride = scratch.stride;
-  for (auto* gradients : {&scratch.dkeys, &scratch.dvalues}) {
-    if (gradients->size() < static_cast<size_t>(keys.total() * d)) gradients->resize(static_cast<size_t>(keys.total() * d), 0.0F);
-  }
+  grow(scratch.grads, kTile * stride);
+  grow(scratch.dkeys, keys.total() * d);
+  grow(scratch.dvalues, keys.total() * d);
   float* scores = scratch.scores.data();
   float* grads = scratch.grads.data();
-  float scales[kTile];
-  std::fill(scales, scales + kTile, shape.scale);
   for (int64_t h = head.kv_head * head.group(); h < (head.kv_head + 1) * head.group(); ++h) {
     for (int64_t begin = 0; begin < keys.own; begin += kTile) {
       const int64_t rows = std::min(kTile, keys.own - begin), visible = end_key(keys, begin + rows - 1), row = segment.begin + begin;
@@ -242,7 +240,7 @@ void segment_backward(const Head& head, const Backward& b, const AttentionSegmen
       gemm({grads, 1, stride}, queries, d, scratch.dkeys.data(), d, visible, d, rows, true);
       float* to = b.dqkv + row * ld + h * d;
       gemm({grads, stride, 1}, scratch.keys.rows.data(), d, to, ld, rows, d, visible, false);
-      scale_rows(to, ld, rows, d, scales);
+      scale_head(to, ld, to, ld, rows, d, shape.scale);
     }
   }
   add_rows(scratch.dkeys, keys.prefix, keys.own, d, b.dqkv + head.key_offset(), ld, keys.begin);
