@@ -112,7 +112,9 @@ def compare_steps(bench, w):
         peer = bench.peer("trl_grpo_step.py", *flags, "--min-new-tokens-fixed", "--dtype", "float32")
         ours = bench.ours("grpo_step", *flags, "--floor")
         typed = {name: bench.ours("grpo_step", *flags, *type_flags) for name, type_flags in TYPES.items()}
-        for mine in (ours, *typed.values()):
+        for name, mine in [("float32", ours), *typed.items()]:
+            if not name.startswith(mine[-1]["compute_dtype"]):
+                raise Unequal("%s: the trainer computed in %s" % (name, mine[-1]["compute_dtype"]))
             for field in ("generated_tokens", "trained_tokens"):
                 check_equal(field + " of each update", [row[field] for row in peer if not row.get("summary")],
                             [row[field] for row in mine if not row.get("summary")])

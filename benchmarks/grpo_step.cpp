@@ -58,7 +58,9 @@ grpo::Config make_config(const Arguments& a, const std::string& folder) {
   c.rollout.sampling.num_generations = a.num_generations;
   c.rollout.sampling.max_completion_length = a.max_completion_length;
   c.rollout.sampling.ignore_eos = true;
-  c.model.compute_dtype = grpo::bench::type_named<grpo::ModelSection::ComputeDType>(a.compute_dtype, {"float32", "bfloat16"});
+  using Training = grpo::ModelSection::ComputeDType;
+  c.model.compute_dtype =
+      grpo::bench::type_named<Training>(a.compute_dtype, {{"float32", Training::kFloat32}, {"bfloat16", Training::kBFloat16}});
   const auto sampler = grpo::bench::sampler_options(a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype);
   c.rollout.compute_dtype = sampler.compute_dtype;
   c.rollout.kv_dtype = sampler.kv_dtype;
@@ -161,7 +163,7 @@ void run(const Arguments& a) {
   summary["num_generations"] = a.num_generations;
   summary["max_completion_length"] = a.max_completion_length;
   summary["threads"] = threads;
-  summary["compute_dtype"] = a.compute_dtype;
+  summary["compute_dtype"] = trainer.model().compute().dtype == at::kFloat ? "float32" : "bfloat16";
   summary["rollout_dtype"] = a.rollout_dtype.empty() ? a.compute_dtype : a.rollout_dtype;
   if (a.floor) {
     const auto problems = grpo::load_problems(a.prompts, {.question = "prompt"});

@@ -105,12 +105,6 @@ Json to_json(const Limits& limits) {
   return {{"read_gb_s", limits.read_gb_s}, {"copy_gb_s", limits.copy_gb_s}, {"matmul_gflop_s", limits.matmul_gflop_s}};
 }
 
-size_t index_named(const std::string& name, const std::vector<std::string>& names) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) fail_usage("benchmark", "expected a type of the options' help; got " + name);
-  return static_cast<size_t>(found - names.begin());
-}
-
 void print(const Json& line) { std::cout << line.dump() << std::endl; }
 
 int run_program(const std::function<void()>& body) try {

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
+
+#include "grpo/core/error.h"
 
 // Clocks, memory and this machine's limits, for the benchmarks.
 namespace grpo::bench {
@@ -45,12 +47,12 @@ struct Limits {
 Limits measure_limits();
 Json to_json(const Limits& limits);
 
-/// Where `name` stands among `names`; a usage error where it does not.
-size_t index_named(const std::string& name, const std::vector<std::string>& names);
-/// The member of an enumeration that counts from 0.
+/// The type that `name` stands for; a usage error where there is none.
 template <class Type>
-Type type_named(const std::string& name, const std::vector<std::string>& names) {
-  return static_cast<Type>(index_named(name, names));
+Type type_named(const std::string& name, const std::map<std::string, Type>& types) {
+  const auto found = types.find(name);
+  if (found == types.end()) fail_usage("benchmark", "expected a type of the options' help; got " + name);
+  return found->second;
 }
 
 /// One line on stdout.

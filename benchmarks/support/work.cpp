@@ -91,7 +91,8 @@ double train_floor(const ModelConfig& model, const StepWork& work, const Limits&
 }
 
 EngineOptions sampler_options(const std::string& type) {
-  const auto compute = type_named<ComputeDType>(type, {"float32", "bfloat16", "int8"});
+  const auto compute = type_named<ComputeDType>(
+      type, {{"float32", ComputeDType::kFloat32}, {"bfloat16", ComputeDType::kBFloat16}, {"int8", ComputeDType::kInt8}});
   return {.compute_dtype = compute, .kv_dtype = compute == ComputeDType::kFloat32 ? KvDType::kFloat32 : KvDType::kBFloat16};
 }
 
