@@ -17,17 +17,27 @@ struct Scores {
   int64_t stride;
 };
 
+/// Rows of keys or values, ld apart. The next head's lie `next` elements further on, and are asked for on the way.
+template <class Dot>
+struct Cached {
+  const typename Dot::Weight* data;
+  int64_t ld, next;
+};
+
 // C [rows, kVectors kLanes] (+)= A [rows, depth] · B.
 template <class Dot, int kVectors>
-inline void multiply(int64_t rows, const float* a, int64_t lda, const typename Dot::Weight* b, int64_t ldb, float* c, int64_t ldc,
-                     int64_t depth, bool accumulate) {
+inline void multiply(int64_t rows, const float* a, int64_t lda, const Cached<Dot>& b, float* c, int64_t ldc, int64_t depth,
+                     bool accumulate) {
+  constexpr int64_t kBytes = sizeof(typename Dot::Weight);
+  constexpr int kLines = (kVectors * kLanes * kBytes + 63) / 64;
   for_row_tiles<kHeads>(rows, [&]<int kRows>(int64_t first) {
     Vector sum[kRows][kVectors];
     float* out = c + first * ldc;
     for (int i = 0; i < kRows; ++i) {
       for (int j = 0; j < kVectors; ++j) sum[i][j] = accumulate ? load(out + i * ldc + j * kLanes) : Vector{};
     }
-    dot_tile<Dot>(a + first * lda, lda, b, ldb, depth, {reinterpret_cast<const char*>(b), 0}, sum);
+    const Prefetch prefetch{reinterpret_cast<const char*>(b.data) + b.next * kBytes, b.ld * kBytes};
+    dot_tile<Dot, kLines>(a + first * lda, lda, b.data, b.ld, depth, prefetch, sum);
     for (int i = 0; i < kRows; ++i) {
       for (int j = 0; j < kVectors; ++j) store(out + i * ldc + j * kLanes, sum[i][j]);
     }
@@ -36,14 +46,14 @@ inline void multiply(int64_t rows, const float* a, int64_t lda, const typename D
 
 // As above with the fewest vectors, at most 4, that hold `columns`.
 template <class Dot>
-void multiply_columns(int64_t columns, int64_t rows, const float* a, int64_t lda, const typename Dot::Weight* b, int64_t ldb, float* c,
-                      int64_t ldc, int64_t depth, bool accumulate) {
+void multiply_columns(int64_t columns, int64_t rows, const float* a, int64_t lda, const Cached<Dot>& b, float* c, int64_t ldc,
+                      int64_t depth, bool accumulate) {
   if (columns > 2 * kLanes) {
-    multiply<Dot, 4>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+    multiply<Dot, 4>(rows, a, lda, b, c, ldc, depth, accumulate);
   } else if (columns > kLanes) {
-    multiply<Dot, 2>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+    multiply<Dot, 2>(rows, a, lda, b, c, ldc, depth, accumulate);
   } else {
-    multiply<Dot, 1>(rows, a, lda, b, ldb, c, ldc, depth, accumulate);
+    multiply<Dot, 1>(rows, a, lda, b, c, ldc, depth, accumulate);
   }
 }
 
@@ -53,8 +63,9 @@ void score_run(const AttentionTask& task, const CacheRun& run, int64_t offset, c
   const auto* keys = static_cast<const typename Dot::Weight*>(run.keys);
   float* out = scores.first + offset - run.begin % kKeyBlock;
   for (int64_t block = run.begin / kKeyBlock; block * kKeyBlock < run.end; ++block, out += kKeyBlock) {
-    multiply_columns<Dot>(run.end - block * kKeyBlock, task.group, task.q, task.head_dim, keys + block * task.head_dim * kKeyBlock,
-                          kKeyBlock, out, scores.stride, task.head_dim, false);
+    multiply_columns<Dot>(run.end - block * kKeyBlock, task.group, task.q, task.head_dim,
+                          {keys + block * task.head_dim * kKeyBlock, kKeyBlock, kKvPage * task.head_dim}, out, scores.stride, task.head_dim,
+                          false);
   }
 }
 
@@ -73,7 +84,8 @@ void weigh_run(const AttentionTask& task, const CacheRun& run, const float* weig
   for (int64_t j = 0, width = 0; j < columns; j += width) {
     // 4, 2 or 1 vectors: 3 are cut in two
     width = columns - j >= 4 * kLanes ? 4 * kLanes : columns - j >= 2 * kLanes ? 2 * kLanes : kLanes;
-    multiply_columns<Dot>(width, task.group, weights, stride, values + j, columns, out + j, columns, run.end - run.begin, accumulate);
+    multiply_columns<Dot>(width, task.group, weights, stride, {values + j, columns, kKvPage * columns}, out + j, columns,
+                          run.end - run.begin, accumulate);
   }
 }
 

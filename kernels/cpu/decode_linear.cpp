@@ -22,8 +22,8 @@ inline void sums_of(const LinearPanel& panel, const InputRows& x, int64_t first,
     }
   }
   const auto* rows = reinterpret_cast<const typename Dot::Input*>(x.words + first * x.stride);
-  dot_tile<Dot>(rows, x.stride / kInputWords<Dot>, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns, panel.words,
-                prefetch, sum);
+  dot_tile<Dot, 1>(rows, x.stride / kInputWords<Dot>, reinterpret_cast<const typename Dot::Weight*>(panel.weight), kTileColumns,
+                   panel.words, prefetch, sum);
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) {
       if constexpr (!kChained<Dot>) {

@@ -174,19 +174,19 @@ struct Int8Dot {
 template <class Dot>
 inline constexpr int64_t kInputWords = sizeof(typename Dot::Input) / 4;
 
-/// Where the tile's loop asks for the memory that is read later: `bytes` further on at every step.
+/// Where the tile's loop asks for the memory that is read later: kLines lines at every step, `bytes` further on than at the one before.
 struct Prefetch {
   const char* from;
   int64_t bytes;
 };
 
 /// sum[i][j] += x[i * stride …] · weights[… , j]; weights [depth, ldw], kVectors vectors wide.
-template <class Dot, int kRows, int kVectors>
+template <class Dot, int kLines, int kRows, int kVectors>
 inline void dot_tile(const typename Dot::Input* x, int64_t stride, const typename Dot::Weight* w, int64_t ldw, int64_t depth,
                      Prefetch prefetch, typename Dot::Sum (&sum)[kRows][kVectors]) {
 #pragma GCC unroll 2
   for (int64_t k = 0; k < depth; ++k) {
-    __builtin_prefetch(prefetch.from + k * prefetch.bytes, 0, 2);
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch(prefetch.from + k * prefetch.bytes + line * 64, 0, 2);
     typename Dot::Weights weights[kVectors];
     for (int j = 0; j < kVectors; ++j) weights[j] = Dot::load_weights(w + k * ldw + j * kLanes);
     for (int i = 0; i < kRows; ++i) {

@@ -55,12 +55,16 @@ inline T bf16_pair(const T& low, const T& high) {
   return (rounded_bits(high) & 0xFFFF0000U) | (rounded_bits(low) >> 16);
 }
 inline uint32_t bits_of(float x) { return std::bit_cast<uint32_t>(x); }
+template <class Word>
+inline void store_words(Word* p, const Vector& words) {
+  std::memcpy(p, &words, sizeof words);
+}
 
-/// What a precision says: its words, how one row or several columns of an operand become words, and the arithmetic on vectors of them.
+/// What a precision says: its words, how neighbours in depth or in columns become a vector of them, and the arithmetic on such vectors.
 struct Float32 {
   using Word = float;
   static constexpr int64_t kPerWord = 1;
-  static void row(const float* from, int64_t depth, float* words) { columns(from, nullptr, depth, words); }
+  static Vector neighbours(const float* from) { return load(from); }  // reads kLanes * kPerWord floats
   static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
     int64_t j = 0;
     for (; j + 2 * kLanes <= count; j += 2 * kLanes) {  // two at a time: for one the compiler would call memmove
@@ -82,14 +86,23 @@ struct Float32 {
 struct Bfloat16 {
   using Word = uint32_t;
   static constexpr int64_t kPerWord = 2;
-  /// The last word of an odd depth is filled up with zero.
-  static void row(const float* from, int64_t depth, uint32_t* words) {
-    for (int64_t k = 0; k < depth / 2; ++k) words[k] = bf16_pair(bits_of(from[2 * k]), bits_of(from[2 * k + 1]));
-    if (depth % 2 != 0) words[depth / 2] = bf16_pair(bits_of(from[depth - 1]), uint32_t{0});
+  typedef uint16_t Halves __attribute__((vector_size(2 * kLanes * sizeof(uint16_t))));
+  static Halves rounded(const Vector& first, const Vector& second) {
+    return std::bit_cast<Halves>(_mm512_cvtne2ps_pbh(std::bit_cast<__m512>(second), std::bit_cast<__m512>(first)));
   }
+  template <int... kHalf>
+  static Vector interleaved(const Halves& halves, std::integer_sequence<int, kHalf...> /*halves*/) {
+    return std::bit_cast<Vector>(__builtin_shufflevector(halves, halves, (kHalf / 2 + kHalf % 2 * kLanes)...));
+  }
+  static Vector neighbours(const float* from) { return std::bit_cast<Vector>(rounded(load(from), load(from + kLanes))); }
   /// `next` is one deeper; null stands for zeros.
   static void columns(const float* from, const float* next, int64_t count, uint32_t* words) {
-    for (int64_t j = 0; j < count; ++j) words[j] = bf16_pair(bits_of(from[j]), next != nullptr ? bits_of(next[j]) : 0U);
+    int64_t j = 0;
+    for (; j + kLanes <= count; j += kLanes) {
+      const Halves halves = rounded(load(from + j), next != nullptr ? load(next + j) : Vector{});
+      store_words(words + j, interleaved(halves, std::make_integer_sequence<int, 2 * kLanes>()));
+    }
+    for (; j < count; ++j) words[j] = bf16_pair(bits_of(from[j]), next != nullptr ? bits_of(next[j]) : 0U);
   }
 
   using Right = WordVector;
@@ -107,12 +120,26 @@ struct Bfloat16 {
 #else
 /// A bf16 in a float: as fast as float32, and with its sums.
 struct Bfloat16 : Float32 {
-  static void row(const float* from, int64_t depth, float* words) { columns(from, nullptr, depth, words); }
+  template <class T>
+  static T rounded(const T& bits) {
+    return rounded_bits(bits) & 0xFFFF0000U;
+  }
+  static Vector neighbours(const float* from) { return std::bit_cast<Vector>(rounded(std::bit_cast<WordVector>(load(from)))); }
   static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
-    for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded_bits(bits_of(from[j])) & 0xFFFF0000U);
+    for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded(bits_of(from[j])));
   }
 };
 #endif
+
+/// The first of a row's words, of at most kLanes that `depth` elements fill; the others are zero.
+template <class P>
+inline Vector row_words(const float* from, int64_t depth) {
+  constexpr int64_t kWhole = kLanes * P::kPerWord;
+  if (depth >= kWhole) return P::neighbours(from);
+  float some[kWhole] = {};
+  std::copy(from, from + depth, some);
+  return P::neighbours(some);
+}
 
 /// How a block of A lies as words: each row's depth together, kDepthWords apart, or the rows of each depth, kRowBlock apart.
 enum class BlockOrder { kByRow, kByDepth };
@@ -178,7 +205,12 @@ inline void tile_of(int64_t rows, const typename P::Word* a, const typename P::W
 template <class P>
 inline void stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int64_t depth, typename P::Word* block) {
   if (a.depth_contiguous) {
-    for (int64_t i = 0; i < rows; ++i) P::row(a.data + (row + i) * a.stride + k, depth, block + i * kDepthWords);
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* from = a.data + (row + i) * a.stride + k;
+      for (int64_t w = 0; w * P::kPerWord < depth; w += kLanes) {
+        store_words(block + i * kDepthWords + w, row_words<P>(from + w * P::kPerWord, depth - w * P::kPerWord));
+      }
+    }
     return;
   }
   for (int64_t at = 0; at < depth; at += P::kPerWord) {
@@ -191,11 +223,17 @@ inline void stage(const MatrixView& a, int64_t row, int64_t rows, int64_t k, int
 template <class P>
 inline void pack_panel(const MatrixView& b, int64_t column, int64_t columns, int64_t k, int64_t depth, typename P::Word* panel) {
   if (b.depth_contiguous) {
-    const int64_t words = (depth + P::kPerWord - 1) / P::kPerWord;
-    typename P::Word row[kDepthWords];
-    for (int64_t j = 0; j < columns; ++j) {
-      P::row(b.data + (column + j) * b.stride + k, depth, row);
-      for (int64_t w = 0; w < words; ++w) panel[w * kPanel + j] = row[w];
+    for (int64_t j = 0; j < columns; j += kLanes) {
+      const float* from = b.data + (column + j) * b.stride + k;
+      for (int64_t w = 0; w * P::kPerWord < depth; w += kLanes) {
+        Vector words[kLanes];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kLanes; ++i) {
+          words[i] = j + i < columns ? row_words<P>(from + i * b.stride + w * P::kPerWord, depth - w * P::kPerWord) : Vector{};
+        }
+        transpose(words);
+        for (int64_t i = 0; i < kLanes; ++i) store_words(panel + (w + i) * kPanel + j, words[i]);
+      }
     }
     return;
   }

@@ -69,13 +69,13 @@ int64_t CpuBackend::page_bytes(const ModelView& view) const {
   return page_layer_elements(*view.config) * view.config->num_hidden_layers * cache_kernels_.element_bytes;
 }
 
-// Keys and values beside weights that stay in the cache should stay there too, as long as every thread has whole tiles to fill. From 128
-// samples on, weights that are read from memory cost next to nothing.
+// Keys and values beside weights that stay in the cache should stay there too, as long as every thread has whole tiles to fill, of enough
+// rows to make up for reading the weights. From 128 samples on, weights that are read from memory cost next to nothing.
 int64_t CpuBackend::slots(const ModelView& view, int64_t positions) const {
-  constexpr int64_t kMost = 128;
+  constexpr int64_t kMost = 128, kRowsOfThread = 8;
   if (model_.bytes() > kCachedBytes) return kMost;
   const int64_t tiles = linear_.tile_rows * threads_, cached = kCachedBytes * kPageEntries / (page_bytes(view) * positions);
-  return std::max(2 * tiles, std::min(cached, kMost) / tiles * tiles);
+  return std::max(round_up(kRowsOfThread, linear_.tile_rows) * threads_, std::min(cached, kMost) / tiles * tiles);
 }
 
 void CpuBackend::reserve(const BackendLimits& limits) {

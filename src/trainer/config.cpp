@@ -181,7 +181,8 @@ void describe(ConfigVisitor& v, Config& c) {
         kNonNegative);
     s.field("final_temperature", c.rollout.final_temperature,
             "The temperature moves from its first value to this one, linearly over the steps of training; null: it stays.", kPositive);
-    s.field("max_slots", c.rollout.max_slots, "Samples decoded at a time; 0 = by memory.", kNonNegative);
+    s.field("max_slots", c.rollout.max_slots,
+            "Samples decoded at a time; 0 = as many as the device computes fastest, within `kv_budget_bytes`.", kNonNegative);
     s.field("kv_cache_gib", c.rollout.kv_cache_gib, "Memory for keys and values.", kPositive);
     s.enumeration("compute_dtype", c.rollout.compute_dtype, {"float32", "bfloat16", "int8"},
                   "What linear layers multiply while sampling: float32 samples from the trained distribution; the others are faster, and "
