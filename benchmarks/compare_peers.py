@@ -203,7 +203,7 @@ def compare_llama(bench, w):
 
 def measure_startup(bench):
     folder, _ = bench.model("tiny-1m", 16)
-    row = bench.ours("startup", "--program", bench.build / "bin" / "grpo", "--model", folder)[-1]
+    row = {**bench.ours("startup", "--program", bench.build / "bin" / "grpo", "--model", folder)[-1], "model": folder.name}
     return {"rounds": [row], "target_s": STARTUP_TARGET_S, "met": row["first_token_s_min"] <= STARTUP_TARGET_S}
 
 

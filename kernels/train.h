@@ -60,7 +60,7 @@ struct AdamWStep {
 
 struct TrainKernels {
   /// C [rows, columns] (+)= A · B, C row major with leading dimension ldc. Every output is one chain of multiply-adds over ascending
-  /// depth, independent of the thread count; with kBfloat16 both operands are rounded to bf16 first.
+  /// depth, independent of the thread count; with kBfloat16 both operands are rounded to bf16 first (subnormal numbers may become 0).
   void (*product)(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const ProductShape& shape, bool accumulate,
                   Precision precision);
 

@@ -24,6 +24,7 @@ inline constexpr int kVectors = kLanes == 16 ? 3 : 2;
 inline constexpr int64_t kPanel = kVectors * kLanes;  // columns of a register tile
 // A panel of B and a block of A share a first-level cache.
 inline constexpr int64_t kDepthWords = kLanes == 16 ? 128 : 256, kRowBlock = int64_t{4} * kTileRows;
+static_assert(kDepthWords % kLanes == 0, "words are stored a vector at a time");
 
 /// Memory that begins with a cache line: a load of a vector then touches one line.
 template <class T>
