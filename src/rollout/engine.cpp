@@ -77,17 +77,23 @@ Extent extent_of(const GeneratePlan& plan) {
   return extent;
 }
 
-// Slots, and the pages that they share. A sample is expected to need half of the pages that it may: with more slots than fit then, they
-// would take pages from each other.
-void plan_memory(const EngineOptions& options, const DecodeBackend& backend, const ModelView& view, const Extent& extent,
-                 GeneratePlan& plan) {
+// The pages that kv_budget_bytes pays for; a usage error where one sequence may need more.
+int64_t budget_pages(const EngineOptions& options, const DecodeBackend& backend, const ModelView& view, const Extent& extent) {
   const int64_t page_bytes = backend.page_bytes(view), budget = options.kv_budget_bytes / page_bytes;
-  const int64_t own = pages_for(extent.own), prefix = pages_for(extent.prefix);
-  if (budget < own + prefix) {
-    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string((own + prefix) * page_bytes) +
+  const int64_t needed = pages_for(extent.own) + pages_for(extent.prefix);
+  if (budget < needed) {
+    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string(needed * page_bytes) +
                            " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
                            " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
   }
+  return budget;
+}
+
+// Slots, and the pages that they share. A sample is expected to need half of the pages that it may: with more slots than fit then, they
+// would take pages from each other.
+void plan_slots(const EngineOptions& options, const DecodeBackend& backend, const ModelView& view, const Extent& extent, int64_t budget,
+                GeneratePlan& plan) {
+  const int64_t own = pages_for(extent.own), prefix = pages_for(extent.prefix);
   const auto most = [&](int64_t slots) { return slots * own + std::min(slots, extent.prompts) * prefix; };  // pages
   const int64_t slots = options.max_slots > 0 ? options.max_slots : backend.slots(view, extent.prefix + extent.own);
   plan.slots = std::min(slots, extent.samples);
@@ -139,9 +145,10 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
   if (prompts.empty()) return {};
 
   const Extent extent = extent_of(plan);
+  const int64_t budget = budget_pages(options_, *backend_, *view_, extent);
   plan.policy_version = version_();
   backend_->refresh(*view_, plan.policy_version);
-  plan_memory(options_, *backend_, *view_, extent, plan);
+  plan_slots(options_, *backend_, *view_, extent, budget, plan);
   plan.prefill_tokens = options_.prefill_tokens;
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,
                      .slots = plan.slots,
