@@ -1,3 +1,7 @@
+#include <pthread.h>
+#include <signal.h>
+
+#include <ctime>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
 #include "dist/rendezvous.h"
@@ -8,6 +12,27 @@ namespace {
 
 using dist::BackendPointer;
 using dist::StorePointer;
+
+/// While it lives, this thread and those that it starts take a write to a closed connection as an error. The back ends' threads check
+/// errors, but SIGPIPE would end the process before.
+class BrokenPipesAreErrors {
+ public:
+  BrokenPipesAreErrors() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~BrokenPipesAreErrors() {
+    const timespec at_once{};
+    if (sigismember(&before_, SIGPIPE) == 0) sigtimedwait(&pipe_, nullptr, &at_once);  // one that came meanwhile
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  BrokenPipesAreErrors(const BrokenPipesAreErrors&) = delete;
+  BrokenPipesAreErrors& operator=(const BrokenPipesAreErrors&) = delete;
+
+ private:
+  sigset_t pipe_{}, before_{};
+};
 
 /// The adapter over torch's back ends, whichever it is.
 class ProcessGroup final : public Communicator {
@@ -88,6 +113,7 @@ class ProcessGroup final : public Communicator {
 }  // namespace
 
 std::shared_ptr<Communicator> connect(const LaunchEnvironment& launch, const ConnectOptions& options) {
+  const BrokenPipesAreErrors guard;  // the back ends' threads begin here
   if (launch.single()) return single_process(options.device);
   return std::make_shared<ProcessGroup>(launch, options);
 }

@@ -4,7 +4,11 @@
 
 #include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <map>
+#include <string>
 #include <thread>
 
 #include "grpo/core/error.h"
@@ -203,8 +207,32 @@ void lose(Communicator& c, int64_t lost, int signal) {
   }
 }
 
+/// By thread of this process, whether it blocks SIGPIPE.
+std::map<std::string, bool> blocks_broken_pipes() {
+  std::map<std::string, bool> threads;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("SigBlk:")) threads[thread.path().filename()] = (std::stoull(line.substr(7), nullptr, 16) >> (SIGPIPE - 1)) & 1U;
+    }
+  }
+  return threads;
+}
+
+/// Only threads that connect() starts block SIGPIPE: gloo's write to sockets whose other end may be gone.
+void check_broken_pipes(const std::map<std::string, bool>& before) {
+  size_t started = 0;
+  for (const auto& [thread, blocks] : blocks_broken_pipes()) {
+    started += static_cast<size_t>(!before.contains(thread));
+    GRPO_CHECK(blocks != before.contains(thread), "connect", "expected SIGPIPE blocked in the threads that it starts, and in no other");
+  }
+  GRPO_CHECK(started > 0, "connect", "expected threads of the back end");
+}
+
 void run(const std::string& scenario, uint64_t seed, milliseconds timeout) {
+  const auto before = blocks_broken_pipes();
   const auto c = connect(read_launch_environment(), {.timeout = timeout, .roll_call = milliseconds(3000)});
+  check_broken_pipes(before);
   if (scenario == "collectives") return collectives(*c, seed);
   const auto lost = static_cast<int64_t>(seed);
   if (scenario == "kill") return lose(*c, lost, SIGKILL);
