@@ -16,16 +16,6 @@
 namespace grpo::kernels::GRPO_ISA {
 
 typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(int32_t))));
-typedef uint32_t WordVector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
-
-inline WordVector load_words(const uint32_t* p) {
-  WordVector v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-inline Vector as_floats(const WordVector& v) { return std::bit_cast<Vector>(v); }
-inline WordVector all(uint32_t word) { return word - WordVector{}; }
-
 inline float widen(uint16_t bfloat) {
   const uint32_t bits = uint32_t{bfloat} << 16;
   float value;

@@ -24,7 +24,7 @@ inline constexpr int kVectors = kLanes == 16 ? 3 : 2;
 inline constexpr int64_t kPanel = kVectors * kLanes;  // columns of a register tile
 // A panel of B and a block of A share a first-level cache.
 inline constexpr int64_t kDepthWords = kLanes == 16 ? 128 : 256, kRowBlock = int64_t{4} * kTileRows;
-static_assert(kDepthWords % kLanes == 0, "words are stored a vector at a time");
+static_assert(kDepthWords % kLanes == 0 && kRowBlock % kLanes == 0, "words are stored a vector at a time");
 
 /// Memory that begins with a cache line: a load of a vector then touches one line.
 template <class T>
@@ -41,21 +41,8 @@ struct LineAllocator {
 template <class T>
 using LineVector = std::vector<T, LineAllocator<T>>;
 
-typedef uint32_t WordVector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
-
 inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-/// The bf16 nearest to a float (ties to even) in the upper half of a word; NaN stays NaN. T: a word or a vector of them.
-template <class T>
-inline T rounded_bits(const T& bits) {
-  const T nearest = bits + 0x7FFFU + ((bits >> 16) & 1U);
-  return (bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x00400000U : nearest;
-}
-template <class T>
-inline T bf16_pair(const T& low, const T& high) {
-  return (rounded_bits(high) & 0xFFFF0000U) | (rounded_bits(low) >> 16);
-}
-inline uint32_t bits_of(float x) { return std::bit_cast<uint32_t>(x); }
 template <class Word>
 inline void store_words(Word* p, const Vector& words) {
   std::memcpy(p, &words, sizeof words);
@@ -96,23 +83,18 @@ struct Bfloat16 {
     return std::bit_cast<Vector>(__builtin_shufflevector(halves, halves, (kHalf / 2 + kHalf % 2 * kLanes)...));
   }
   static Vector neighbours(const float* from) { return std::bit_cast<Vector>(rounded(load(from), load(from + kLanes))); }
-  /// `next` is one deeper; null stands for zeros.
+  /// `next` is one deeper; null stands for zeros. Whole vectors of words are written.
   static void columns(const float* from, const float* next, int64_t count, uint32_t* words) {
-    int64_t j = 0;
-    for (; j + kLanes <= count; j += kLanes) {
-      const Halves halves = rounded(load(from + j), next != nullptr ? load(next + j) : Vector{});
+    for (int64_t j = 0; j < count; j += kLanes) {
+      const int64_t some = std::min<int64_t>(kLanes, count - j);
+      const Halves halves = rounded(load_some(from + j, some), next != nullptr ? load_some(next + j, some) : Vector{});
       store_words(words + j, interleaved(halves, std::make_integer_sequence<int, 2 * kLanes>()));
     }
-    for (; j < count; ++j) words[j] = bf16_pair(bits_of(from[j]), next != nullptr ? bits_of(next[j]) : 0U);
   }
 
   using Right = WordVector;
-  static Right load_right(const uint32_t* p) {
-    Right words;
-    std::memcpy(&words, p, sizeof words);
-    return words;
-  }
-  static Right spread(uint32_t x) { return x - WordVector{}; }
+  static Right load_right(const uint32_t* p) { return load_words(p); }
+  static Right spread(uint32_t x) { return all(x); }
   static void multiply_add(Vector& sum, const Right& left, const Right& right) {
     sum =
         std::bit_cast<Vector>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(left), std::bit_cast<__m512bh>(right)));
@@ -121,13 +103,15 @@ struct Bfloat16 {
 #else
 /// A bf16 in a float: as fast as float32, and with its sums.
 struct Bfloat16 : Float32 {
+  /// To nearest, ties to even; NaN stays NaN. T: a float's bits or a vector of them.
   template <class T>
   static T rounded(const T& bits) {
-    return rounded_bits(bits) & 0xFFFF0000U;
+    const T nearest = bits + 0x7FFFU + ((bits >> 16) & 1U);
+    return ((bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x00400000U : nearest) & 0xFFFF0000U;
   }
-  static Vector neighbours(const float* from) { return std::bit_cast<Vector>(rounded(std::bit_cast<WordVector>(load(from)))); }
+  static Vector neighbours(const float* from) { return as_floats(rounded(std::bit_cast<WordVector>(load(from)))); }
   static void columns(const float* from, const float* /*next*/, int64_t count, float* words) {
-    for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded(bits_of(from[j])));
+    for (int64_t j = 0; j < count; ++j) words[j] = std::bit_cast<float>(rounded(std::bit_cast<uint32_t>(from[j])));
   }
 };
 #endif

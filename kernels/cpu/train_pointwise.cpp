@@ -7,13 +7,7 @@
 namespace grpo::kernels::GRPO_ISA {
 namespace {
 
-/// The first `count` ≤ kLanes of a row's elements; the others are 0 and are not stored.
-Vector load_some(const float* p, int64_t count) {
-  if (count == kLanes) return load(p);
-  float lanes[kLanes] = {};
-  std::copy(p, p + count, lanes);
-  return load(lanes);
-}
+/// Of a vector the first `count` ≤ kLanes.
 void store_some(float* p, const Vector& v, int64_t count) {
   if (count == kLanes) return store(p, v);
   float lanes[kLanes];

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -30,6 +32,25 @@ inline Vector load(const float* p) {
   return v;
 }
 inline void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
+
+/// The first `count` ≤ kLanes of a row's elements; the others are 0.
+inline Vector load_some(const float* p, int64_t count) {
+  if (count == kLanes) return load(p);
+  float lanes[kLanes] = {};
+  std::copy(p, p + count, lanes);
+  return load(lanes);
+}
+
+/// 32-bit words, whatever they stand for.
+typedef uint32_t WordVector __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+
+inline WordVector load_words(const uint32_t* p) {
+  WordVector v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline Vector as_floats(const WordVector& v) { return std::bit_cast<Vector>(v); }
+inline WordVector all(uint32_t word) { return word - WordVector{}; }
 
 /// The blocks of kStep × kStep beside the diagonal of the 2 kStep lanes in question change places.
 template <int kStep, int... kLane>

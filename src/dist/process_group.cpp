@@ -113,8 +113,8 @@ class ProcessGroup final : public Communicator {
 }  // namespace
 
 std::shared_ptr<Communicator> connect(const LaunchEnvironment& launch, const ConnectOptions& options) {
-  const BrokenPipesAreErrors guard;  // the back ends' threads begin here
   if (launch.single()) return single_process(options.device);
+  const BrokenPipesAreErrors guard;  // the back ends' threads begin here
   return std::make_shared<ProcessGroup>(launch, options);
 }
 
