@@ -83,15 +83,18 @@ DeviceLimits limits(const Options& o) {
   return found;
 }
 
-Json workload(const Options& o, const ModelConfig& config) {
-  return {{"shape", o.shape},
+Json model_row(std::string_view work, const Options& o, const ModelConfig& config) {
+  return {{"work", work},
+          {"shape", o.shape},
           {"layers", config.num_hidden_layers},
           {"parameters", config.num_parameters()},
-          {"compute", o.compute},
-          {"prompts", o.prompts},
-          {"generations", o.generations},
-          {"prompt_tokens", o.prompt},
-          {"completion_tokens", o.completion}};
+          {"compute", o.compute}};
+}
+
+Json batch_row(std::string_view work, const Options& o, const ModelConfig& config) {
+  Json row = model_row(work, o, config);
+  row.update({{"prompts", o.prompts}, {"generations", o.generations}, {"prompt_tokens", o.prompt}, {"completion_tokens", o.completion}});
+  return row;
 }
 
 /// New weights, drawn on the device.
@@ -121,8 +124,7 @@ void decode(const Options& o, Transformer& model) {
   RolloutEngine engine(model, {.max_slots = o.prompts * o.generations, .kv_budget_bytes = int64_t{24} << 30});
   const double seconds = seconds_of([&] { engine.generate(prompts, params, {}); }, 2);
   const auto tokens = static_cast<double>(o.prompts * o.generations * o.completion);
-  Json row = {{"work", "decode"}};
-  row.update(workload(o, model.config()));
+  Json row = batch_row("decode", o, model.config());
   row.update({{"seconds", seconds}, {"tokens_per_second", tokens / seconds}});
   bench::print(row);
 }
@@ -158,18 +160,15 @@ void decode_mixed(const Options& o, Transformer& model, const DeviceLimits& limi
   const double seconds = seconds_of([&] { engine.generate(prompts, params, {}); }, 2);
   const double floor = (static_cast<double>(steps) * weight_bytes + kv_read) * 1e-9 / limits.copy_gb_s +
                        2e-12 * static_cast<double>(config.num_parameters() * inputs) / limits.matmul_tflop_s;
-  bench::print({{"work", "decode_mixed"},
-                {"shape", o.shape},
-                {"layers", config.num_hidden_layers},
-                {"parameters", config.num_parameters()},
-                {"compute", o.compute},
-                {"requests", kRequests},
-                {"prompt_tokens", inputs},
-                {"completion_tokens", outputs},
-                {"seconds", seconds},
-                {"tokens_per_second", static_cast<double>(outputs) / seconds},
-                {"floor_seconds", floor},
-                {"share_of_floor", floor / seconds}});
+  Json row = model_row("decode_mixed", o, config);
+  row.update({{"requests", kRequests},
+              {"prompt_tokens", inputs},
+              {"completion_tokens", outputs},
+              {"seconds", seconds},
+              {"tokens_per_second", static_cast<double>(outputs) / seconds},
+              {"floor_seconds", floor},
+              {"share_of_floor", floor / seconds}});
+  bench::print(row);
 }
 
 void train(const Options& o, Transformer& model, const DeviceLimits& limits) {
@@ -186,8 +185,7 @@ void train(const Options& o, Transformer& model, const DeviceLimits& limits) {
   const double seconds = seconds_of(step, 2), update = seconds_of([&] { optimizer.step(); });
   const auto rows = static_cast<double>(work.rows());
   const double flops = bench::train_flops(model.config(), work);
-  Json row = {{"work", "train_step"}};
-  row.update(workload(o, model.config()));
+  Json row = batch_row("train_step", o, model.config());
   row.update({{"recompute", "all"},
               {"rows", work.rows()},
               {"micro_batches", micro_batches.size()},

@@ -113,23 +113,18 @@ Workload parse(int argc, char** argv) {
 
 /// A prompt once, then its completions, each of which predicts all of its own tokens.
 void add_group(PackedTokens& batch, const Workload& w, int64_t group) {
-  const auto id = [&](int64_t i) { return static_cast<int32_t>((31 * group + 7 * i + i * i) % w.model.vocab_size); };
-  const auto push = [&](int64_t i, int64_t position) {
-    batch.tokens.push_back(id(i));
-    batch.positions.push_back(static_cast<int32_t>(position));
+  const auto ids = [&](int64_t from, int64_t count) {
+    std::vector<int32_t> made;
+    for (int64_t i = from; i < from + count; ++i) made.push_back(static_cast<int32_t>((31 * group + 7 * i + i * i) % w.model.vocab_size));
+    return made;
   };
-  const int64_t begin = batch.num_tokens(), end = begin + w.prompt;
-  for (int64_t i = 0; i < w.prompt; ++i) push(i, i);
-  batch.segments.push_back({begin, end, 0, 0});
+  const int64_t begin = batch.add_segment(ids(0, w.prompt)), end = batch.num_tokens();
   for (int64_t sample = 0; sample < w.samples; ++sample) {
-    const int64_t first = batch.num_tokens();
+    const auto completion = ids(w.prompt + sample * w.completion, w.completion);
+    const int64_t first = batch.add_segment(completion, begin, end);
     for (int64_t t = 0; t < w.completion; ++t) {
-      batch.rows.push_back(static_cast<int32_t>(t == 0 ? end - 1 : batch.num_tokens() - 1));
-      batch.targets.push_back(id(w.prompt + sample * w.completion + t));
-      batch.samples.push_back(static_cast<int32_t>(group * w.samples + sample));
-      push(w.prompt + sample * w.completion + t, w.prompt + t);
+      batch.add_pair(t == 0 ? end - 1 : first + t - 1, completion[static_cast<size_t>(t)], group * w.samples + sample);
     }
-    batch.segments.push_back({first, batch.num_tokens(), begin, end});
   }
 }
 

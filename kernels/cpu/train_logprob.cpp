@@ -19,8 +19,10 @@ constexpr int64_t kTile = 192;                                          // rows 
 constexpr int64_t kMaxSlice = 256 / product::kPanel * product::kPanel;  // columns of a slice
 constexpr int64_t kPartialBytes = int64_t{32} << 20;                    // of dhidden, in all threads together
 
+/// As many slices for every thread, all of nearly one width.
 int64_t slice_columns(int64_t limit, int64_t threads) {
-  return std::clamp(product::round_up((limit + threads - 1) / threads, product::kPanel), product::kPanel, kMaxSlice);
+  const int64_t slices = product::round_up((limit + kMaxSlice - 1) / kMaxSlice, threads);
+  return product::round_up((limit + slices - 1) / slices, kLanes);
 }
 
 /// What a slice knows of a row's logits x over the temperature T: a shift, sum of e^((x - shift)/T), sum of that times (x - shift)/T.

@@ -16,8 +16,6 @@ class Packer {
   void add(int64_t group, std::span<const int32_t> prompt, std::span<const int32_t> completion);
 
  private:
-  void append(std::span<const int32_t> ids, int64_t first_position, int64_t prefix_begin, int64_t prefix_end);
-
   Batch& batch_;
   PackedTokens::Segment prompt_;
 };

@@ -14,15 +14,8 @@ namespace {
 /// A sequence that predicts each of its own next ids.
 PackedTokens pack(const std::vector<int32_t>& ids) {
   PackedTokens batch;
-  batch.tokens = ids;
-  for (size_t t = 0; t < ids.size(); ++t) {
-    batch.positions.push_back(static_cast<int32_t>(t));
-    if (t + 1 == ids.size()) break;
-    batch.rows.push_back(static_cast<int32_t>(t));
-    batch.targets.push_back(ids[t + 1]);
-    batch.samples.push_back(0);
-  }
-  batch.segments = {{0, batch.num_tokens(), 0, 0}};
+  batch.add_segment(ids);
+  for (size_t t = 1; t < ids.size(); ++t) batch.add_pair(static_cast<int64_t>(t) - 1, ids[t], 0);
   return batch;
 }
 

@@ -39,7 +39,8 @@ class ModelReward final : public Reward {
         packed = {};
         first = i;
       }
-      append(packed, ids);
+      packed.add_segment(ids);
+      packed.add_pair(packed.num_tokens() - 1, 0, packed.num_pairs());
     }
     if (packed.num_tokens() > 0) judge(packed, scores.subspan(first));
   }
@@ -54,16 +55,6 @@ class ModelReward final : public Reward {
     GRPO_CHECK(static_cast<int64_t>(ids.size()) <= longest, "reward_model",
                "expected at most " + std::to_string(longest) + " tokens; got " + std::to_string(ids.size()));
     return ids;
-  }
-
-  static void append(PackedTokens& packed, const std::vector<int32_t>& ids) {
-    const int64_t begin = packed.num_tokens();
-    for (size_t t = 0; t < ids.size(); ++t) packed.positions.push_back(static_cast<int32_t>(t));
-    packed.tokens.insert(packed.tokens.end(), ids.begin(), ids.end());
-    packed.segments.push_back({begin, packed.num_tokens(), 0, 0});
-    packed.samples.push_back(static_cast<int32_t>(packed.rows.size()));
-    packed.rows.push_back(static_cast<int32_t>(packed.num_tokens() - 1));
-    packed.targets.push_back(0);
   }
 
   void judge(const PackedTokens& packed, std::span<Score> scores) const {

@@ -96,6 +96,17 @@ Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const Prompt
   return prompt;
 }
 
+std::vector<int32_t> Policy::encode_completion(const Problem& problem, const std::string& text, size_t prompt_tokens) const {
+  auto ids = tokenizer->encode(text, false);
+  ids.push_back(end_id());
+  const size_t tokens = prompt_tokens + ids.size();
+  const int64_t longest = model->config().max_position_embeddings;
+  GRPO_CHECK(static_cast<int64_t>(tokens) <= longest, "policy",
+             "problem " + std::to_string(problem.index) + " has " + std::to_string(tokens) + " tokens; the model takes " +
+                 std::to_string(longest));
+  return ids;
+}
+
 int32_t Policy::end_id() const {
   if (tokenizer->eos_id()) return *tokenizer->eos_id();
   GRPO_CHECK(!model->config().eos_token_ids.empty(), "policy", "neither the tokenizer nor config.json names an end-of-sequence token");

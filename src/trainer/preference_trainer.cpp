@@ -45,18 +45,6 @@ std::vector<std::pair<std::string, std::string>> texts_of(const std::vector<Prob
   return texts;
 }
 
-/// With the end token; throws where prompt and completion exceed the model's context.
-std::vector<int32_t> completion_ids(const Policy& policy, const std::vector<int32_t>& prompt, const std::string& text,
-                                    const Problem& problem) {
-  auto ids = policy.tokenizer->encode(text, false);
-  ids.push_back(policy.end_id());
-  const int64_t longest = policy.model->config().max_position_embeddings;
-  GRPO_CHECK(static_cast<int64_t>(prompt.size() + ids.size()) <= longest, "preferences",
-             "problem " + std::to_string(problem.index) + " has " + std::to_string(prompt.size() + ids.size()) +
-                 " tokens; the model takes " + std::to_string(longest));
-  return ids;
-}
-
 Rollout as_rollout(const Pair& pair, int64_t group, bool chosen) {
   Rollout rollout;
   rollout.group = group;
@@ -87,9 +75,7 @@ PackedTokens last_rows(const Batch& batch) {
   rows.samples.clear();
   for (const auto& segment : batch.segments) {
     if (segment.prefix_end == segment.prefix_begin) continue;
-    rows.samples.push_back(static_cast<int32_t>(rows.rows.size()));
-    rows.rows.push_back(static_cast<int32_t>(segment.end - 1));
-    rows.targets.push_back(0);
+    rows.add_pair(segment.end - 1, 0, rows.num_pairs());
   }
   return rows;
 }
@@ -118,8 +104,8 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
   for (size_t i = 0; i < problems_.size(); ++i) {
     Pair pair;
     pair.prompt = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
-    pair.chosen = completion_ids(*policy_, pair.prompt, texts[i].first, problems_[i]);
-    pair.rejected = completion_ids(*policy_, pair.prompt, texts[i].second, problems_[i]);
+    pair.chosen = policy_->encode_completion(problems_[i], texts[i].first, pair.prompt.size());
+    pair.rejected = policy_->encode_completion(problems_[i], texts[i].second, pair.prompt.size());
     impl_->pairs.push_back(std::move(pair));
   }
   total_steps_ = planned_steps(config_.trainer.batch_size);

@@ -20,18 +20,11 @@ struct Example {
 PackedTokens pack(const std::vector<const Example*>& examples) {
   PackedTokens batch;
   for (size_t s = 0; s < examples.size(); ++s) {
-    const auto& ids = examples[s]->ids;
-    const int64_t begin = batch.num_tokens();
-    for (size_t t = 0; t + 1 < ids.size(); ++t) {  // nothing is predicted from the last id
-      if (static_cast<int64_t>(t) + 1 >= examples[s]->prompt_length) {
-        batch.rows.push_back(static_cast<int32_t>(batch.num_tokens()));
-        batch.targets.push_back(ids[t + 1]);
-        batch.samples.push_back(static_cast<int32_t>(s));
-      }
-      batch.tokens.push_back(ids[t]);
-      batch.positions.push_back(static_cast<int32_t>(t));
+    const std::span<const int32_t> ids(examples[s]->ids);
+    const int64_t begin = batch.add_segment(ids.first(ids.size() - 1));  // nothing is predicted from the last id
+    for (auto t = static_cast<size_t>(std::max<int64_t>(1, examples[s]->prompt_length)); t < ids.size(); ++t) {
+      batch.add_pair(begin + static_cast<int64_t>(t) - 1, ids[t], static_cast<int64_t>(s));
     }
-    batch.segments.push_back({begin, batch.num_tokens(), 0, 0});
   }
   return batch;
 }
@@ -68,18 +61,13 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
   } else {
     for (const auto& problem : problems_) completions.push_back(problem.solution);
   }
-  const int64_t longest = policy_->model->config().max_position_embeddings;
   for (size_t i = 0; i < problems_.size(); ++i) {
     GRPO_CHECK(!completions[i].empty(), "sft", "problem " + std::to_string(problems_[i].index) + " has no solution to learn from");
     Example example;
     example.ids = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
     example.prompt_length = static_cast<int64_t>(example.ids.size());
-    const auto completion = policy_->tokenizer->encode(completions[i], false);
+    const auto completion = policy_->encode_completion(problems_[i], completions[i], example.ids.size());
     example.ids.insert(example.ids.end(), completion.begin(), completion.end());
-    example.ids.push_back(policy_->end_id());
-    GRPO_CHECK(static_cast<int64_t>(example.ids.size()) <= longest, "sft",
-               "problem " + std::to_string(problems_[i].index) + " has " + std::to_string(example.ids.size()) +
-                   " tokens; the model takes " + std::to_string(longest));
     impl_->examples.push_back(std::move(example));
   }
   total_steps_ = planned_steps(config_.trainer.batch_size);

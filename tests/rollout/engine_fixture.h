@@ -36,6 +36,40 @@ inline SamplingParams short_params(int64_t generations = 3, int64_t length = 20)
   return params;
 }
 
+/// What models differ in.
+struct Family {
+  const char* name;
+  void (*change)(ModelConfig&);
+};
+inline constexpr Family kFamilies[] = {{"plain", [](ModelConfig&) {}},
+                                       {"biases", [](ModelConfig& c) { c.qkv_bias = c.output_bias = c.mlp_bias = true; }},
+                                       {"qk_norm", [](ModelConfig& c) { c.qk_norm = true; }},
+                                       {"windows",
+                                        [](ModelConfig& c) {
+                                          c.sliding_window = {8, 0};
+                                        }},
+                                       {"tied", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
+                                       {"group7",
+                                        [](ModelConfig& c) {
+                                          c.num_attention_heads = 14;
+                                          c.head_dim = 8;
+                                        }},
+                                       {"one_kv_head", [](ModelConfig& c) {
+                                          c.num_attention_heads = 5;
+                                          c.num_key_value_heads = 1;
+                                          c.head_dim = 64;
+                                        }}};
+
+/// Adapters of several ranks, of q and v alone where q, k and v are one product, as many do.
+inline void add_some_lora(ToyModel& model) {
+  for (LayerView& layer : model.view.layers) {
+    model.add_lora(layer.qkv, 3, {{0, 60}, {80, 100}});
+    model.add_lora(layer.output, 3);
+    model.add_lora(layer.gate_up, 2, {{0, 35}, {35, 70}});
+    model.add_lora(layer.down, 4);
+  }
+}
+
 /// By prompt, then by sample.
 inline void sort_by_sample(std::vector<Rollout>& rollouts) {
   std::sort(rollouts.begin(), rollouts.end(),

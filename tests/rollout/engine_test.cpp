@@ -27,11 +27,6 @@ void expect_reference_logprobs(const ModelView& view, const std::vector<Rollout>
   }
 }
 
-struct Family {
-  const char* name;
-  void (*change)(ModelConfig&);
-};
-
 class EngineFamilies : public ::testing::TestWithParam<Family> {};
 
 TEST_P(EngineFamilies, LogprobsEqualTheReferenceForward) {
@@ -47,36 +42,18 @@ TEST_P(EngineFamilies, LogprobsEqualTheReferenceForward) {
   expect_reference_logprobs(model.view, rollouts, 0.8);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EngineFamilies,
-                         ::testing::Values(Family{"plain", [](ModelConfig&) {}},
-                                           Family{"biases", [](ModelConfig& c) { c.qkv_bias = c.output_bias = c.mlp_bias = true; }},
-                                           Family{"qk_norm", [](ModelConfig& c) { c.qk_norm = true; }},
-                                           Family{"windows",
-                                                  [](ModelConfig& c) {
-                                                    c.sliding_window = {8, 0};
-                                                  }},
-                                           Family{"tied", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
-                                           Family{"group7",
-                                                  [](ModelConfig& c) {
-                                                    c.num_attention_heads = 14;
-                                                    c.head_dim = 8;
-                                                  }},
-                                           Family{"one_kv_head",
-                                                  [](ModelConfig& c) {
-                                                    c.num_attention_heads = 17;
-                                                    c.num_key_value_heads = 1;
-                                                    c.head_dim = 64;
-                                                  }}),
-                         [](const auto& family) { return std::string(family.param.name); });
+const Family kGroup17{"group17", [](ModelConfig& c) {
+                        c.num_attention_heads = 17;
+                        c.num_key_value_heads = 1;
+                        c.head_dim = 64;
+                      }};
+const auto name_of = [](const auto& family) { return std::string(family.param.name); };
+INSTANTIATE_TEST_SUITE_P(All, EngineFamilies, ::testing::ValuesIn(kFamilies), name_of);
+INSTANTIATE_TEST_SUITE_P(Wide, EngineFamilies, ::testing::Values(kGroup17), name_of);
 
 TEST(Engine, FoldsLoraIntoThePackedWeights) {
   ToyModel model(toy_config(), 4);
-  for (LayerView& layer : model.view.layers) {
-    model.add_lora(layer.qkv, 3, {{0, 60}, {80, 100}});  // q and v, as many do
-    model.add_lora(layer.output, 3);
-    model.add_lora(layer.gate_up, 2, {{0, 35}, {35, 70}});
-    model.add_lora(layer.down, 4);
-  }
+  add_some_lora(model);
   auto engine = engine_of(model);
   expect_reference_logprobs(model.view, engine.generate(some_prompts(37), short_params(1, 8), {}), 1.0);
 }

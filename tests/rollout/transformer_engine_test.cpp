@@ -17,15 +17,10 @@ namespace fs = std::filesystem;
 // A rollout as the model scores it: the prompt, then the completion that sees it.
 PackedTokens pack(const Rollout& rollout) {
   PackedTokens packed;
-  packed.tokens = rollout.prompt_ids;
-  packed.tokens.insert(packed.tokens.end(), rollout.ids.begin(), rollout.ids.end());
-  for (int32_t row = 0; row < static_cast<int32_t>(packed.tokens.size()); ++row) packed.positions.push_back(row);
-  packed.segments = {{.begin = 0, .end = packed.num_tokens(), .prefix_begin = 0, .prefix_end = 0}};
-  for (size_t t = 0; t < rollout.ids.size(); ++t) {
-    packed.rows.push_back(static_cast<int32_t>(rollout.prompt_ids.size() - 1 + t));
-    packed.targets.push_back(rollout.ids[t]);
-    packed.samples.push_back(0);
-  }
+  std::vector<int32_t> ids = rollout.prompt_ids;
+  ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
+  packed.add_segment(ids);
+  for (size_t t = rollout.prompt_ids.size(); t < ids.size(); ++t) packed.add_pair(static_cast<int64_t>(t) - 1, ids[t], 0);
   return packed;
 }
 

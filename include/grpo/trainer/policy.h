@@ -31,6 +31,8 @@ struct Policy {
   /// The problem under the prompt template, as text, and as ids too. Throws where a chat is asked for and the tokenizer brings no template.
   std::string prompt_text(const Problem& problem, const PromptOptions& options) const;
   EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
+  /// A completion of the problem, the end token included. Throws where it is too long for the model behind a prompt of so many tokens.
+  std::vector<int32_t> encode_completion(const Problem& problem, const std::string& text, size_t prompt_tokens) const;
   /// The id that ends a completion; throws where neither model nor tokenizer names one.
   int32_t end_id() const;
 };

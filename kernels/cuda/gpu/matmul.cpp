@@ -64,7 +64,7 @@ class Description {
 class Library {
  public:
   static Library& instance() {
-    static Library library;
+    static Library& library = *new Library;  // for good: when statics are destroyed, CUDA may be gone already
     return library;
   }
   cublasLtHandle_t handle() const { return handle_; }
@@ -105,7 +105,6 @@ class Library {
 
  private:
   Library() { check_blas(cublasLtCreate(&handle_)); }
-  ~Library() { cublasLtDestroy(handle_); }
 
   cublasLtHandle_t handle_ = nullptr;
   std::mutex mutex_;

@@ -147,7 +147,7 @@ class Copy:
         path.write_text(text)
         try:
             for build in self.builds:
-                for program in TESTS:  # the engine's only where the kernels' notice nothing
+                for program in TESTS[:1] if file.startswith("train_") else TESTS:  # the engine has no kernel of training
                     if self.run("cmake", "--build", build, "-j", "1", "--target", program).returncode:
                         return None
                     found = self.failures(build / "tests" / program)

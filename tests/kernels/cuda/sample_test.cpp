@@ -223,16 +223,19 @@ TEST_F(CudaSample, LogitsThatAreNotFiniteGiveNoToken) {
 }
 
 // A penalty may make an infinity of a finite logit.
-TEST_F(CudaSample, ReshapedLogitsThatAreNotFiniteGiveNoToken) {
+// Either of them: truncation can drop the very logit that was not finite.
+TEST_F(CudaSample, LogitsThatAreNotFiniteBeforeOrAfterReshapingGiveNoToken) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
-    Step step(draws_, 1, 50);
-    step.rows[0].sequence = 0;
-    Floats reshaped = step.logits;
-    reshaped[static_cast<size_t>(draws_.pick(0, 49))] = bad;
-    const Result result = run(step, false, 1.0F, {}, 1, true, reshaped);
-    EXPECT_EQ(result.drawn[0].id, -1);
-    EXPECT_EQ(result.rows[0].sequence, -1);
-    EXPECT_TRUE(std::all_of(result.seen.begin(), result.seen.end(), [](uint32_t word) { return word == 0; }));
+    for (const bool before : {true, false}) {
+      Step step(draws_, 1, 50);
+      step.rows[0].sequence = 0;
+      Floats reshaped = step.logits;
+      (before ? step.logits : reshaped)[static_cast<size_t>(draws_.pick(0, 49))] = bad;
+      const Result result = run(step, false, 1.0F, {}, 1, true, reshaped);
+      EXPECT_EQ(result.drawn[0].id, -1);
+      EXPECT_EQ(result.rows[0].sequence, -1);
+      EXPECT_TRUE(std::all_of(result.seen.begin(), result.seen.end(), [](uint32_t word) { return word == 0; }));
+    }
   }
 }
 

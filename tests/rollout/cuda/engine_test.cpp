@@ -11,27 +11,21 @@
 #include "grpo/core/error.h"
 #include "kernels/cuda/order.h"
 #include "rollout/cuda/device_model.h"
-#include "rollout/toy_model.h"
+#include "rollout/engine_fixture.h"
 
 namespace grpo {
 namespace {
 
+using testing::add_some_lora;
 using testing::DeviceModel;
+using testing::Family;
+using testing::kFamilies;
+using testing::short_params;
+using testing::some_prompts;
 using testing::toy_config;
 using testing::ToyModel;
 
 constexpr float kTolerance = 4e-5F;  // both round in fp32, in different orders
-
-std::vector<Prompt> some_prompts(int64_t vocab) {
-  Random random(5);
-  std::vector<Prompt> prompts;
-  for (const int length : {1, 2, 7, 33, 40, 3, 19}) {
-    Prompt& prompt = prompts.emplace_back();
-    prompt.problem = static_cast<int64_t>(100 + prompts.size());
-    for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, vocab - 1)));
-  }
-  return prompts;
-}
 
 std::vector<Rollout> sample(ToyModel& model, ModelView::Device device, const SamplingParams& params, const EngineOptions& options = {}) {
   kernels::testing::set_order(std::random_device{}());
@@ -43,10 +37,8 @@ std::vector<Rollout> sample(ToyModel& model, ModelView::Device device, const Sam
   return device == ModelView::Device::kCpu ? generate(model.view) : generate(DeviceModel(model.view).view);
 }
 
-SamplingParams short_params(int64_t generations = 3, int64_t length = 20) {
-  SamplingParams params;
-  params.num_generations = generations;
-  params.max_completion_length = length;
+SamplingParams cool_params(int64_t generations = 3, int64_t length = 20) {
+  SamplingParams params = short_params(generations, length);
   params.temperature = 0.8;
   return params;
 }
@@ -72,54 +64,25 @@ void expect_agreement(ToyModel& model, const SamplingParams& params, const Engin
   expect_equal(sample(model, ModelView::Device::kCuda, params, options), expected);
 }
 
-struct Family {
-  const char* name;
-  void (*change)(ModelConfig&);
-};
-
 class CudaEngineFamilies : public ::testing::TestWithParam<Family> {};
 
 TEST_P(CudaEngineFamilies, AgreeWithTheCpu) {
   ModelConfig config = toy_config();
   GetParam().change(config);
   ToyModel model(config, 3);
-  expect_agreement(model, short_params(2, 12));
-  SamplingParams greedy = short_params(1, 12);
+  expect_agreement(model, cool_params(2, 12));
+  SamplingParams greedy = cool_params(1, 12);
   greedy.temperature = 0.0;
   expect_agreement(model, greedy);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CudaEngineFamilies,
-                         ::testing::Values(Family{"plain", [](ModelConfig&) {}},
-                                           Family{"biases", [](ModelConfig& c) { c.qkv_bias = c.output_bias = c.mlp_bias = true; }},
-                                           Family{"qk_norm", [](ModelConfig& c) { c.qk_norm = true; }},
-                                           Family{"windows",
-                                                  [](ModelConfig& c) {
-                                                    c.sliding_window = {8, 0};
-                                                  }},
-                                           Family{"tied", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
-                                           Family{"group7",
-                                                  [](ModelConfig& c) {
-                                                    c.num_attention_heads = 14;
-                                                    c.head_dim = 8;
-                                                  }},
-                                           Family{"one_kv_head",
-                                                  [](ModelConfig& c) {
-                                                    c.num_attention_heads = 5;
-                                                    c.num_key_value_heads = 1;
-                                                    c.head_dim = 64;
-                                                  }}),
+INSTANTIATE_TEST_SUITE_P(All, CudaEngineFamilies, ::testing::ValuesIn(kFamilies),
                          [](const auto& family) { return std::string(family.param.name); });
 
 TEST(CudaEngine, AppliesLoraBesideTheWeights) {
   ToyModel model(toy_config(), 4);
-  for (LayerView& layer : model.view.layers) {
-    model.add_lora(layer.qkv, 3, {{0, 60}, {80, 100}});  // q and v, as many do
-    model.add_lora(layer.output, 3);
-    model.add_lora(layer.gate_up, 2, {{0, 35}, {35, 70}});
-    model.add_lora(layer.down, 4);
-  }
-  expect_agreement(model, short_params(2, 8));
+  add_some_lora(model);
+  expect_agreement(model, cool_params(2, 8));
 }
 
 class CudaEngineSchedules : public ::testing::TestWithParam<EngineOptions> {};
@@ -129,7 +92,7 @@ TEST_P(CudaEngineSchedules, SamplesDoNotDependOnTheSchedule) {
   ModelConfig config = toy_config();
   config.sliding_window = {0, 21};
   ToyModel model(config, 3);
-  SamplingParams params = short_params(3, 24);
+  SamplingParams params = cool_params(3, 24);
   params.stop_ids = {1, 2};
   const auto expected = sample(model, ModelView::Device::kCpu, params);
   const auto found = sample(model, ModelView::Device::kCuda, params, GetParam());
@@ -148,7 +111,7 @@ TEST(CudaEngine, PausesLeaveNoTrace) {
   ToyModel model(toy_config(), 3);
   const DeviceModel there(model.view);
   RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 4});
-  SamplingParams params = short_params(2, 14);
+  SamplingParams params = cool_params(2, 14);
   params.repetition_penalty = 1.2;
   params.stop_ids = {4};
   const RolloutKey key{.seed = 9, .step = 4};
@@ -178,7 +141,7 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
     prompt.problem = length;
     for (int i = 0; i < length; ++i) prompt.ids.push_back(static_cast<int32_t>(random.uniform_int(0, config.vocab_size - 1)));
   }
-  const SamplingParams params = short_params(2, 135);
+  const SamplingParams params = cool_params(2, 135);
   RolloutEngine engine(model.view, [] { return int64_t{7}; }, {});
   const auto expected = engine.generate(prompts, params, {.seed = 9});
   const int64_t page = 4 * kernels::kv_page_elements(config.num_hidden_layers, config.num_key_value_heads, config.head_dim);  // bytes
@@ -189,7 +152,7 @@ TEST(CudaEngine, PagesUsedUpLeaveNoTrace) {
 
 TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
   ToyModel model(toy_config(), 6, 0.2F);
-  SamplingParams params = short_params(2, 10);
+  SamplingParams params = cool_params(2, 10);
   params.top_k = 9;
   expect_agreement(model, params);
   params.top_p = 0.7;
@@ -203,7 +166,7 @@ TEST(CudaEngine, ReshapedDistributionsAgreeWithTheCpu) {
 TEST(CudaEngine, NeverSamplesRowsBeyondTheVocabulary) {
   ToyModel model(toy_config(), 3, 0.02F);
   model.view.vocab_limit = 19;
-  SamplingParams params = short_params(8, 24);
+  SamplingParams params = cool_params(8, 24);
   const DeviceModel there(model.view);
   RolloutEngine engine(there.view, [] { return int64_t{7}; });
   const std::vector<Prompt> prompts = {{.problem = 1, .ids = {4, 5, 6}}};
@@ -217,8 +180,8 @@ TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
   const DeviceModel there(model.view);
   RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 4});
   const auto prompts = some_prompts(37);
-  const SamplingParams plain = short_params(1, 12);
-  SamplingParams other = short_params(2, 12);
+  const SamplingParams plain = cool_params(1, 12);
+  SamplingParams other = cool_params(2, 12);
   other.repetition_penalty = 1.2;
   other.stop_ids = {4};
   const auto first = engine.generate(prompts, plain, {});
@@ -231,7 +194,7 @@ TEST(CudaEngine, OneEngineServesCallsOfDifferentKinds) {
 // An update of the weights is work that another stream may not have done yet.
 TEST(CudaEngine, WaitsForWeightsThatAreStillWritten) {
   ToyModel before(toy_config(), 3), after(toy_config(), 4);
-  const SamplingParams params = short_params(2, 6);
+  const SamplingParams params = cool_params(2, 6);
   DeviceModel there(before.view);
   int64_t version = 1;
   RolloutEngine engine(there.view, [&version] { return version; });
@@ -247,7 +210,7 @@ TEST(CudaEngine, StopsWhereWeightsAreNotFinite) {
   ToyModel model(toy_config(), 3);
   static_cast<float*>(const_cast<void*>(model.view.layers[1].down.weight))[0] = std::numeric_limits<float>::quiet_NaN();
   try {
-    sample(model, ModelView::Device::kCuda, short_params());
+    sample(model, ModelView::Device::kCuda, cool_params());
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("finite"), std::string::npos);
@@ -258,10 +221,10 @@ TEST(CudaEngine, RefusesWhatTheKernelsDoNotDo) {
   ModelConfig config = toy_config();
   config.num_attention_heads = 18;
   ToyModel wide(config, 3);
-  EXPECT_THROW(sample(wide, ModelView::Device::kCuda, short_params()), Error);
+  EXPECT_THROW(sample(wide, ModelView::Device::kCuda, cool_params()), Error);
   ToyModel quantised(toy_config(), 3);
   quantised.view.layers[0].down.scale = quantised.matrix(22, 1.0F);
-  EXPECT_THROW(sample(quantised, ModelView::Device::kCuda, short_params()), Error);
+  EXPECT_THROW(sample(quantised, ModelView::Device::kCuda, cool_params()), Error);
 }
 
 // Rounds every weight of a model to bfloat16, and keeps a second copy in that type.
@@ -312,7 +275,7 @@ TEST(CudaEngine, Bfloat16LogprobsAreNearTheReference) {
   RolloutEngine engine(there.view, [] { return int64_t{7}; }, {.max_slots = 5});
   double total = 0.0;
   int64_t tokens = 0;
-  for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), short_params(2, 8), {.seed = 2})) {
+  for (const Rollout& rollout : engine.generate(some_prompts(config.vocab_size), cool_params(2, 8), {.seed = 2})) {
     std::vector<int32_t> ids = rollout.prompt_ids;
     ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
     const auto logits = testing::reference_logits(model.view, ids);
