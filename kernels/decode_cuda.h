@@ -81,6 +81,12 @@ struct AttentionTask {
   int32_t of_prefix = 0;
 };
 
+/// Entries of a piece where the longest sequence has so many: enough for its sums to be worth merging, and at most 16 pieces.
+constexpr int64_t attention_piece(int64_t longest) {
+  const int64_t sixteenth = (longest + 15) / 16, pages = (sixteenth + kKvPage - 1) / kKvPage;
+  return pages < 4 ? 4 * kKvPage : pages * kKvPage;
+}
+
 /// Attention of rows over their sequence's prefix and their own positions, in pieces that are merged by log-sum-exp.
 struct Attention {
   const void* qkv = nullptr;  // [n, (heads + 2 kv_heads) head_dim], after rotate_store

@@ -92,9 +92,7 @@ void CudaBackend::reserve(const BackendLimits& limits) {
 }
 
 void CudaBackend::reserve_caches(const BackendLimits& limits) {
-  // Pieces long enough for their sums to be worth merging, and at most 16 of them.
-  constexpr int64_t kLeast = 256, kUnit = 64;
-  piece_ = std::max(kLeast, ((limits.length + 15) / 16 + kUnit - 1) / kUnit * kUnit);
+  piece_ = kernels::attention_piece(limits.length);
   pool_.resize(limits.pages * page_bytes(*view_), "keys and values (lower max_slots or kv_budget_bytes)");
   pages_.buffer.resize(limits.pages * static_cast<int64_t>(sizeof(int32_t)), "the table of pages");
   sequences_.buffer.resize(2 * limits.slots * static_cast<int64_t>(sizeof(kernels::KvSequence)), "sequences");

@@ -45,14 +45,18 @@ if $sanitizer; then
   command -v compute-sanitizer >/dev/null || fail "expected compute-sanitizer of the CUDA toolkit on PATH; got none"
   for tool in memcheck racecheck synccheck; do suite "kernels_$tool" 900 compute-sanitizer --tool "$tool" --error-exitcode 9 "$here/bin/gpu_kernels"; done
 else
-  suite kernels 110 "$here/bin/gpu_kernels"
-  suite rollout 80 "$here/bin/gpu_rollout"
-  suite training 120 "$here/bin/gpu_training"
-  for options in "--shape smollm2-135m" "--shape qwen2.5-0.5b"; do
-    echo "=== benchmark $options"
-    # shellcheck disable=SC2086
-    timeout 75 "$here/bin/benchmark_cuda" $options 2>&1 | tee -a "$work/benchmarks.log"
-  done
+  suite kernels 100 "$here/bin/gpu_kernels"
+  suite rollout 70 "$here/bin/gpu_rollout"
+  suite training 110 "$here/bin/gpu_training"
+  # benchmark SECONDS PROGRAM OPTION…
+  benchmark() {
+    echo "=== ${*:2}"
+    timeout "$1" "$here/bin/$2" "${@:3}" 2>&1 | tee -a "$work/benchmarks.log"
+  }
+  benchmark 70 benchmark_cuda --shape qwen2.5-0.5b
+  benchmark 30 benchmark_cuda_kernels --shape qwen2.5-0.5b
+  benchmark 30 benchmark_cuda_kernels --shape qwen3-0.6b
+  benchmark 60 benchmark_cuda --shape smollm2-135m
   grep '^{' "$work/benchmarks.log" >"$work/rows"
 fi
 

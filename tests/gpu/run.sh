@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
 done
 limit_mib=40
 fixtures=${GRPO_PARITY_DIR:-../shared/data/parity}
-programs=(gpu_kernels gpu_rollout gpu_training benchmark_cuda)
+programs=(gpu_kernels gpu_rollout gpu_training benchmark_cuda benchmark_cuda_kernels)
 
 build() {
   cmake --preset cuda -B build/gpu -DCMAKE_CUDA_ARCHITECTURES='90-real;90-virtual' -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON \
@@ -42,7 +42,7 @@ pack() {
   mkdir -p "$suite/bin" "$suite/lib"
   cp build/gpu/tests/gpu_* "$suite/bin/"
   find "$suite/bin" -type f ! -perm -u+x -delete
-  cp build/gpu/benchmarks/benchmark_cuda build/gpu/bin/grpo "$suite/bin/"
+  cp build/gpu/benchmarks/benchmark_cuda{,_kernels} build/gpu/bin/grpo "$suite/bin/"
   cp -P build/gpu/libgrpo.so* "$suite/lib/"
   small_libraries build/gpu/libgrpo.so "$suite"/bin/* | while read -r library; do cp -L "$library" "$suite/lib/"; done
   find "$suite/bin" "$suite/lib" -type f -exec strip --strip-unneeded {} +
