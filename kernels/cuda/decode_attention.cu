@@ -221,7 +221,7 @@ int choose_tile(int queries, int64_t stride) {
 template <class T, int rows_of_task>
 void launch_attend(const Attention& args, const AttentionTask* tasks, int64_t count, int64_t pieces, const StepRow* rows,
                    CUstream_st* stream) {
-  if (count == 0 || pieces == 0) return;
+  if (count == 0) return;
   const int64_t stride = args.cache.stride;
   const int queries = rows_of_task * columns_of<T>(args.heads / args.cache.kv_heads), tile = choose_tile<T>(queries, stride);
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(args.cache.kv_heads), static_cast<unsigned>(pieces));
