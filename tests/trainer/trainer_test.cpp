@@ -290,5 +290,18 @@ TEST(SftTrainer, LowersTheLossOnItsDemonstrations) {
   EXPECT_LT(last, 0.6 * first);
 }
 
+TEST(SftTrainer, RefusesWhatTheModelCannotHold) {
+  Config c = tiny_config("sft_long");
+  c.data.demonstrations = true;
+  c.reward.clear();
+  c.model.new_model.max_position_embeddings = 16;
+  try {
+    SftTrainer trainer(c, {}, registry());
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("tokens; the model takes 16"), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace grpo

@@ -27,7 +27,8 @@ struct PackedTokens {
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_pairs() const { return static_cast<int64_t>(rows.size()); }
 
-  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row.
+  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row. Throws where there
+  /// would be 2^31 rows.
   int64_t add_segment(std::span<const int32_t> ids, int64_t prefix_begin = 0, int64_t prefix_end = 0);
   /// Adds a pair of the sequence `sample`.
   void add_pair(int64_t row, int32_t target, int64_t sample);
