@@ -34,7 +34,7 @@ struct Options {
 };
 
 // Each time is of a graph of launches, as the engine replays them.
-constexpr int kLaunches = 10, kReplays = 5;
+constexpr int kLaunches = 10, kReplays = 3;
 
 class Bench {
  public:
@@ -254,6 +254,21 @@ void decode_sampling(const Bench& b) {
           [&] { draw_cuda(draw, rows, n, b.stream.get()); });
 }
 
+/// Products of a step, which read their weights once.
+void decode_products(const Bench& b) {
+  const int64_t n = b.o.rows, hidden = b.model.hidden_size;
+  const Buffer x = b.numbers(n * hidden * b.size);
+  const auto product = [&](const char* name, int64_t out, Element result) {
+    const Buffer weight = b.numbers(out * hidden * b.size), y = Bench::memory(n * out * device::size_of(result));
+    b.bytes("decode", name, (out * hidden + n * hidden) * b.size + n * out * device::size_of(result), [&] {
+      device::matmul({x.data(), b.element, hidden}, {weight.data(), b.element, hidden, true}, {y.data(), result, out}, n, out, hidden,
+                     b.stream.get());
+    });
+  };
+  product("product_gate_up", 2 * b.model.intermediate_size, b.element);
+  product("product_head", b.model.vocab_size, Element::kF32);
+}
+
 void train_rows(const Bench& b, const CudaTrainKernels& k) {
   const int64_t n = b.o.train_rows, hidden = b.model.hidden_size, inner = b.model.intermediate_size;
   const Buffer x = b.numbers(n * hidden * b.size), dy = b.numbers(n * hidden * b.size), weight = b.numbers(hidden * b.size);
@@ -396,6 +411,7 @@ void run(const Options& options) {
   const CudaTrainKernels& k = cuda_train_kernels(b.element);
   decode_rows(b);
   decode_attention(b);
+  decode_products(b);
   decode_sampling(b);
   train_rows(b, k);
   train_attention(b, k);
