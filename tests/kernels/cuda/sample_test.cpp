@@ -45,6 +45,7 @@ struct Step {
       states.push_back(
           {{stream[0], stream[1], stream[2], stream[3]}, keys.back().sample, static_cast<uint32_t>(draws.pick(0, 1000)), 100, 0});
     }
+    if (n > 0) logits.resize(static_cast<size_t>((n - 1) * stride + limit));  // nothing lies behind the last row
   }
   int64_t chunks() const { return (limit + kLogitChunk - 1) / kLogitChunk; }
   const float* row(int64_t r) const { return logits.data() + r * stride; }
