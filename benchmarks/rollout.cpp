@@ -24,11 +24,13 @@
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
 #include "grpo/rollout/engine.h"
+#include "support/work.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "expected --shape=tiny-1m|smollm2-135m|qwen2.5-0.5b, --compute=float32|bfloat16|int8, --kv=float32|bfloat16 or --slots, --threads, "
+    "expected --shape=tiny-1m|tiny-6m|smollm2-135m|qwen2.5-0.5b|…, --compute=float32|bfloat16|int8, --kv=float32|bfloat16 or --slots, "
+    "--threads, "
     "--groups, --generations, --prompt, --length, --layers, --repetitions =N; got ";
 
 struct Shape {
@@ -43,33 +45,17 @@ struct Shape {
 Shape shape_of(const std::string& name) {
   Shape shape;
   shape.name = name;
-  grpo::ModelConfig& m = shape.model;
-  m.tie_word_embeddings = true;
-  const auto set = [&](int64_t hidden, int64_t inner, int64_t layers, int64_t heads, int64_t kv_heads, int64_t vocab) {
-    m.hidden_size = hidden;
-    m.intermediate_size = inner;
-    m.num_hidden_layers = layers;
-    m.num_attention_heads = heads;
-    m.num_key_value_heads = kv_heads;
-    m.head_dim = hidden / heads;
-    m.vocab_size = vocab;
-  };
-  if (name == "tiny-1m") {
-    set(128, 384, 4, 4, 4, 512);
+  shape.model = grpo::bench::model_shape(name);
+  if (name.starts_with("tiny")) {
     shape.engine.max_slots = 128;
     shape.groups = 16;
     shape.prompt_length = 16;
     shape.repetitions = 3;
   } else if (name == "smollm2-135m") {
-    set(576, 1536, 30, 9, 3, 49152);
     shape.engine.max_slots = 32;
-  } else if (name == "qwen2.5-0.5b") {
-    set(896, 4864, 24, 14, 2, 151936);
-    m.qkv_bias = true;
+  } else {
     shape.engine.max_slots = 16;
     shape.groups = 2;
-  } else {
-    grpo::fail_usage("benchmark_rollout", kUsage + name);
   }
   shape.sampling.num_generations = 8;
   shape.sampling.max_completion_length = 64;
