@@ -37,15 +37,12 @@ struct Options {
 
 /// Shortest of several runs, each with the device's work; the first is not timed.
 double seconds_of(const std::function<void()>& work, int runs = 3) {
-  double best = 1e30;
-  for (int run = 0; run <= runs; ++run) {
-    device::synchronize();
-    const bench::Stopwatch watch;
+  const auto whole = [&] {
     work();
     device::synchronize();
-    if (run > 0) best = std::min(best, watch.wall());
-  }
-  return best;
+  };
+  device::synchronize();
+  return bench::best_seconds(whole, runs, 0.0);
 }
 
 int64_t allocated(bool peak) {

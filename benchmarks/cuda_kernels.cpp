@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <functional>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "decode_sample_cuda.h"
 #include "device.h"
 #include "grpo/core/random.h"
+#include "grpo/data/packed.h"
 #include "grpo/model/config.h"
 #include "support/measure.h"
 #include "support/work.h"
@@ -34,7 +36,7 @@ struct Options {
 };
 
 // Each time is of a graph of launches, as the engine replays them.
-constexpr int kLaunches = 10, kReplays = 3;
+constexpr int kLaunches = 10, kReplays = 4;  // the first is not timed
 
 class Bench {
  public:
@@ -113,14 +115,11 @@ class Bench {
     const auto graph = device::Graph::capture(stream, [&] {
       for (int i = 0; i < kLaunches; ++i) run();
     });
-    double best = INFINITY;
-    for (int r = 0; r < kReplays; ++r) {
-      const bench::Stopwatch watch;
+    const auto replay = [&] {
       graph.replay(stream);
       stream.synchronize();
-      best = std::min(best, watch.wall() / kLaunches);
-    }
-    return best;
+    };
+    return bench::best_seconds(replay, kReplays - 1, 0.0) / kLaunches;
   }
   void line(const char* table, const std::string& kernel, const char* unit, double work, double limit,
             const std::function<void()>& run) const {
@@ -131,12 +130,6 @@ class Bench {
 
   double copy_gb_s_ = 0.0, product_tflop_s_ = 0.0;
 };
-
-std::vector<int32_t> spread_ids(int64_t count, int64_t limit) {
-  std::vector<int32_t> ids(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) ids[static_cast<size_t>(i)] = static_cast<int32_t>(i * 7919 % limit);
-  return ids;
-}
 
 /// Sequences of the engine, `context` positions each in pages of their own, in groups of 8 behind a prompt of as many in `with_prefix`.
 struct Sequences {
@@ -286,7 +279,7 @@ void train_rows(const Bench& b, const CudaTrainKernels& k) {
   b.bytes("train", "swiglu_backward", 5 * n * inner * b.size,
           [&] { k.swiglu_backward(act.data(), gate_up.data(), dgate_up.data(), n, inner, b.stream.get()); });
 
-  const auto ids = spread_ids(n, b.model.vocab_size);
+  const auto ids = bench::spread_ids(n, b.model.vocab_size);
   std::vector<int64_t> order(ids.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, {}, [&ids](int64_t i) { return ids[static_cast<size_t>(i)]; });
@@ -303,21 +296,17 @@ void train_attention(const Bench& b, const CudaTrainKernels& k) {
   constexpr int64_t kGroup = 8;
   const int64_t prompt = b.o.prompt, completion = b.o.completion, group_rows = prompt + kGroup * completion;
   const int64_t groups = std::max<int64_t>(1, b.o.train_rows / group_rows), n = groups * group_rows;
-  std::vector<AttentionSegment> segments;
-  std::vector<int32_t> positions;
+  PackedTokens packed;
+  const std::vector<int32_t> ids(static_cast<size_t>(std::max(prompt, completion)));
   for (int64_t g = 0; g < groups; ++g) {
-    const int64_t first = g * group_rows;
-    segments.push_back({first, first + prompt, 0, 0});
-    for (int64_t i = 0; i < prompt; ++i) positions.push_back(static_cast<int32_t>(i));
-    for (int64_t s = 0; s < kGroup; ++s) {
-      const int64_t begin = first + prompt + s * completion;
-      segments.push_back({begin, begin + completion, first, first + prompt});
-      for (int64_t i = 0; i < completion; ++i) positions.push_back(static_cast<int32_t>(prompt + i));
-    }
+    const int64_t first = packed.add_segment(std::span(ids).first(static_cast<size_t>(prompt)));
+    for (int64_t s = 0; s < kGroup; ++s) packed.add_segment(std::span(ids).first(static_cast<size_t>(completion)), first, first + prompt);
   }
+  std::vector<AttentionSegment> segments;
+  for (const auto& s : packed.segments) segments.push_back({s.begin, s.end, s.prefix_begin, s.prefix_end});
   const int64_t seen = groups * (prompt * (prompt + 1) / 2 + kGroup * (completion * prompt + completion * (completion + 1) / 2));
   const int64_t heads = b.model.num_attention_heads, row = b.model.qkv_size(), pairs = b.model.head_dim / 2;
-  const Buffer segment_array = b.array(segments), position_array = b.array(positions);
+  const Buffer segment_array = b.array(segments), position_array = b.array(packed.positions);
   const Buffer qkv = b.numbers(n * row * b.size), rotated = b.numbers(n * row * b.size), dqkv = Bench::memory(n * row * b.size);
   const Buffer cos = b.numbers((prompt + completion) * pairs * 4, true), sin = b.numbers((prompt + completion) * pairs * 4, true);
   const Buffer norm = b.model.qk_norm ? b.numbers(b.model.head_dim * b.size) : Buffer(), dnorm = b.numbers(b.model.head_dim * 4, true),
@@ -378,7 +367,7 @@ void train_products(const Bench& b) {
 void train_tokens(const Bench& b) {
   const int64_t n = b.o.logit_rows, vocab = b.model.vocab_size;
   const CudaTrainKernels& k = cuda_train_kernels(Element::kF32);  // logits are fp32 whatever the type
-  const Buffer logits = b.numbers(n * vocab * 4, true), targets = b.array(spread_ids(n, vocab)), gradients = b.numbers(n * 4, true);
+  const Buffer logits = b.numbers(n * vocab * 4, true), targets = b.array(bench::spread_ids(n, vocab)), gradients = b.numbers(n * 4, true);
   const Buffer logprobs = Bench::memory(n * 4), lse = Bench::memory(n * 4), entropy = Bench::memory(n * 4);
   b.bytes("train", "token_logprob", n * vocab * 4, [&] {
     k.token_logprob(logits.data(), targets.data<int32_t>(), logprobs.data<float>(), lse.data<float>(), entropy.data<float>(), n, vocab,

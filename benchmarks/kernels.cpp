@@ -12,6 +12,7 @@
 #include "grpo/core/random.h"
 #include "kv_page.h"
 #include "support/measure.h"
+#include "support/work.h"
 #include "train.h"
 
 namespace {
@@ -55,12 +56,6 @@ Floats values(int64_t count) {
   return v;
 }
 
-std::vector<int32_t> numbers(int64_t count, int64_t limit) {
-  std::vector<int32_t> v(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) v[static_cast<size_t>(i)] = static_cast<int32_t>(i * 7919 % limit);
-  return v;
-}
-
 void train_rows(const grpo::kernels::TrainKernels& k, const Report& report) {
   constexpr int64_t kRows = 8192;
   const Floats x = values(kRows * kHidden), weight = values(kHidden);
@@ -92,7 +87,7 @@ void train_attention(const grpo::kernels::TrainKernels& k, const Report& report)
   const int64_t seen =
       kPrompts * (kPrompt * (kPrompt + 1) / 2 + kGenerations * (kCompletion * kPrompt + kCompletion * (kCompletion + 1) / 2));
   const Floats qkv = values(kRows * kQkv), cos = values(128 * kPairs), sin = values(128 * kPairs);
-  const auto positions = numbers(kRows, 128);
+  const auto positions = grpo::bench::spread_ids(kRows, 128);
   Floats rotated(qkv.size()), out(static_cast<size_t>(kRows * kHeads * kHeadDim)), lse(static_cast<size_t>(kRows * kHeads)),
       dqkv(qkv.size());
   report.bytes("qk_norm_rope", 2 * kRows * kQkv, [&] {
@@ -130,7 +125,7 @@ void train_tokens(const grpo::kernels::TrainKernels& k, const Report& report) {
   constexpr int64_t kRows = 512;
   const Floats hidden = values(kRows * kHidden), weight = values(kVocab * kHidden), dlogprobs = values(kRows);
   Floats logprobs(kRows), lse(kRows), entropy(kRows), dhidden(hidden.size()), dweight(weight.size());
-  const auto targets = numbers(kRows, kVocab);
+  const auto targets = grpo::bench::spread_ids(kRows, kVocab);
   constexpr int64_t kProduct = 2 * kRows * kVocab * kHidden;
   for (const auto precision : {grpo::kernels::Precision::kFloat32, grpo::kernels::Precision::kBfloat16}) {
     const std::string type = precision == grpo::kernels::Precision::kFloat32 ? "" : "_bf16";

@@ -30,8 +30,7 @@ namespace {
 
 constexpr const char* kUsage =
     "expected --shape=tiny-1m|tiny-6m|smollm2-135m|qwen2.5-0.5b|…, --compute=float32|bfloat16|int8, --kv=float32|bfloat16 or --slots, "
-    "--threads, "
-    "--groups, --generations, --prompt, --length, --layers, --repetitions =N; got ";
+    "--threads, --groups, --generations, --prompt, --length, --layers, --repetitions =N; got ";
 
 struct Shape {
   std::string name, compute = "float32", kv = "float32";

@@ -120,11 +120,7 @@ void add_group(PackedTokens& batch, const Workload& w, int64_t group) {
   };
   const int64_t begin = batch.add_segment(ids(0, w.prompt)), end = batch.num_tokens();
   for (int64_t sample = 0; sample < w.samples; ++sample) {
-    const auto completion = ids(w.prompt + sample * w.completion, w.completion);
-    const int64_t first = batch.add_segment(completion, begin, end);
-    for (int64_t t = 0; t < w.completion; ++t) {
-      batch.add_pair(t == 0 ? end - 1 : first + t - 1, completion[static_cast<size_t>(t)], group * w.samples + sample);
-    }
+    batch.add_completion(ids(w.prompt + sample * w.completion, w.completion), begin, end, group * w.samples + sample);
   }
 }
 

@@ -75,7 +75,7 @@ int set_threads(int threads) {
 double best_seconds(const std::function<void()>& run, int repetitions, double least_seconds) {
   const Stopwatch once;
   run();
-  const auto times = static_cast<int>(std::ceil(least_seconds / std::max(once.wall(), 1e-9)));
+  const auto times = std::max(1, static_cast<int>(std::ceil(least_seconds / std::max(once.wall(), 1e-9))));
   double best = std::numeric_limits<double>::infinity();
   for (int r = 0; r < repetitions; ++r) {
     const Stopwatch watch;

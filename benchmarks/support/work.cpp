@@ -96,6 +96,12 @@ EngineOptions sampler_options(const std::string& type) {
   return {.compute_dtype = compute, .kv_dtype = compute == ComputeDType::kFloat32 ? KvDType::kFloat32 : KvDType::kBFloat16};
 }
 
+std::vector<int32_t> spread_ids(int64_t count, int64_t limit) {
+  std::vector<int32_t> ids(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) ids[static_cast<size_t>(i)] = static_cast<int32_t>(i * 7919 % limit);
+  return ids;
+}
+
 std::vector<Rollout> random_rollouts(const ModelConfig& model, const StepWork& work, uint64_t seed) {
   Random random(seed, 0);
   const auto ids = [&](int64_t count) {

@@ -38,6 +38,9 @@ double train_floor(const ModelConfig& model, const StepWork& work, const Limits&
 /// Options of a sampler by one name: float32, bfloat16 or int8; the caches of the last two are bfloat16. Throws a usage error for another.
 EngineOptions sampler_options(const std::string& type);
 
+/// Ids below `limit`, far from their neighbours.
+std::vector<int32_t> spread_ids(int64_t count, int64_t limit);
+
 /// Rollouts of random ids with random log-probs left out: groups adjacent, deterministic from `seed`.
 std::vector<Rollout> random_rollouts(const ModelConfig& model, const StepWork& work, uint64_t seed);
 

@@ -1,6 +1,7 @@
 #include <c10/core/GradMode.h>
 
 #include <memory>
+#include <span>
 
 #include "cli/commands.h"
 #include "cli/lines.h"
@@ -15,7 +16,7 @@ namespace {
 PackedTokens pack(const std::vector<int32_t>& ids) {
   PackedTokens batch;
   batch.add_segment(ids);
-  for (size_t t = 1; t < ids.size(); ++t) batch.add_pair(static_cast<int64_t>(t) - 1, ids[t], 0);
+  batch.add_pairs(0, std::span(ids).subspan(1), 0);
   return batch;
 }
 

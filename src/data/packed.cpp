@@ -22,4 +22,14 @@ void PackedTokens::add_pair(int64_t row, int32_t target, int64_t sample) {
   samples.push_back(static_cast<int32_t>(sample));
 }
 
+void PackedTokens::add_pairs(int64_t row, std::span<const int32_t> next, int64_t sample) {
+  for (const int32_t target : next) add_pair(row++, target, sample);
+}
+
+void PackedTokens::add_completion(std::span<const int32_t> completion, int64_t prompt_begin, int64_t prompt_end, int64_t sample) {
+  const int64_t begin = add_segment(completion, prompt_begin, prompt_end);
+  add_pair(prompt_end - 1, completion.front(), sample);
+  add_pairs(begin, completion.subspan(1), sample);
+}
+
 }  // namespace grpo

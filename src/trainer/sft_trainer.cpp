@@ -22,9 +22,8 @@ PackedTokens pack(const std::vector<const Example*>& examples) {
   for (size_t s = 0; s < examples.size(); ++s) {
     const std::span<const int32_t> ids(examples[s]->ids);
     const int64_t begin = batch.add_segment(ids.first(ids.size() - 1));  // nothing is predicted from the last id
-    for (auto t = static_cast<size_t>(std::max<int64_t>(1, examples[s]->prompt_length)); t < ids.size(); ++t) {
-      batch.add_pair(begin + static_cast<int64_t>(t) - 1, ids[t], static_cast<int64_t>(s));
-    }
+    const auto first = std::max<int64_t>(1, examples[s]->prompt_length);
+    batch.add_pairs(begin + first - 1, ids.subspan(static_cast<size_t>(first)), static_cast<int64_t>(s));
   }
   return batch;
 }

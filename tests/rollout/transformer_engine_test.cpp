@@ -20,7 +20,7 @@ PackedTokens pack(const Rollout& rollout) {
   std::vector<int32_t> ids = rollout.prompt_ids;
   ids.insert(ids.end(), rollout.ids.begin(), rollout.ids.end());
   packed.add_segment(ids);
-  for (size_t t = rollout.prompt_ids.size(); t < ids.size(); ++t) packed.add_pair(static_cast<int64_t>(t) - 1, ids[t], 0);
+  packed.add_pairs(static_cast<int64_t>(rollout.prompt_ids.size()) - 1, rollout.ids, 0);
   return packed;
 }
 

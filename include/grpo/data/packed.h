@@ -27,11 +27,15 @@ struct PackedTokens {
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_pairs() const { return static_cast<int64_t>(rows.size()); }
 
-  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row. Throws where there
-  /// would be 2^31 rows.
+  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row. Throws where
+  /// there would be 2^31 rows.
   int64_t add_segment(std::span<const int32_t> ids, int64_t prefix_begin = 0, int64_t prefix_end = 0);
   /// Adds a pair of the sequence `sample`.
   void add_pair(int64_t row, int32_t target, int64_t sample);
+  /// Adds pairs of it: rows from `row` on, one behind the other, predict `next`.
+  void add_pairs(int64_t row, std::span<const int32_t> next, int64_t sample);
+  /// Adds a segment behind the prompt in rows [prompt_begin, prompt_end), each of whose ids is predicted; `completion` is not empty.
+  void add_completion(std::span<const int32_t> completion, int64_t prompt_begin, int64_t prompt_end, int64_t sample);
 };
 
 }  // namespace grpo

@@ -223,8 +223,7 @@ TEST_F(CudaSample, LogitsThatAreNotFiniteGiveNoToken) {
   }
 }
 
-// A penalty may make an infinity of a finite logit.
-// Either of them: truncation can drop the very logit that was not finite.
+// A penalty may make an infinity of a finite logit, and truncation can drop the very logit that was not finite.
 TEST_F(CudaSample, LogitsThatAreNotFiniteBeforeOrAfterReshapingGiveNoToken) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     for (const bool before : {true, false}) {
