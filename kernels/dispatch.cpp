@@ -1,6 +1,6 @@
 #include "dispatch.h"
 
-#include "decode.h"
+#include "word_kernels.h"
 
 namespace grpo::kernels {
 
@@ -17,20 +17,38 @@ GRPO_DECLARE_TABLES(avx2)
 GRPO_DECLARE_TABLES(avx512)
 #endif
 #ifdef GRPO_HAVE_avx512bf16
-GRPO_DECLARE_TABLES(avx512bf16)
-#endif
+namespace avx512bf16 {
+extern const WordKernels kWords;
+}
 
-#ifdef GRPO_HAVE_avx512bf16
 namespace {
 
-// Intel's cores do half as many multiply-adds by vdpbf16ps as on halves widened to float32: of the table that uses it they take int8 alone.
-const DecodeKernels& widening_decode() {
-  static const DecodeKernels table = [] {
-    DecodeKernels mixed = avx512::kDecode;
-    mixed.int8 = avx512bf16::kDecode.int8;
+struct Tables {
+  TrainKernels train = avx512::kTrain;
+  DecodeKernels decode = avx512::kDecode;
+};
+
+const Tables& with_words() {
+  static const Tables tables = [] {
+    Tables mixed;
+    mixed.train.product = avx512bf16::kWords.product;
+    mixed.train.linear_logprob = avx512bf16::kWords.linear_logprob;
+    mixed.train.linear_logprob_backward = avx512bf16::kWords.linear_logprob_backward;
+    mixed.decode.bfloat16 = avx512bf16::kWords.bfloat16;
+    mixed.decode.int8 = avx512bf16::kWords.int8;
     return mixed;
   }();
-  return table;
+  return tables;
+}
+
+// Intel's cores do half as many multiply-adds by vdpbf16ps as on halves widened to float32: they take int8 alone.
+const Tables& with_int8() {
+  static const Tables tables = [] {
+    Tables mixed;
+    mixed.decode.int8 = avx512bf16::kWords.int8;
+    return mixed;
+  }();
+  return tables;
 }
 
 }  // namespace
@@ -44,8 +62,8 @@ const std::vector<CpuKernels>& available_cpu_kernels() {
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")) {
 #ifdef GRPO_HAVE_avx512bf16
       if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) {
-        if (__builtin_cpu_is("intel")) found.push_back({"avx512vnni", &avx512::kTrain, &widening_decode()});
-        found.push_back({"avx512bf16", &avx512bf16::kTrain, &avx512bf16::kDecode});
+        if (__builtin_cpu_is("intel")) found.push_back({"avx512vnni", &with_int8().train, &with_int8().decode});
+        found.push_back({"avx512bf16", &with_words().train, &with_words().decode});
       }
 #endif
       found.push_back({"avx512", &avx512::kTrain, &avx512::kDecode});

@@ -24,14 +24,14 @@ inline Vector exp_lanes(const Vector& x) {
   const Vector shifted = clamped * 1.44269504088896341F;
   const IntVector n = __builtin_convertvector(shifted + (shifted >= 0.0F ? zero + 0.5F : zero - 0.5F), IntVector);
   const Vector nf = __builtin_convertvector(n, Vector);
-  const Vector r = (clamped - nf * 0.693359375F) + nf * 2.12194440e-4F;
+  const Vector r = multiply_add(nf, zero + 2.12194440e-4F, multiply_add(nf, zero - 0.693359375F, clamped));
   Vector p = zero + 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = (p * r) * r + r + 1.0F;
+  p = multiply_add(p, r, 1.3981999507e-3F);
+  p = multiply_add(p, r, 8.3334519073e-3F);
+  p = multiply_add(p, r, 4.1665795894e-2F);
+  p = multiply_add(p, r, 1.6666665459e-1F);
+  p = multiply_add(p, r, 5.0000001201e-1F);
+  p = multiply_add(p * r, r, r) + 1.0F;
   const IntVector bits = (n + 127) << 23;
   Vector scale;
   std::memcpy(&scale, &bits, sizeof scale);
@@ -71,5 +71,17 @@ void decode_attention(const AttentionTask& task);
 SoftmaxSums softmax_sums(const float* logits, int64_t count, float inverse_temperature, float* block_sums);
 int64_t inverse_cdf(const float* logits, int64_t count, float inverse_temperature, const SoftmaxSums& sums, const float* block_sums,
                     float uniform);
+
+template <class Dot>
+constexpr LinearKernels linear_kernels(int64_t per_word, uint32_t weight_flip, decltype(LinearKernels::round_row) round_row) {
+  return {.per_word = per_word,
+          .input_words = kInputWords<Dot>,
+          .tile_rows = Dot::kRows,
+          .weight_flip = weight_flip,
+          .round_row = round_row,
+          .expand_row = expand_row<Dot>,
+          .linear = decode_linear<Dot>,
+          .linear_swiglu = decode_linear_swiglu<Dot>};
+}
 
 }  // namespace grpo::kernels::GRPO_ISA

@@ -60,7 +60,7 @@ void round_row_int8(const float* x, int64_t dim, uint32_t* words, RowScale* scal
   auto* bytes = reinterpret_cast<int8_t*>(words);
   int32_t sum = 0;
   for (int64_t i = 0; i < dim; ++i) {
-    const float shifted = x[i] * inverse + kRounder;
+    const float shifted = multiply_add(x[i], inverse, kRounder);
     int32_t bits;
     std::memcpy(&bits, &shifted, sizeof bits);
     const auto byte = static_cast<int8_t>(bits);

@@ -5,9 +5,9 @@ namespace {
 
 void rotate(float* x, const float* cos, const float* sin, int64_t pairs) {
   for (int64_t i = 0; i < pairs; ++i) {
-    const float low = x[i], high = x[i + pairs];
-    x[i] = low * cos[i] - high * sin[i];
-    x[i + pairs] = high * cos[i] + low * sin[i];
+    const auto [low, high] = rotated(x[i], x[i + pairs], cos[i], sin[i]);
+    x[i] = low;
+    x[i + pairs] = high;
   }
 }
 

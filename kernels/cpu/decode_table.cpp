@@ -2,22 +2,6 @@
 
 namespace grpo::kernels::GRPO_ISA {
 
-namespace {
-
-template <class Dot>
-constexpr LinearKernels linear_kernels(int64_t per_word, uint32_t weight_flip, decltype(LinearKernels::round_row) round_row) {
-  return {.per_word = per_word,
-          .input_words = kInputWords<Dot>,
-          .tile_rows = Dot::kRows,
-          .weight_flip = weight_flip,
-          .round_row = round_row,
-          .expand_row = expand_row<Dot>,
-          .linear = decode_linear<Dot>,
-          .linear_swiglu = decode_linear_swiglu<Dot>};
-}
-
-}  // namespace
-
 extern const DecodeKernels kDecode;
 const DecodeKernels kDecode = {
     .panel_columns = kTileColumns,

@@ -6,10 +6,6 @@
 
 #include "cpu/vector.h"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 // Register tiles of a product of activations and weights, one for every type of number: a `Dot` says how a 32-bit word of a row's
 // activations (or the Input that it is expanded to once) meets a vector of weights. Every output is one chain over ascending depth,
 // whatever the tile it falls into.
@@ -47,7 +43,7 @@ struct FloatDot {
   using Sum = Vector;
   static Weights load_weights(const Weight* p) { return load(p); }
   static float spread(float x) { return x; }
-  static void add(Sum& sum, float x, const Weights& w) { sum += x * w; }
+  static void add(Sum& sum, float x, const Weights& w) { sum = multiply_add(x - Vector{}, w, sum); }
 };
 
 /// fp32 activations, bf16 weights: keys and values of a bf16 cache.
@@ -64,7 +60,7 @@ struct WideningDot {
     return as_floats(__builtin_convertvector(halves, WordVector) << 16);
   }
   static float spread(float x) { return x; }
-  static void add(Sum& sum, float x, const Weights& w) { sum += x * w; }
+  static void add(Sum& sum, float x, const Weights& w) { sum = multiply_add(x - Vector{}, w, sum); }
 };
 
 /// Words of two bf16.
@@ -94,8 +90,8 @@ struct Bfloat16Dot {
   }
   static Weights spread(const Input& x) { return {as_floats(all(x.low)), as_floats(all(x.high))}; }
   static void add(Sum& sum, const Weights& x, const Weights& w) {
-    sum += x.low * w.low;
-    sum += x.high * w.high;
+    sum = multiply_add(x.low, w.low, sum);
+    sum = multiply_add(x.high, w.high, sum);
   }
 #endif
 };

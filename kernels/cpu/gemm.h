@@ -29,7 +29,7 @@ inline void gemm_tile(Strided a, const float* b, int64_t ldb, float* c, int64_t 
     for (int j = 0; j < kVectors; ++j) right[j] = load(b + k * ldb + j * kLanes);
     for (int i = 0; i < kRows; ++i) {
       const float left = a.data[i * a.row_stride + k * a.k_stride];
-      for (int j = 0; j < kVectors; ++j) sum[i][j] += left * right[j];
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(left - Vector{}, right[j], sum[i][j]);
     }
   }
   for (int i = 0; i < kRows; ++i) {
@@ -45,7 +45,7 @@ inline void gemm_edge(Strided a, const float* b, int64_t ldb, float* c, int64_t 
     for (int64_t j = 0; j < columns; ++j) sum[j] = accumulate ? c[i * ldc + j] : 0.0F;
     for (int64_t k = 0; k < depth; ++k) {
       const float left = a.data[i * a.row_stride + k * a.k_stride];
-      for (int64_t j = 0; j < columns; ++j) sum[j] += left * b[k * ldb + j];
+      for (int64_t j = 0; j < columns; ++j) sum[j] = multiply_add(left, b[k * ldb + j], sum[j]);
     }
     for (int64_t j = 0; j < columns; ++j) c[i * ldc + j] = sum[j];
   }

@@ -66,7 +66,7 @@ struct Float32 {
   using Right = Vector;
   static Right load_right(const float* p) { return load(p); }
   static Vector spread(float x) { return x - Vector{}; }
-  static void multiply_add(Vector& sum, const Vector& left, const Right& right) { sum += left * right; }
+  static void add(Vector& sum, const Vector& left, const Right& right) { sum = multiply_add(left, right, sum); }
 };
 
 #if defined(__AVX512BF16__)
@@ -95,7 +95,7 @@ struct Bfloat16 {
   using Right = WordVector;
   static Right load_right(const uint32_t* p) { return load_words(p); }
   static Right spread(uint32_t x) { return all(x); }
-  static void multiply_add(Vector& sum, const Right& left, const Right& right) {
+  static void add(Vector& sum, const Right& left, const Right& right) {
     sum =
         std::bit_cast<Vector>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(left), std::bit_cast<__m512bh>(right)));
   }
@@ -152,7 +152,7 @@ inline void tile(const typename P::Word* a, const typename P::Word* panel, int64
     for (int i = 0; i < kRows; ++i) {
       const auto left = P::spread(a[i * kRowStep + k * kDepthStep]);
 #pragma GCC unroll 4
-      for (int j = 0; j < kCount; ++j) P::multiply_add(sum[i][j], left, right[j]);
+      for (int j = 0; j < kCount; ++j) P::add(sum[i][j], left, right[j]);
     }
   }
 #pragma GCC unroll 16

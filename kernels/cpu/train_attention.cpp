@@ -32,7 +32,7 @@ struct HeadRows {
   std::vector<float> rows, panels;
 };
 
-struct Scratch {
+struct AttentionScratch {
   HeadRows keys, values;
   std::vector<float> dkeys, dvalues;  // [keys, dim]
   std::vector<float> scores, grads;   // [kTile, stride]
@@ -124,12 +124,12 @@ struct Head {
   int64_t value_offset() const { return key_offset() + shape.kv_heads * shape.head_dim; }
 };
 
-bool holds_prefix(const Scratch& scratch, const AttentionSegment& segment) {
+bool holds_prefix(const AttentionScratch& scratch, const AttentionSegment& segment) {
   return scratch.prefix_begin == segment.prefix_begin && scratch.prefix_end == segment.prefix_end;
 }
 
 /// Keys and values of a segment; those of its prefix are there already where the segment before had the same.
-void load_keys(const Head& head, const AttentionSegment& segment, bool value_panels, Scratch& scratch) {
+void load_keys(const Head& head, const AttentionSegment& segment, bool value_panels, AttentionScratch& scratch) {
   const Keys keys = keys_of(segment);
   const int64_t dim = head.shape.head_dim, ld = head.shape.row_stride(), first = holds_prefix(scratch, segment) ? keys.prefix : 0;
   const auto load_head = [&](int64_t offset, bool panels, HeadRows& to) {
@@ -150,7 +150,7 @@ void load_keys(const Head& head, const AttentionSegment& segment, bool value_pan
   grow(scratch.scores, kTile * scratch.stride);
 }
 
-void segment_forward(const Head& head, float* out, float* lse, const AttentionSegment& segment, Scratch& scratch) {
+void segment_forward(const Head& head, float* out, float* lse, const AttentionSegment& segment, AttentionScratch& scratch) {
   load_keys(head, segment, false, scratch);
   const Keys keys = keys_of(segment);
   const AttentionShape& shape = head.shape;
@@ -199,7 +199,7 @@ void add_rows(std::vector<float>& gradients, int64_t first, int64_t count, int64
 }
 
 /// The gradients that the prefix's keys have from all segments so far.
-void add_prefix_gradients(const Head& head, float* dqkv, Scratch& scratch) {
+void add_prefix_gradients(const Head& head, float* dqkv, AttentionScratch& scratch) {
   const int64_t d = head.shape.head_dim, ld = head.shape.row_stride(), count = scratch.prefix_end - scratch.prefix_begin;
   add_rows(scratch.dkeys, 0, count, d, dqkv + head.key_offset(), ld, scratch.prefix_begin);
   add_rows(scratch.dvalues, 0, count, d, dqkv + head.value_offset(), ld, scratch.prefix_begin);
@@ -211,7 +211,7 @@ struct Backward {
   float* dqkv;
 };
 
-void segment_backward(const Head& head, const Backward& b, const AttentionSegment& segment, Scratch& scratch) {
+void segment_backward(const Head& head, const Backward& b, const AttentionSegment& segment, AttentionScratch& scratch) {
   if (!holds_prefix(scratch, segment)) add_prefix_gradients(head, b.dqkv, scratch);
   load_keys(head, segment, true, scratch);
   const Keys keys = keys_of(segment);
@@ -270,7 +270,7 @@ void for_each_family(const float* qkv, const AttentionSegment* segments, int64_t
   const int64_t tasks = static_cast<int64_t>(groups.size()) * shape.kv_heads;
 #pragma omp parallel
   {
-    Scratch scratch{};
+    AttentionScratch scratch{};
 #pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < tasks; ++task) {
       const auto& [begin, end] = groups[static_cast<size_t>(task / shape.kv_heads)];
@@ -284,18 +284,20 @@ void for_each_family(const float* qkv, const AttentionSegment* segments, int64_t
 
 void attention(const float* qkv, float* out, float* lse, const AttentionSegment* segments, int64_t num_segments,
                const AttentionShape& shape) {
-  for_each_family(qkv, segments, num_segments, shape, [&](const Head& head, std::span<const AttentionSegment> family, Scratch& scratch) {
-    for (const AttentionSegment& segment : family) segment_forward(head, out, lse, segment, scratch);
-  });
+  for_each_family(qkv, segments, num_segments, shape,
+                  [&](const Head& head, std::span<const AttentionSegment> family, AttentionScratch& scratch) {
+                    for (const AttentionSegment& segment : family) segment_forward(head, out, lse, segment, scratch);
+                  });
 }
 
 void attention_backward(const float* dout, const float* qkv, const float* out, const float* lse, float* dqkv,
                         const AttentionSegment* segments, int64_t num_segments, const AttentionShape& shape) {
   const Backward backward{dout, out, lse, dqkv};
-  for_each_family(qkv, segments, num_segments, shape, [&](const Head& head, std::span<const AttentionSegment> family, Scratch& scratch) {
-    for (const AttentionSegment& segment : family) segment_backward(head, backward, segment, scratch);
-    add_prefix_gradients(head, dqkv, scratch);
-  });
+  for_each_family(qkv, segments, num_segments, shape,
+                  [&](const Head& head, std::span<const AttentionSegment> family, AttentionScratch& scratch) {
+                    for (const AttentionSegment& segment : family) segment_backward(head, backward, segment, scratch);
+                    add_prefix_gradients(head, dqkv, scratch);
+                  });
 }
 
 }  // namespace grpo::kernels::GRPO_ISA

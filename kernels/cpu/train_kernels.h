@@ -21,10 +21,19 @@ inline float sum_lanes(const Vector& v) {
 inline float dot(const float* a, const float* b, int64_t n) {
   Vector sum{};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) sum += load(a + i) * load(b + i);
+  for (; i + kLanes <= n; i += kLanes) sum = multiply_add(load(a + i), load(b + i), sum);
   float total = sum_lanes(sum);
-  for (; i < n; ++i) total += a[i] * b[i];
+  for (; i < n; ++i) total = multiply_add(a[i], b[i], total);
   return total;
+}
+
+struct RotatedPair {
+  float low, high;
+};
+
+/// A pair of a head's elements turned by the angle of this cosine and sine.
+inline RotatedPair rotated(float low, float high, float cos, float sin) {
+  return {multiply_add(low, cos, -(high * sin)), multiply_add(high, cos, low * sin)};
 }
 
 /// Sum in a fixed order: lane sums over whole vectors, then the tail.

@@ -15,7 +15,7 @@ namespace {
 
 using product::Packed;
 
-constexpr int64_t kTile = 192;                                          // rows whose logits are held at a time
+constexpr int64_t kRowTile = 192;                                       // rows whose logits are held at a time
 constexpr int64_t kMaxSlice = 256 / product::kPanel * product::kPanel;  // columns of a slice
 constexpr int64_t kPartialBytes = int64_t{32} << 20;                    // of dhidden, in all threads together
 
@@ -37,7 +37,7 @@ SliceSums sums_of(const float* logits, int64_t padded, float shift, float invers
   for (int64_t j = 0; j < padded; j += kLanes) {
     const Vector shifted = (load(logits + j) - shift) * inverse_temperature, e = exp_lanes(shifted);
     sum += e;
-    moment += e * (shifted < lowest ? lowest : shifted);  // 0 where the exponential is
+    moment = multiply_add(e, shifted < lowest ? lowest : shifted, moment);  // 0 where the exponential is
   }
   return {shift, sum_lanes(sum), sum_lanes(moment)};
 }
@@ -64,7 +64,7 @@ RowSums merge(const SliceSums* slices, int64_t count, int64_t stride, float inve
 
 /// What a thread keeps between blocks.
 template <class P>
-struct Scratch {
+struct HeadScratch {
   Packed<P> head, head_rows, hidden;
   product::LineVector<typename P::Word> staged;
   product::LineVector<float> logits;
@@ -74,15 +74,15 @@ struct Scratch {
 /// Within a parallel region.
 template <class P, class Work>
 void for_each_slice(const LogprobHead& head, int64_t width, const Work& work) {
-  static thread_local Scratch<P> scratch;
+  static thread_local HeadScratch<P> scratch;
   const int64_t slices = (head.limit + width - 1) / width;
-  scratch.logits.resize(static_cast<size_t>(kTile * width));
+  scratch.logits.resize(static_cast<size_t>(kRowTile * width));
 #pragma omp for schedule(dynamic)
   for (int64_t s = 0; s < slices; ++s) {
     const int64_t first = s * width, columns = std::min(width, head.limit - first), padded = product::round_up(columns, kLanes);
     scratch.head.pack({head.weight, head.dim, true}, first, columns, 0, head.dim);
-    for (int64_t row = 0; row < head.rows; row += kTile) {
-      const int64_t rows = std::min(kTile, head.rows - row);
+    for (int64_t row = 0; row < head.rows; row += kRowTile) {
+      const int64_t rows = std::min(kRowTile, head.rows - row);
       product::multiply({head.hidden, head.dim, true}, row, rows, 0, scratch.head, scratch.logits.data(), width, false, scratch.staged);
       for (int64_t r = 0; r < rows; ++r) {
         float* logits = scratch.logits.data() + r * width;
@@ -137,12 +137,12 @@ void row_gradient(float* x, int64_t n, int64_t target, float inverse_temperature
   const float g = dlogprob * inverse_temperature, h = dentropy * inverse_temperature;
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
-    const Vector log_p = load(x + j) * inverse_temperature - lse;
-    store(x + j, -exp_lanes(log_p) * (g + h * (log_p + entropy)));
+    const Vector log_p = multiply_add(load(x + j), inverse_temperature, -lse);
+    store(x + j, -exp_lanes(log_p) * multiply_add(log_p + entropy, h, g));
   }
   for (; j < n; ++j) {
-    const float log_p = x[j] * inverse_temperature - lse;
-    x[j] = -exp_approx(log_p) * (g + h * (log_p + entropy));
+    const float log_p = multiply_add(x[j], inverse_temperature, -lse);
+    x[j] = -exp_approx(log_p) * multiply_add(log_p + entropy, h, g);
   }
   if (target >= 0 && target < n) x[target] += g;
 }
@@ -150,13 +150,13 @@ void row_gradient(float* x, int64_t n, int64_t target, float inverse_temperature
 /// Rows [begin, end): dweight of the thread's slices is added to, dhidden's share of the slices to `partial` [end - begin, dim].
 template <class P>
 void backward_slice(const LogprobHead& head, const LogprobGradient& grad, int64_t begin, int64_t end, int64_t first, int64_t columns,
-                    float* partial, bool accumulate, Scratch<P>& scratch) {
+                    float* partial, bool accumulate, HeadScratch<P>& scratch) {
   scratch.head.pack({head.weight, head.dim, true}, first, columns, 0, head.dim);
   scratch.head_rows.pack({head.weight + first * head.dim, head.dim, false}, 0, head.dim, 0, columns);
-  scratch.logits.resize(static_cast<size_t>(kTile * columns));
+  scratch.logits.resize(static_cast<size_t>(kRowTile * columns));
   float* logits = scratch.logits.data();
-  for (int64_t row = begin; row < end; row += kTile) {
-    const int64_t rows = std::min(kTile, end - row);
+  for (int64_t row = begin; row < end; row += kRowTile) {
+    const int64_t rows = std::min(kRowTile, end - row);
     product::multiply({head.hidden, head.dim, true}, row, rows, 0, scratch.head, logits, columns, false, scratch.staged);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = row + r;
@@ -176,13 +176,13 @@ template <class P>
 void backward(const LogprobHead& head, const LogprobGradient& grad) {
   const int64_t threads = omp_get_max_threads(), width = slice_columns(head.limit, threads), slices = (head.limit + width - 1) / width;
   const int64_t row_bytes = threads * head.dim * static_cast<int64_t>(sizeof(float));
-  const int64_t at_a_time = std::min(head.rows, std::max(kTile, kPartialBytes / row_bytes / kTile * kTile));
+  const int64_t at_a_time = std::min(head.rows, std::max(kRowTile, kPartialBytes / row_bytes / kRowTile * kRowTile));
   std::vector<float> partials(static_cast<size_t>(threads * at_a_time * head.dim));
   for (int64_t begin = 0; begin < head.rows; begin += at_a_time) {
     const int64_t end = std::min(head.rows, begin + at_a_time), size = (end - begin) * head.dim;
 #pragma omp parallel
     {
-      static thread_local Scratch<P> scratch;
+      static thread_local HeadScratch<P> scratch;
       float* partial = partials.data() + omp_get_thread_num() * size;
       bool started = false;
 #pragma omp for schedule(static)

@@ -13,13 +13,13 @@ void norm_row_backward(const float* dy, const float* x, const float* weight, flo
   float projection = 0.0F;
   Vector sum{};
   int64_t i = 0;
-  for (; i + kLanes <= dim; i += kLanes) sum += load(dy + i) * load(weight + i) * load(x + i);
+  for (; i + kLanes <= dim; i += kLanes) sum = multiply_add(load(dy + i) * load(weight + i), load(x + i), sum);
   projection = sum_lanes(sum);
-  for (; i < dim; ++i) projection += dy[i] * weight[i] * x[i];
+  for (; i < dim; ++i) projection = multiply_add(dy[i] * weight[i], x[i], projection);
   const float factor = projection * rstd * rstd * rstd / static_cast<float>(dim);
   for (int64_t j = 0; j < dim; ++j) {
-    dweight[j] += dy[j] * x[j] * rstd;
-    dx[j] = rstd * weight[j] * dy[j] - factor * x[j];
+    dweight[j] = multiply_add(dy[j] * x[j], rstd, dweight[j]);
+    dx[j] = multiply_add(rstd * weight[j], dy[j], -(factor * x[j]));
   }
 }
 
@@ -34,9 +34,9 @@ void add_partials(const std::vector<float>& partials, float* total, int64_t dim)
 
 void rotate(const float* x, const float* cos, const float* sin, float* y, int64_t half, float direction) {
   for (int64_t i = 0; i < half; ++i) {
-    const float a = x[i], b = x[i + half], s = sin[i] * direction;
-    y[i] = a * cos[i] - b * s;
-    y[i + half] = b * cos[i] + a * s;
+    const auto [low, high] = rotated(x[i], x[i + half], cos[i], sin[i] * direction);
+    y[i] = low;
+    y[i + half] = high;
   }
 }
 

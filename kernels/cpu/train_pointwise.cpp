@@ -40,7 +40,7 @@ void swiglu_backward(const float* dy, const float* gate_up, float* dgate_up, int
     const Vector gate = load_some(gate_up + at, count), up = load_some(gate_up + at + dim, count),
                  grad = load_some(dy + row * dim + j, count);
     const Vector sigmoid = 1.0F / (1.0F + exp_lanes(-gate)), silu = gate * sigmoid;
-    store_some(dgate_up + at, grad * up * (sigmoid + silu * (1.0F - sigmoid)), count);
+    store_some(dgate_up + at, grad * up * multiply_add(silu, 1.0F - sigmoid, sigmoid), count);
     store_some(dgate_up + at + dim, grad * silu, count);
   });
 }
@@ -52,11 +52,11 @@ void adamw(float* weights, const float* gradients, float* exp_avg, float* exp_av
 #pragma omp parallel for schedule(static)
   for (int64_t i = begin; i < end; ++i) {
     const float g = gradients[i] * step.gradient_scale;
-    const float m = step.beta1 * exp_avg[i] + (1.0F - step.beta1) * g;
-    const float v = step.beta2 * exp_avg_sq[i] + (1.0F - step.beta2) * g * g;
+    const float m = multiply_add(step.beta1, exp_avg[i], (1.0F - step.beta1) * g);
+    const float v = multiply_add(step.beta2, exp_avg_sq[i], (1.0F - step.beta2) * g * g);
     exp_avg[i] = m;
     exp_avg_sq[i] = v;
-    weights[i] = weights[i] * keep - step_size * m / (std::sqrt(v) * inverse_root + step.epsilon);
+    weights[i] = multiply_add(weights[i], keep, -(step_size * m / multiply_add(std::sqrt(v), inverse_root, step.epsilon)));
   }
 }
 

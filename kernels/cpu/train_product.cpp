@@ -39,7 +39,7 @@ Grid grid_of(const ProductShape& shape, int64_t threads) {
 }
 
 template <class P>
-struct Scratch {
+struct ProductScratch {
   product::Packed<P> packed;
   product::LineVector<typename P::Word> staged;
 };
@@ -49,7 +49,7 @@ void run(const MatrixView& a, const MatrixView& b, float* c, int64_t ldc, const 
   const Grid grid = grid_of(shape, omp_get_max_threads());
 #pragma omp parallel
   {
-    static thread_local Scratch<P> scratch;
+    static thread_local ProductScratch<P> scratch;
 #pragma omp for schedule(dynamic)
     for (int64_t block = 0; block < grid.row_blocks * grid.column_blocks; ++block) {
       const int64_t row = block % grid.row_blocks * grid.rows, column = block / grid.row_blocks * grid.columns;

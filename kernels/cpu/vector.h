@@ -6,11 +6,17 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #ifndef GRPO_ISA
 #error "compiled once per instruction set: GRPO_ISA names the namespace"
 #endif
 
-// One vector of floats as wide as the instruction set's registers; the compiler lowers it to the target's instructions.
+// One vector of floats as wide as the instruction set's registers; the compiler lowers it to the target's instructions. Nothing is
+// contracted (cmake/GrpoCompiler.cmake): what is fused is written as multiply_add, so that an instruction set has one result, whatever the
+// compiler.
 namespace grpo::kernels::GRPO_ISA {
 
 #if defined(__AVX512F__)
@@ -32,6 +38,26 @@ inline Vector load(const float* p) {
   return v;
 }
 inline void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
+
+/// a b + c: rounded once where the instruction set fuses products and sums, and twice where it does not.
+inline float multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+inline Vector multiply_add(const Vector& a, const Vector& b, const Vector& c) {
+#if defined(__AVX512F__)
+  return std::bit_cast<Vector>(_mm512_fmadd_ps(std::bit_cast<__m512>(a), std::bit_cast<__m512>(b), std::bit_cast<__m512>(c)));
+#elif defined(__FMA__)
+  return std::bit_cast<Vector>(_mm256_fmadd_ps(std::bit_cast<__m256>(a), std::bit_cast<__m256>(b), std::bit_cast<__m256>(c)));
+#else
+  return a * b + c;
+#endif
+}
+inline Vector multiply_add(const Vector& a, float b, float c) { return multiply_add(a, b - Vector{}, c - Vector{}); }
+inline Vector multiply_add(const Vector& a, const Vector& b, float c) { return multiply_add(a, b, c - Vector{}); }
 
 /// The first `count` ≤ kLanes of a row's elements; the others are 0.
 inline Vector load_some(const float* p, int64_t count) {
@@ -78,14 +104,14 @@ inline float exp_approx(float x) {
   const float shifted = clamped * 1.44269504088896341F;
   const auto n = static_cast<int32_t>(shifted + (shifted >= 0.0F ? 0.5F : -0.5F));
   const auto nf = static_cast<float>(n);
-  const float r = (clamped - nf * 0.693359375F) + nf * 2.12194440e-4F;
+  const float r = multiply_add(nf, 2.12194440e-4F, multiply_add(nf, -0.693359375F, clamped));
   float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = (p * r) * r + r + 1.0F;
+  p = multiply_add(p, r, 1.3981999507e-3F);
+  p = multiply_add(p, r, 8.3334519073e-3F);
+  p = multiply_add(p, r, 4.1665795894e-2F);
+  p = multiply_add(p, r, 1.6666665459e-1F);
+  p = multiply_add(p, r, 5.0000001201e-1F);
+  p = multiply_add(p * r, r, r) + 1.0F;
   const int32_t bits = (n + 127) << 23;
   float scale;
   std::memcpy(&scale, &bits, sizeof scale);
