@@ -4,15 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "grpo/core/error.h"
+#include "reward_scores.h"
 #include "tokens.h"
 
 namespace grpo {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// The weighted sum of the functions' z-scores within their groups.
 Values sum_of_z_scores(const Scores& scores) {

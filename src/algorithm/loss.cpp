@@ -15,7 +15,7 @@
 namespace grpo {
 namespace {
 
-constexpr auto kWhere = "policy_loss";
+constexpr auto kLossWhere = "policy_loss";
 
 void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const Batch& batch, const LossNormalizer& normalizer,
                   const LossConfig& config, const PolicyTerm* custom) {
@@ -25,10 +25,10 @@ void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const B
     return tensor.defined() && tensor.dim() == 1 && tensor.size(0) == count && tensor.device() == logprobs.device();
   };
   const auto require = [&](bool given, const std::string& what) {
-    GRPO_CHECK(given, kWhere, "expected " + what + " [" + std::to_string(count) + "] on the log-probs' device; got none or others");
+    GRPO_CHECK(given, kLossWhere, "expected " + what + " [" + std::to_string(count) + "] on the log-probs' device; got none or others");
   };
   require(logprobs.defined() && fits(logprobs), "log-probs");
-  GRPO_CHECK(logprobs.scalar_type() == at::kFloat || logprobs.scalar_type() == at::kDouble, kWhere,
+  GRPO_CHECK(logprobs.scalar_type() == at::kFloat || logprobs.scalar_type() == at::kDouble, kLossWhere,
              "expected float32 or float64 log-probs; got " + logprobs.toString());
   require(fits(batch.advantages), "advantages");
   require(fits(batch.mask), "a mask");
@@ -40,12 +40,12 @@ void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const B
               (!entropy.defined() || fits(entropy)),
           "entropies");
   const Surrogate surrogate = loss_row(config.loss_type).surrogate;
-  GRPO_CHECK(!needs_covariance(surrogate) || normalizer.covariance, kWhere,
+  GRPO_CHECK(!needs_covariance(surrogate) || normalizer.covariance, kLossWhere,
              "expected LossNormalizer::covariance with loss_type clip_cov and kl_cov; got none (see set_covariance)");
   require(surrogate != Surrogate::kClipCov || fits(batch.draws), "draws, as loss_type is clip_cov,");
-  GRPO_CHECK(config.custom_loss.empty() == (custom == nullptr), kWhere,
+  GRPO_CHECK(config.custom_loss.empty() == (custom == nullptr), kLossWhere,
              "expected a policy term for custom_loss '" + config.custom_loss + "', and none without; got the contrary");
-  GRPO_CHECK(!select_entropy || normalizer.entropy_threshold, kWhere,
+  GRPO_CHECK(!select_entropy || normalizer.entropy_threshold, kLossWhere,
              "expected LossNormalizer::entropy_threshold, as top_entropy_quantile is below 1; got none (see set_entropy_threshold)");
 }
 
@@ -61,10 +61,10 @@ at::Tensor token_weights(const Pairs& pairs, const LossNormalizer& normalizer, c
     case Aggregation::kSequenceSum:
       return pairs.mask() / sequences;
     case Aggregation::kConstantLength:
-      GRPO_CHECK(normalizer.max_completion_length > 0, kWhere, "expected LossNormalizer::max_completion_length above 0; got none");
+      GRPO_CHECK(normalizer.max_completion_length > 0, kLossWhere, "expected LossNormalizer::max_completion_length above 0; got none");
       return pairs.mask() / (sequences * normalizer.max_completion_length);
   }
-  fail(kWhere, "expected a known aggregation; got another value");
+  fail(kLossWhere, "expected a known aggregation; got another value");
 }
 
 /// 0 for sequences of negative advantage that the sampler liked better than the policy does, by more than the threshold per token
@@ -119,7 +119,7 @@ at::Tensor pair_losses(const SurrogateInput& in, const PolicyTerm* custom, const
                        const at::Tensor& kept, MetricList& metrics) {
   const Surrogate surrogate = loss_row(in.config.loss_type).surrogate;
   at::Tensor loss = custom != nullptr ? custom->loss(in) : surrogate_loss(surrogate, in, metrics);
-  GRPO_CHECK(loss.sizes() == in.mask.sizes(), kWhere, "expected a policy term of one number per pair; got another shape");
+  GRPO_CHECK(loss.sizes() == in.mask.sizes(), kLossWhere, "expected a policy term of one number per pair; got another shape");
   if (in.config.off_policy_mask_threshold) loss = loss * off_policy_mask(in, batch, old);
   if (in.config.rejection_mode != RejectionMode::kNone && batch.sampling_logprobs.defined()) {
     const at::Tensor accepted = acceptance(old, batch, in.config);

@@ -3,17 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "grpo/core/error.h"
 #include "metric_list.h"
+#include "reward_scores.h"
 #include "tokens.h"
 
 namespace grpo {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// What a completion is compared with: figures of its group's completions of known outcome, itself included. NaN where it has none.
 struct Baseline {

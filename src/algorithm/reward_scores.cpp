@@ -13,8 +13,6 @@
 
 namespace grpo {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 Moments moments(const Values& values, const Rows& rows) {
   double sum = 0, low = std::numeric_limits<double>::infinity(), high = -low, count = 0;
   for (const size_t row : rows) {

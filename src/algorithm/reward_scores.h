@@ -11,6 +11,7 @@
 
 namespace grpo {
 
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kScaleEpsilon = 1e-4;    // added to a deviation before dividing, as TRL does
 inline constexpr double kRoundingSpread = 1e-6;  // rewards this close, relative to their size, are equal
 

@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 
 #include "grpo/algorithm/advantages.h"
 #include "grpo/core/error.h"
+#include "reward_scores.h"
 #include "tokens.h"
 
 namespace grpo {
 namespace {
 
-constexpr auto kWhere = "estimate_advantages";
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr auto kTokenAdvantagesWhere = "estimate_advantages";
 
 /// r + Σ_s k_s of each completion.
 Values totals_of(const Scores& scores, const Tokens& tokens, const Values& token_rewards, const AdvantageConfig& config) {
@@ -39,7 +38,7 @@ Values reinforce_plus_plus_baseline(const Scores& scores, const Tokens& tokens, 
 
 Values remax(const Scores& scores, const Values& greedy_rewards, const Tokens& tokens, const Values& token_rewards,
              const AdvantageConfig& config) {
-  GRPO_CHECK(greedy_rewards.size() == scores.all.size(), kWhere,
+  GRPO_CHECK(greedy_rewards.size() == scores.all.size(), kTokenAdvantagesWhere,
              "expected the greedy completion's reward for each of " + std::to_string(scores.all.size()) +
                  " completions, as remax needs; got " + std::to_string(greedy_rewards.size()));
   Values advantages = clipped(scores.total, config);
@@ -66,11 +65,11 @@ Values process_supervision(const Values& steps, const std::vector<int64_t>& grou
 
 Values token_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) {
   const Tokens tokens(batch);
-  const Values token_rewards = tokens.kept(tokens.numbers(signals.token_rewards, kWhere, "token rewards", true));
+  const Values token_rewards = tokens.kept(tokens.numbers(signals.token_rewards, kTokenAdvantagesWhere, "token rewards", true));
   if (config.advantage_estimator == AdvantageEstimator::kProcessSupervision) {
-    GRPO_CHECK(!signals.token_rewards.defined(), kWhere, "expected no token rewards with process_supervision; got some");
-    return process_supervision(tokens.numbers(signals.step_rewards, kWhere, "step rewards, as process_supervision needs,"), batch.groups,
-                               tokens, config);
+    GRPO_CHECK(!signals.token_rewards.defined(), kTokenAdvantagesWhere, "expected no token rewards with process_supervision; got some");
+    return process_supervision(tokens.numbers(signals.step_rewards, kTokenAdvantagesWhere, "step rewards, as process_supervision needs,"),
+                               batch.groups, tokens, config);
   }
   const Scores scores(signals.rewards, batch.groups, config);
   switch (config.advantage_estimator) {
@@ -81,7 +80,8 @@ Values token_advantages(const RewardSignals& signals, const Batch& batch, const 
     case AdvantageEstimator::kRemax:
       return remax(scores, to_values(signals.greedy_rewards), tokens, token_rewards, config);
     default:
-      GRPO_CHECK(!signals.token_rewards.defined() || config.multi_objective_aggregation == RewardAggregation::kSumThenNormalize, kWhere,
+      GRPO_CHECK(!signals.token_rewards.defined() || config.multi_objective_aggregation == RewardAggregation::kSumThenNormalize,
+                 kTokenAdvantagesWhere,
                  "expected no token rewards with normalize_then_sum, which normalises each function by itself; got some");
       return tokens.spread(outcome_advantages(scores, totals_of(scores, tokens, token_rewards, config), config));
   }

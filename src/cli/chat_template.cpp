@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/lines.h"
+#include "core/json.h"
 #include "grpo/text/chat_template.h"
 #include "grpo/text/tokenizer.h"
 
@@ -31,10 +32,10 @@ void add_chat_template(CLI::App& app) {
       options.pad_token = text_of(*tokenizer, tokenizer->pad_id());
       nlohmann::json rest = line;
       for (const char* name : {"messages", "tools", "add_generation_prompt"}) rest.erase(name);
-      options.variables_json = rest.dump();
+      options.variables_json = to_text(rest);
       const bool tools = line.contains("tools") && !line["tools"].is_null();
       try {
-        return {{"text", chat.render_json(field<nlohmann::json>(line, "messages").dump(), tools ? line["tools"].dump() : "", options)}};
+        return {{"text", chat.render_json(to_text(field<nlohmann::json>(line, "messages")), tools ? to_text(line["tools"]) : "", options)}};
       } catch (const Error& error) {
         return {{"error", error.what()}};
       }

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/lines.h"
+#include "core/json.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/io/atomic_file.h"
 #include "grpo/model/transformer.h"
@@ -13,7 +14,7 @@
 namespace grpo::cli {
 namespace {
 
-struct Arguments {
+struct EvalArguments {
   ModelSection model;
   std::string samples_out;
   DataSource data;
@@ -23,7 +24,7 @@ struct Arguments {
   uint64_t seed = 1234;
 };
 
-void evaluate_model(const Arguments& arguments, const Registry& registry) {
+void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   validate(arguments.prompt);
   validate(arguments.sampling);
   const auto problems = load_source(arguments.data, registry);
@@ -42,14 +43,14 @@ void evaluate_model(const Arguments& arguments, const Registry& registry) {
   }
   nlohmann::ordered_json answer = {{"model", arguments.model.path}, {"problems", problems.size()}};
   for (const auto& [name, value] : evaluate(policy, engine, problems, rewards, options)) answer[name] = value;
-  std::cout << answer.dump() << "\n";
+  std::cout << to_text(answer) << "\n";
 }
 
 }  // namespace
 
 void add_eval(CLI::App& app, const Registry& registry) {
   auto* sub = app.add_subcommand("eval", "Accuracy, pass@k and lengths on a set of problems, as one JSON line");
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<EvalArguments>();
   a->rewards = {"accuracy"};
   a->sampling.num_generations = 1;
   add_model_options(*sub, a->model);

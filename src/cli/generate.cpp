@@ -12,7 +12,7 @@
 namespace grpo::cli {
 namespace {
 
-struct Arguments {
+struct GenerateArguments {
   ModelSection model;
   std::string prompt, system_prompt, prompt_template;
   SamplingParams sampling;
@@ -20,12 +20,12 @@ struct Arguments {
 };
 
 /// The template that was asked for; else the tokenizer's chat template where there is one, else the bare text.
-PromptOptions prompt_options(const Arguments& arguments, const Policy& policy) {
+PromptOptions prompt_options(const GenerateArguments& arguments, const Policy& policy) {
   if (!arguments.prompt_template.empty()) return {arguments.prompt_template, arguments.system_prompt};
   return {policy.chat_template ? "chat" : "{question}", arguments.system_prompt};
 }
 
-void generate(const Arguments& arguments) {
+void generate(const GenerateArguments& arguments) {
   const Policy policy = load_policy(arguments.model, 0);
   const PromptOptions prompt = prompt_options(arguments, policy);
   validate(prompt);
@@ -50,7 +50,7 @@ void generate(const Arguments& arguments) {
 
 void add_generate(CLI::App& app) {
   auto* sub = app.add_subcommand("generate", "Text to the terminal as it is sampled");
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<GenerateArguments>();
   a->sampling.num_generations = 1;
   a->sampling.max_completion_length = 256;
   add_model_options(*sub, a->model);

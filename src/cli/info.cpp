@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "core/json.h"
 #include "dispatch.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/trainer/config.h"
@@ -23,7 +24,7 @@ void print_info() {
                                          {"cpu_kernels", isas},
                                          {"devices", ops::device_names()},
                                          {"communication", communication_backends()}};
-  std::cout << answer.dump() << "\n";
+  std::cout << to_text(answer) << "\n";
 }
 
 /// configs/README.md: every option of `grpo train` and `grpo sft` and every objective, from the code.

@@ -3,6 +3,8 @@
 #include <iostream>
 #include <string>
 
+#include "core/json.h"
+
 namespace grpo::cli {
 
 void map_lines(const std::function<nlohmann::ordered_json(const nlohmann::json&)>& answer) {
@@ -11,13 +13,13 @@ void map_lines(const std::function<nlohmann::ordered_json(const nlohmann::json&)
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
     nlohmann::json line;
     try {
-      line = nlohmann::json::parse(text);
+      line = parse_json(text);
     } catch (const nlohmann::json::exception& error) {
       fail("stdin line " + std::to_string(number), std::string("expected a JSON object: ") + error.what());
     }
     GRPO_CHECK(line.is_object(), "stdin line " + std::to_string(number), "expected a JSON object");
     try {
-      std::cout << answer(line).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n" << std::flush;
+      std::cout << to_printable_text(answer(line)) << "\n" << std::flush;
     } catch (const Error& error) {
       throw Error("stdin line " + std::to_string(number) + ": " + error.what(), error.kind());
     }

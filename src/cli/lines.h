@@ -3,6 +3,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
+
 namespace grpo::cli {
 
 /// Reads JSON lines from stdin and writes one JSON line for each. Blank lines are skipped; a line that is no JSON object ends the program
@@ -24,6 +26,6 @@ T grpo::cli::field(const nlohmann::json& line, const char* name) {
   try {
     return it->get<T>();
   } catch (const nlohmann::json::exception&) {
-    fail("stdin", std::string("expected another type for '") + name + "'; got " + it->dump().substr(0, 80));
+    fail("stdin", std::string("expected another type for '") + name + "'; got " + to_text(*it).substr(0, 80));
   }
 }

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/lines.h"
+#include "core/json.h"
 
 namespace grpo::cli {
 namespace {
@@ -13,8 +14,8 @@ NamedOptions named_options(const std::vector<std::string>& extras) {
     const size_t equals = extra.find('=');
     if (extra.rfind("--", 0) != 0 || equals == std::string::npos) fail_usage("score", "expected --option=value; got '" + extra + "'");
     const std::string value = extra.substr(equals + 1);
-    const bool json = nlohmann::json::accept(value);
-    options.emplace_back(extra.substr(2, equals - 2), json ? value : nlohmann::json(value).dump());
+    const bool json = is_json(value);
+    options.emplace_back(extra.substr(2, equals - 2), json ? value : to_text(nlohmann::json(value)));
   }
   return options;
 }
@@ -22,7 +23,7 @@ NamedOptions named_options(const std::vector<std::string>& extras) {
 Problem problem_of(const nlohmann::json& line) {
   Problem problem;
   for (const auto& [name, value] : line.items()) {
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    const std::string text = value.is_string() ? value.get<std::string>() : to_text(value);
     if (name == "answer") {
       problem.answer = text;
     } else if (name == "question") {

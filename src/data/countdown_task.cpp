@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json.h"
 #include "data/builtin_tasks.h"
 #include "grpo/core/error.h"
 
@@ -68,9 +69,9 @@ class CountdownTask final : public Task {
 
   /// The order of the numbers does not matter.
   std::string key(const Problem& problem) const override {
-    auto numbers = nlohmann::json::parse(problem.fields.at("numbers")).get<std::vector<int64_t>>();
+    auto numbers = parse_json(problem.fields.at("numbers")).get<std::vector<int64_t>>();
     std::sort(numbers.begin(), numbers.end());
-    return nlohmann::json(numbers).dump() + problem.fields.at("target");
+    return to_text(nlohmann::json(numbers)) + problem.fields.at("target");
   }
 
  private:
@@ -108,7 +109,7 @@ class CountdownTask final : public Task {
         "then give nothing but the expression inside <answer> </answer>, such as <answer> (1 + 2) / 3 </answer>";  // templates add the full
                                                                                                                    // stop
     problem.solution = expression.text;
-    problem.fields["numbers"] = nlohmann::json(numbers).dump();
+    problem.fields["numbers"] = to_text(nlohmann::json(numbers));
     problem.fields["target"] = target;
     return problem;
   }

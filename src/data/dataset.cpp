@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/data/strings.h"
 
@@ -14,21 +15,21 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kWhere = "load_problems";
+constexpr std::string_view kDatasetWhere = "load_problems";
 constexpr int kMaxDepth = 64;  // of nesting: writing a value as text recurses
 
-[[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kWhere, std::string(place) + ": " + message); }
+[[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kDatasetWhere, std::string(place) + ": " + message); }
 
 std::string at_line(const std::string& file, int64_t line) { return file + ":" + std::to_string(line); }
 
 /// `text` begins on line `line` of `file`.
-json parse_json(std::string_view text, const std::string& file, int64_t line) {
+json parse_at(std::string_view text, const std::string& file, int64_t line) {
   const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
     if (depth > kMaxDepth) fail_at(at_line(file, line), "expected JSON nested at most " + std::to_string(kMaxDepth) + " deep; got more");
     return true;
   };
   try {
-    return json::parse(text, limit_depth);
+    return parse_json(text, limit_depth);
   } catch (const json::parse_error& error) {
     const std::string_view before = text.substr(0, error.byte);
     std::string_view cause = error.what();
@@ -58,7 +59,7 @@ class Row {
 
   void move_rest_to(std::map<std::string, std::string>& fields) const {
     for (const auto& [name, value] : columns_.items()) {
-      if (!used_.contains(name)) fields[name] = value.is_string() ? value.get<std::string>() : value.dump();
+      if (!used_.contains(name)) fields[name] = value.is_string() ? value.get<std::string>() : to_text(value);
     }
   }
 
@@ -87,7 +88,7 @@ std::string read_string(const json& value, const std::string& column, std::strin
 }
 
 std::string read_answer(const json& value, const std::string& column, std::string_view place) {
-  if (value.is_number()) return value.dump();
+  if (value.is_number()) return to_text(value);
   if (!value.is_string()) fail_at(place, "expected text or a number in '" + column + "'; got " + value.type_name());
   return value.get<std::string>();
 }
@@ -96,7 +97,7 @@ std::vector<Message> read_messages(const json& value, std::string_view place) {
   std::vector<Message> messages;
   for (const json& item : value) {
     const bool is_message = item.is_object() && item.contains("role") && item.contains("content");
-    if (!is_message) fail_at(place, "expected messages with role and content; got " + item.dump().substr(0, 80));
+    if (!is_message) fail_at(place, "expected messages with role and content; got " + to_text(item).substr(0, 80));
     messages.push_back({read_string(item["role"], "role", place), read_string(item["content"], "content", place)});
   }
   return messages;
@@ -181,7 +182,7 @@ std::vector<int64_t> element_lines(std::string_view array) {
 }
 
 std::vector<Problem> load_array(const std::string& text, const FieldMapping& mapping, const std::string& file) {
-  const json rows = parse_json(text, file, 1);
+  const json rows = parse_at(text, file, 1);
   if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + rows.type_name());
   const std::vector<int64_t> lines = element_lines(text);
   std::vector<Problem> problems;
@@ -205,7 +206,7 @@ std::vector<Problem> load_lines(std::string_view text, const FieldMapping& mappi
 }  // namespace
 
 Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line) {
-  return problem_from(parse_json(json_text, file, line), mapping, at_line(file, line));
+  return problem_from(parse_at(json_text, file, line), mapping, at_line(file, line));
 }
 
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping) {

@@ -10,7 +10,7 @@
 namespace grpo {
 namespace {
 
-constexpr std::string_view kWhere = "make_demonstrations";
+constexpr std::string_view kDemonstrationsWhere = "make_demonstrations";
 
 std::string answer_tag(int64_t value) { return "<answer>" + std::to_string(value) + "</answer>"; }
 
@@ -69,10 +69,10 @@ std::string completion_of(const Chain& chain, DemonstrationKind kind, Random& ra
 void check(const DemonstrationMix& mix) {
   double total = 0;
   for (const double share : {mix.careful, mix.guess, mix.slip, mix.unformatted}) {
-    GRPO_CHECK(share >= 0 && std::isfinite(share), kWhere, "expected shares of at least 0; got " + std::to_string(share));
+    GRPO_CHECK(share >= 0 && std::isfinite(share), kDemonstrationsWhere, "expected shares of at least 0; got " + std::to_string(share));
     total += share;
   }
-  GRPO_CHECK(total > 0, kWhere, "expected a share above 0; got only zeros");
+  GRPO_CHECK(total > 0, kDemonstrationsWhere, "expected a share above 0; got only zeros");
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ std::vector<Demonstration> make_demonstrations(std::span<const Problem> problems
   std::vector<Demonstration> demonstrations;
   for (const Problem& problem : problems) {
     const std::optional<Chain> chain = parse_chain(problem.question);
-    GRPO_CHECK(chain, kWhere, "expected a question such as 3+5-2=?; got '" + clip_text(problem.question, 80) + "'");
+    GRPO_CHECK(chain, kDemonstrationsWhere, "expected a question such as 3+5-2=?; got '" + clip_text(problem.question, 80) + "'");
     Random random(seed, static_cast<uint64_t>(problem.index));
     const DemonstrationKind kind = draw_kind(mix, random);
     demonstrations.push_back({problem.question, completion_of(*chain, kind, random), kind});

@@ -11,7 +11,7 @@
 namespace grpo {
 namespace {
 
-constexpr auto kWhere = "launch";
+constexpr auto kLaunchWhere = "launch";
 constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();
 
 /// The names by which one launcher tells a process its place.
@@ -41,14 +41,14 @@ class Variables {
     const char* const end = value->data() + value->size();
     const auto [stop, error] = std::from_chars(value->data(), end, result);
     if (error != std::errc() || stop != end || result < least || result > most) {
-      fail_usage(kWhere, "expected " + std::string(name) + " from " + std::to_string(least) + " to " + std::to_string(most) + "; got '" +
-                             *value + "'");
+      fail_usage(kLaunchWhere, "expected " + std::string(name) + " from " + std::to_string(least) + " to " + std::to_string(most) +
+                                   "; got '" + *value + "'");
     }
     return result;
   }
   int64_t required(const char* name, int64_t least, int64_t most, const std::string& beside) const {
     const auto value = number(name, least, most);
-    if (!value) fail_usage(kWhere, "expected " + std::string(name) + " beside " + beside + "; it is not set");
+    if (!value) fail_usage(kLaunchWhere, "expected " + std::string(name) + " beside " + beside + "; it is not set");
     return *value;
   }
 
@@ -80,8 +80,8 @@ void check_agreement(const Variables& v, const LaunchEnvironment& inner, const L
   if (v.has("GROUP_RANK") || outer.single()) return;
   if (inner.rank == outer.rank && inner.world_size == outer.world_size) return;
   const auto text = [](const LaunchEnvironment& e) { return std::to_string(e.rank) + " of " + std::to_string(e.world_size); };
-  fail_usage(kWhere, "expected RANK and WORLD_SIZE as " + outer.launcher + " has them, rank " + text(outer) + "; got rank " + text(inner) +
-                         ". Unset them, or start one task per machine and torchrun in it");
+  fail_usage(kLaunchWhere, "expected RANK and WORLD_SIZE as " + outer.launcher + " has them, rank " + text(outer) + "; got rank " +
+                               text(inner) + ". Unset them, or start one task per machine and torchrun in it");
 }
 
 /// "node[03-07,12],other" → "node03".
@@ -113,8 +113,8 @@ LaunchEnvironment read_launch_environment(const EnvironmentLookup& get) {
   result.master_port = static_cast<uint16_t>(v.number("MASTER_PORT", 1, 65535).value_or(0));
   if (result.launcher == kSlurm.name) meet_by_slurm(v, result);
   const std::string beside = std::to_string(result.world_size) + " processes of " + result.launcher;
-  if (result.master_address.empty()) fail_usage(kWhere, "expected MASTER_ADDR for " + beside + "; it is not set");
-  if (result.master_port == 0) fail_usage(kWhere, "expected MASTER_PORT for " + beside + "; it is not set");
+  if (result.master_address.empty()) fail_usage(kLaunchWhere, "expected MASTER_ADDR for " + beside + "; it is not set");
+  if (result.master_port == 0) fail_usage(kLaunchWhere, "expected MASTER_PORT for " + beside + "; it is not set");
   const auto served = v.text("TORCHELASTIC_USE_AGENT_STORE");
   result.store_served = served && (*served == "True" || *served == "1");
   result.attempt = v.number("TORCHELASTIC_RESTART_COUNT", 0, kLargest).value_or(0);

@@ -14,7 +14,7 @@
 namespace grpo {
 namespace {
 
-constexpr auto kWhere = "MappedFile";
+constexpr auto kMappedFileWhere = "MappedFile";
 
 struct Closer {
   int descriptor;
@@ -26,15 +26,15 @@ struct Closer {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   // Without O_NONBLOCK, opening a named pipe would wait for a writer.
   const int descriptor = posix::open_file(path, O_RDONLY | O_NONBLOCK);
-  if (descriptor < 0) posix::fail_errno(kWhere, "open", path);
+  if (descriptor < 0) posix::fail_errno(kMappedFileWhere, "open", path);
   const Closer closer{descriptor};
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) posix::fail_errno(kWhere, "examine", path);
-  GRPO_CHECK(S_ISREG(status.st_mode), kWhere, "expected a regular file; got " + path.string());
-  GRPO_CHECK(status.st_size > 0, kWhere, "expected a file with content; got the empty file " + path.string());
+  if (::fstat(descriptor, &status) != 0) posix::fail_errno(kMappedFileWhere, "examine", path);
+  GRPO_CHECK(S_ISREG(status.st_mode), kMappedFileWhere, "expected a regular file; got " + path.string());
+  GRPO_CHECK(status.st_size > 0, kMappedFileWhere, "expected a file with content; got the empty file " + path.string());
   const auto size = static_cast<size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (address == MAP_FAILED) posix::fail_errno(kWhere, "map", path);
+  if (address == MAP_FAILED) posix::fail_errno(kMappedFileWhere, "map", path);
   bytes_ = {static_cast<const std::byte*>(address), size};
 }
 

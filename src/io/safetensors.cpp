@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/io/mapped_file.h"
 #include "io/safetensors_header.h"
@@ -42,7 +43,7 @@ nlohmann::json parse_unique_keys(std::string_view text, const std::string& where
     return true;
   };
   try {
-    return nlohmann::json::parse(text.begin(), text.end(), check);
+    return parse_json(text, check);
   } catch (const nlohmann::json::exception& error) {
     fail(where, std::string("expected valid JSON; got: ") + error.what());
   }
@@ -58,7 +59,7 @@ std::map<std::string, std::vector<std::string>> read_index(const std::filesystem
              "expected an object with a weight_map; got something else");
   std::map<std::string, std::vector<std::string>> shards;
   for (const auto& [name, shard] : index["weight_map"].items()) {
-    GRPO_CHECK(shard.is_string(), where, "expected the name of a shard for " + name + "; got " + shard.dump());
+    GRPO_CHECK(shard.is_string(), where, "expected the name of a shard for " + name + "; got " + to_text(shard));
     shards[shard.get<std::string>()].push_back(name);
   }
   return shards;

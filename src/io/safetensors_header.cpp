@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
@@ -181,7 +182,7 @@ std::vector<TensorEntry> parse_safetensors_at(std::span<const std::byte> bytes, 
                                               const std::string& where) {
   const std::string_view header = header_text(bytes, where);
   HeaderReader reader(where);
-  nlohmann::json::sax_parse(header.begin(), header.end(), &reader);
+  read_json(header, reader);
   const auto data = bytes.subspan(sizeof(uint64_t) + header.size());
   std::vector<TensorEntry> tensors;
   for (HeaderEntry& entry : reader.entries) tensors.push_back(checked_entry(entry, data, where));

@@ -3,6 +3,7 @@
 #include <set>
 #include <system_error>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
 #include "io/safetensors_header.h"
@@ -13,13 +14,13 @@ namespace {
 using Metadata = std::map<std::string, std::string>;
 using Tensors = std::vector<const TensorEntry*>;
 
-constexpr auto kWhere = "write_safetensors";
+constexpr auto kSafetensorsWriteWhere = "write_safetensors";
 
 std::string quoted(const std::string& text) {
   try {
-    return nlohmann::json(text).dump();
+    return to_text(nlohmann::json(text));
   } catch (const nlohmann::json::exception&) {
-    fail(kWhere, "expected names and metadata in UTF-8; got other bytes");
+    fail(kSafetensorsWriteWhere, "expected names and metadata in UTF-8; got other bytes");
   }
 }
 
@@ -27,10 +28,10 @@ Tensors pointers_to(const std::vector<TensorEntry>& tensors) {
   Tensors result;
   std::set<std::string> names = {"__metadata__"};
   for (const TensorEntry& tensor : tensors) {
-    GRPO_CHECK(names.insert(tensor.name).second, kWhere,
+    GRPO_CHECK(names.insert(tensor.name).second, kSafetensorsWriteWhere,
                "expected unique tensor names other than __metadata__; got \"" + tensor.name + "\"");
-    const int64_t size = tensor_bytes(tensor.shape, tensor.dtype, kWhere);
-    GRPO_CHECK(static_cast<uint64_t>(size) == tensor.bytes.size(), kWhere,
+    const int64_t size = tensor_bytes(tensor.shape, tensor.dtype, kSafetensorsWriteWhere);
+    GRPO_CHECK(static_cast<uint64_t>(size) == tensor.bytes.size(), kSafetensorsWriteWhere,
                "expected " + std::to_string(size) + " bytes for " + tensor.name + "; got " + std::to_string(tensor.bytes.size()));
     result.push_back(&tensor);
   }
@@ -46,13 +47,13 @@ std::string header_of(const Tensors& tensors, const Metadata& metadata) {
   for (const TensorEntry* tensor : tensors) {
     const uint64_t end = offset + tensor->bytes.size();
     header.append("," + quoted(tensor->name) + ":{\"dtype\":\"").append(to_string(tensor->dtype));
-    header.append("\",\"shape\":" + nlohmann::json(tensor->shape).dump());
+    header.append("\",\"shape\":" + to_text(nlohmann::json(tensor->shape)));
     header.append(",\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}");
     offset = end;
   }
   header.append("}");
   header.append((8 - header.size() % 8) % 8, ' ');
-  GRPO_CHECK(header.size() <= kMaxSafetensorsHeader, kWhere,
+  GRPO_CHECK(header.size() <= kMaxSafetensorsHeader, kSafetensorsWriteWhere,
              "expected a header of at most 100000000 bytes; got " + std::to_string(header.size()));
   return header;
 }
@@ -127,7 +128,7 @@ void write_shards(const std::filesystem::path& folder, const std::vector<Tensors
   index["metadata"]["total_size"] = total_size;
   index["weight_map"] = weight_map;
   AtomicFile index_file(folder / kSafetensorsIndex);
-  index_file.write(index.dump(2) + "\n");
+  index_file.write(to_text(index, 2) + "\n");
   index_file.finish();
   // Between here and the last commit a crash leaves no index, which readers refuse, rather than an old one over new shards.
   std::filesystem::remove(folder / kSafetensorsIndex);

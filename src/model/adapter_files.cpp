@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
 #include "grpo/model/transformer.h"
@@ -16,19 +17,19 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kWhere = "load_adapter";
+constexpr const char* kAdapterFilesWhere = "load_adapter";
 constexpr const char* kTensors = "adapter_model.safetensors";
 
 Json read_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
   std::ifstream in(path, std::ios::binary);
-  GRPO_CHECK(static_cast<bool>(in), kWhere, "expected a PEFT folder; cannot open " + path.string());
+  GRPO_CHECK(static_cast<bool>(in), kAdapterFilesWhere, "expected a PEFT folder; cannot open " + path.string());
   try {
-    Json config = Json::parse(in);
-    GRPO_CHECK(config.is_object(), kWhere, "expected an object in " + path.string());
+    Json config = parse_json<Json>(std::string(std::istreambuf_iterator<char>(in), {}));
+    GRPO_CHECK(config.is_object(), kAdapterFilesWhere, "expected an object in " + path.string());
     return config;
   } catch (const nlohmann::json::exception& error) {
-    fail(kWhere, path.string() + ": " + error.what());
+    fail(kAdapterFilesWhere, path.string() + ": " + error.what());
   }
 }
 
@@ -51,7 +52,7 @@ void add_modules(const Safetensors& file, std::vector<std::string>& modules) {
 
 LoraConfig parse_config(const Json& json, const fs::path& folder) {
   const auto need = [&](bool good, const std::string& what) {
-    GRPO_CHECK(good, kWhere, (folder / "adapter_config.json").string() + ": expected " + what);
+    GRPO_CHECK(good, kAdapterFilesWhere, (folder / "adapter_config.json").string() + ": expected " + what);
   };
   need(json.value("peft_type", "") == "LORA", "peft_type LORA; got '" + json.value("peft_type", std::string()) + "'");
   need(unused(json, "bias", "none"), "bias none: only low-rank matrices are supported");
@@ -81,7 +82,7 @@ LoraConfig read_lora_config(const fs::path& folder) {
     validate(config);
     return config;
   } catch (const nlohmann::json::exception& error) {
-    fail(kWhere, (folder / "adapter_config.json").string() + ": " + error.what());
+    fail(kAdapterFilesWhere, (folder / "adapter_config.json").string() + ": " + error.what());
   }
 }
 
@@ -99,7 +100,7 @@ void load_adapter(Transformer& model, const fs::path& folder) {
   const bool added = !model.has_adapter();
   if (added) model.add_adapter(config);
   const LoraConfig& present = model.lora();
-  Faults faults(kWhere);
+  Faults faults(kAdapterFilesWhere);
   if (config.rank != present.rank || config.scale() != present.scale()) {
     faults.add("expected rank " + std::to_string(present.rank) + " and scale " + std::to_string(present.scale()) + ", got rank " +
                std::to_string(config.rank) + " and scale " + std::to_string(config.scale()));
@@ -141,7 +142,7 @@ void save_adapter(Transformer& model, const fs::path& folder, const std::string&
                        {"task_type", "CAUSAL_LM"},
                        {"use_dora", false},
                        {"use_rslora", lora.use_rslora}};
-  write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+  write_file_atomically(folder / "adapter_config.json", to_text(config, 2) + "\n");
 }
 
 }  // namespace grpo

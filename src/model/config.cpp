@@ -7,12 +7,13 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 /// Typed access that names the key in its errors.
 template <class T>
@@ -22,7 +23,7 @@ T get(const Json& json, const char* key, const T& fallback) {
   try {
     return it->get<T>();
   } catch (const Json::exception&) {
-    fail("config.json", std::string("expected another type for '") + key + "'; got " + it->dump().substr(0, 60));
+    fail("config.json", std::string("expected another type for '") + key + "'; got " + to_text(*it).substr(0, 60));
   }
 }
 
@@ -90,7 +91,7 @@ void add_ids(const Json& json, const char* key, std::vector<int32_t>& ids) {
 
 Json parse(const std::string& text, const char* where) {
   try {
-    Json json = Json::parse(text);
+    Json json = parse_json<Json>(text);
     GRPO_CHECK(json.is_object(), where, "expected a JSON object");
     return json;
   } catch (const Json::exception& error) {

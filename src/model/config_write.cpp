@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/model/config.h"
 
@@ -96,7 +97,7 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
     json["label2id"] = {{"LABEL_0", 0}};
   }
   write_windows(c, json);
-  return json.dump(2) + "\n";
+  return to_text(json, 2) + "\n";
 }
 
 std::string generation_config_to_json(const ModelConfig& c) {
@@ -104,7 +105,7 @@ std::string generation_config_to_json(const ModelConfig& c) {
   if (c.bos_token_id >= 0) json["bos_token_id"] = c.bos_token_id;
   if (!c.eos_token_ids.empty()) json["eos_token_id"] = eos_ids(c);
   if (c.pad_token_id >= 0) json["pad_token_id"] = c.pad_token_id;
-  return json.dump(2) + "\n";
+  return to_text(json, 2) + "\n";
 }
 
 }  // namespace grpo

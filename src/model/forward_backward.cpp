@@ -1,5 +1,4 @@
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
@@ -73,7 +72,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
     const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy), detached_leaf(out.values)};
     loss = loss_fn(leaves);
     GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
-    if (loss.requires_grad()) torch::autograd::backward({loss});
+    if (loss.requires_grad()) ops::backward({loss});
     std::vector<at::Tensor> roots, grads;
     for (const auto member : {&TokenOutputs::logprobs, &TokenOutputs::entropy, &TokenOutputs::values}) {
       const at::Tensor& leaf = leaves.*member;
@@ -82,7 +81,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
       grads.push_back(leaf.grad());
     }
     if (roots.empty()) return loss.detach();  // a constant loss: every gradient is zero
-    torch::autograd::backward(roots, grads);
+    ops::backward(roots, grads);
   }
   at::Tensor gradient = last.grad();
   call(hooks.after_backward, head_arena);
@@ -94,7 +93,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
       const c10::AutoGradMode graph(true);
       segment.output = m.layer(config_, i, segment.input, in.layout, products);
     }
-    torch::autograd::backward({segment.output}, {gradient});
+    ops::backward({segment.output}, {gradient});
     gradient = segment.input.grad();
     segment = {};
     call(hooks.after_backward, i + 1);

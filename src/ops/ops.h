@@ -100,6 +100,15 @@ at::Tensor gather_rows(const at::Tensor& table, const RowIndex& index);
 /// table[ids] += rows: what gather_rows does backwards.
 void add_rows(const at::Tensor& rows, const RowIndex& index, const at::Tensor& table);
 
+/// Sums of adjacent values: values [M] in segments of these lengths [S] → [S]. Differentiable.
+at::Tensor segment_sum(const at::Tensor& values, const at::Tensor& lengths);
+/// per_segment[segment_of], [S] → [M], for segments of these lengths. Differentiable: the gradient is a segment_sum, in a fixed order,
+/// where index_select's would be added up with atomics on CUDA.
+at::Tensor repeat_segments(const at::Tensor& per_segment, const at::Tensor& segment_of, const at::Tensor& lengths);
+
+/// Runs autograd from the roots, whose gradients are given: none for a scalar's 1.
+void backward(const std::vector<at::Tensor>& roots, const std::vector<at::Tensor>& gradients = {});
+
 struct LinearLogprobOutput {
   at::Tensor logprobs;  // [M] float32
   at::Tensor entropy;   // [M] float32, undefined unless asked for

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/data/strings.h"
 #include "grpo/reward/answer.h"
@@ -27,7 +28,7 @@ struct Goal {
 
 std::vector<int64_t> parse_numbers(const std::string& text) {
   if (text.size() > kMaxNumbersLength) fail("countdown", "expected a short list in the field 'numbers'; got " + clip_text(text, 80));
-  const nlohmann::json list = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json list = try_parse_json(text);
   const bool is_list = list.is_array() && std::all_of(list.begin(), list.end(), [](const auto& item) { return item.is_number_integer(); });
   if (!is_list) fail("countdown", "expected a list of integers in the field 'numbers'; got " + clip_text(text, 80));
   auto numbers = list.get<std::vector<int64_t>>();

@@ -16,8 +16,6 @@ void describe(ConfigVisitor& visitor, EquationsOptions& options) {
   visitor.field("answer", options.answer, "the end of the completion is a step too, right where its final answer is");
 }
 
-constexpr size_t kMaxLength = 1000;  // parse_expression reads no longer ones
-
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 /// Of an expression; a sign is one of them.
@@ -49,7 +47,7 @@ std::optional<ParsedExpression> parse_operation(std::string_view text) {
 /// The longest operation that ends where `text` does.
 std::optional<ParsedExpression> operation_before(std::string_view text) {
   size_t begin = text.size();
-  while (begin > 0 && is_arithmetic(text[begin - 1]) && text.size() - begin < kMaxLength) --begin;
+  while (begin > 0 && is_arithmetic(text[begin - 1]) && text.size() - begin < kMaxExpressionLength) --begin;
   for (; begin < text.size(); ++begin) {
     if (is_blank(text[begin]) || goes_on(text.substr(0, begin))) continue;
     if (auto parsed = parse_operation(text.substr(begin))) return parsed;

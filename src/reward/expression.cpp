@@ -5,7 +5,6 @@
 namespace grpo {
 namespace {
 
-constexpr size_t kMaxLength = 1000;
 constexpr size_t kMaxDigits = 18;  // fits int64
 constexpr int kMaxDepth = 50;
 
@@ -93,7 +92,7 @@ class ExpressionParser {
 }  // namespace
 
 std::optional<ParsedExpression> parse_expression(std::string_view text) {
-  if (text.size() > kMaxLength) return std::nullopt;
+  if (text.size() > kMaxExpressionLength) return std::nullopt;
   return ExpressionParser(text).parse();
 }
 

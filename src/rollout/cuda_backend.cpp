@@ -10,26 +10,26 @@
 namespace grpo {
 namespace {
 
-constexpr std::string_view kWhere = "RolloutEngine (CUDA)";
+constexpr std::string_view kCudaBackendWhere = "RolloutEngine (CUDA)";
 
 device::Element element_of(DType dtype) {
   if (dtype == DType::kF32) return device::Element::kF32;
   if (dtype == DType::kBF16) return device::Element::kBF16;
-  fail_usage(kWhere, "expected weights in F32 or BF16; got " + std::string(to_string(dtype)));
+  fail_usage(kCudaBackendWhere, "expected weights in F32 or BF16; got " + std::string(to_string(dtype)));
 }
 
 void check_linear(const LinearView& linear, DType dtype) {
-  if (linear.dtype != dtype || linear.scale != nullptr) fail_usage(kWhere, "expected plain weights of one type; got others");
+  if (linear.dtype != dtype || linear.scale != nullptr) fail_usage(kCudaBackendWhere, "expected plain weights of one type; got others");
 }
 
 // What the kernels do not do is refused before anything runs. Returns the largest LoRA width.
 int64_t check_model(const ModelView& view) {
   const int64_t group = view.config->num_attention_heads / view.config->num_key_value_heads;
   if (group > kernels::kMaxGroup) {
-    fail_usage(kWhere,
+    fail_usage(kCudaBackendWhere,
                "expected at most " + std::to_string(kernels::kMaxGroup) + " query heads per key-value head; got " + std::to_string(group));
   }
-  if (view.head.bias != nullptr) fail_usage(kWhere, "expected an output head without bias; got one");
+  if (view.head.bias != nullptr) fail_usage(kCudaBackendWhere, "expected an output head without bias; got one");
   int64_t width = view.head.lora_width();
   check_linear(view.head, view.dtype);
   for (const LayerView& layer : view.layers) {
@@ -57,7 +57,7 @@ int64_t bucket(int64_t n) {
 }  // namespace
 
 std::unique_ptr<DecodeBackend> make_cuda_backend() {
-  if (device::count() == 0) fail_usage(kWhere, "expected a GPU and its driver; got none");
+  if (device::count() == 0) fail_usage(kCudaBackendWhere, "expected a GPU and its driver; got none");
   return std::make_unique<CudaBackend>();
 }
 

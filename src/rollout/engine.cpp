@@ -11,7 +11,7 @@
 namespace grpo {
 namespace {
 
-constexpr std::string_view kWhere = "RolloutEngine::generate";
+constexpr std::string_view kEngineWhere = "RolloutEngine::generate";
 
 std::unique_ptr<DecodeBackend> make_backend(ModelView::Device device, const EngineOptions& options) {
   if (device == ModelView::Device::kCpu) return make_cpu_backend(options);
@@ -27,32 +27,34 @@ int64_t context_length(const ModelView& view, const EngineOptions& options) {
 
 void check_ids(const std::string& name, std::span<const int32_t> ids, int64_t vocab) {
   for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab) fail_usage(kWhere, name + ": expected ids in [0, " + std::to_string(vocab) + "); got " + std::to_string(id));
+    if (id < 0 || id >= vocab)
+      fail_usage(kEngineWhere, name + ": expected ids in [0, " + std::to_string(vocab) + "); got " + std::to_string(id));
   }
 }
 
 void check_continuation(const std::string& name, const Continuation& earlier, int64_t limit) {
   const size_t length = earlier.ids.size();
   if (static_cast<int64_t>(length) >= limit) {
-    fail_usage(kWhere, name + ": expected a sample to go on with that has fewer than the " + std::to_string(limit) +
-                           " tokens at which it ends; got " + std::to_string(length));
+    fail_usage(kEngineWhere, name + ": expected a sample to go on with that has fewer than the " + std::to_string(limit) +
+                                 " tokens at which it ends; got " + std::to_string(length));
   }
   if (earlier.logprobs.size() != length || earlier.processed_logprobs.size() != length)
-    fail_usage(kWhere, name + ": expected both log-probs of each of " + std::to_string(length) + " earlier tokens; got another number");
+    fail_usage(kEngineWhere,
+               name + ": expected both log-probs of each of " + std::to_string(length) + " earlier tokens; got another number");
 }
 
 void check_prompts(const GeneratePlan& plan, int64_t vocab) {
   for (const Prompt& prompt : plan.prompts) {
     const std::string name = "problem " + std::to_string(prompt.problem);
     const auto length = static_cast<int64_t>(prompt.ids.size());
-    if (length == 0) fail_usage(kWhere, name + ": expected a prompt of at least one token; got none");
+    if (length == 0) fail_usage(kEngineWhere, name + ": expected a prompt of at least one token; got none");
     if (length >= plan.max_length) {
-      fail_usage(kWhere, name + ": expected a prompt of fewer than " + std::to_string(plan.max_length) +
-                             " tokens (the context, max_sequence_length or the model's max_position_embeddings); got " +
-                             std::to_string(length));
+      fail_usage(kEngineWhere, name + ": expected a prompt of fewer than " + std::to_string(plan.max_length) +
+                                   " tokens (the context, max_sequence_length or the model's max_position_embeddings); got " +
+                                   std::to_string(length));
     }
     if (prompt.max_completion_length < 0)
-      fail_usage(kWhere, name + ": expected max_completion_length >= 0; got " + std::to_string(prompt.max_completion_length));
+      fail_usage(kEngineWhere, name + ": expected max_completion_length >= 0; got " + std::to_string(prompt.max_completion_length));
     check_ids(name, prompt.ids, vocab);
     if (!prompt.continuation) continue;
     check_continuation(name, *prompt.continuation, plan.completion_limit(prompt));
@@ -82,9 +84,9 @@ int64_t budget_pages(const EngineOptions& options, const DecodeBackend& backend,
   const int64_t page_bytes = backend.page_bytes(view), budget = options.kv_budget_bytes / page_bytes;
   const int64_t needed = pages_for(extent.own) + pages_for(extent.prefix);
   if (budget < needed) {
-    fail_usage(kWhere, "expected kv_budget_bytes of at least " + std::to_string(needed * page_bytes) +
-                           " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
-                           " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
+    fail_usage(kEngineWhere, "expected kv_budget_bytes of at least " + std::to_string(needed * page_bytes) +
+                                 " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
+                                 " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
   }
   return budget;
 }
@@ -137,8 +139,8 @@ void RolloutEngine::release() { backend_->release(); }
 std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
                                              const GenerateContext& context) {
   validate(params);
-  if (context.max_new_tokens < 0) fail_usage(kWhere, "expected max_new_tokens >= 0; got " + std::to_string(context.max_new_tokens));
-  if (!params.stop.empty() && context.tokenizer == nullptr) fail_usage(kWhere, "expected a tokenizer for stop strings; got none");
+  if (context.max_new_tokens < 0) fail_usage(kEngineWhere, "expected max_new_tokens >= 0; got " + std::to_string(context.max_new_tokens));
+  if (!params.stop.empty() && context.tokenizer == nullptr) fail_usage(kEngineWhere, "expected a tokenizer for stop strings; got none");
   GeneratePlan plan{.prompts = prompts, .params = params, .key = key, .context = context, .stop_ids = stop_ids_of(*view_->config, params)};
   plan.max_length = context_length(*view_, options_);
   check_prompts(plan, view_->config->vocab_size);

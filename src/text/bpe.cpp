@@ -5,13 +5,14 @@
 #include <cstdio>
 #include <queue>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "text/utf8.h"
 
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "tokenizer.json model";
+constexpr std::string_view kBpeWhere = "tokenizer.json model";
 
 /// The symbols of one piece as a doubly linked list, so that a merge costs O(log n).
 class Word {
@@ -90,21 +91,21 @@ const MergeTable::Merge* MergeTable::find(int32_t left, int32_t right) const {
 }
 
 BpeModel::BpeModel(const Json& json) {
-  const std::string type = string_member(json, "type", kWhere, "BPE");  // older files leave it out
-  GRPO_CHECK(type == "BPE", kWhere, "expected the supported type BPE; got " + type);
+  const std::string type = string_member(json, "type", kBpeWhere, "BPE");  // older files leave it out
+  GRPO_CHECK(type == "BPE", kBpeWhere, "expected the supported type BPE; got " + type);
   const Json& dropout = optional_member(json, "dropout");
-  GRPO_CHECK(dropout.is_null() || dropout == 0.0, kWhere, "expected no dropout; got " + dropout.dump());
-  read_vocabulary(member(json, "vocab", kWhere));
-  prefix_ = string_member(json, "continuing_subword_prefix", kWhere, "");
-  suffix_ = string_member(json, "end_of_word_suffix", kWhere, "");
-  fuse_unknown_ = bool_member(json, "fuse_unk", kWhere, false);
-  ignore_merges_ = bool_member(json, "ignore_merges", kWhere, false);
-  read_merges(array_member(json, "merges", kWhere));
-  if (const std::string unknown = string_member(json, "unk_token", kWhere, ""); !unknown.empty()) {
+  GRPO_CHECK(dropout.is_null() || dropout == 0.0, kBpeWhere, "expected no dropout; got " + to_text(dropout));
+  read_vocabulary(member(json, "vocab", kBpeWhere));
+  prefix_ = string_member(json, "continuing_subword_prefix", kBpeWhere, "");
+  suffix_ = string_member(json, "end_of_word_suffix", kBpeWhere, "");
+  fuse_unknown_ = bool_member(json, "fuse_unk", kBpeWhere, false);
+  ignore_merges_ = bool_member(json, "ignore_merges", kBpeWhere, false);
+  read_merges(array_member(json, "merges", kBpeWhere));
+  if (const std::string unknown = string_member(json, "unk_token", kBpeWhere, ""); !unknown.empty()) {
     unknown_ = token_to_id(unknown);
-    GRPO_CHECK(unknown_, kWhere, "expected unk_token to be in the vocabulary; got " + unknown);
+    GRPO_CHECK(unknown_, kBpeWhere, "expected unk_token to be in the vocabulary; got " + unknown);
   }
-  if (bool_member(json, "byte_fallback", kWhere, false)) {
+  if (bool_member(json, "byte_fallback", kBpeWhere, false)) {
     for (unsigned byte = 0; byte < 256; ++byte) {
       char name[8];
       std::snprintf(name, sizeof name, "<0x%02X>", byte);
@@ -114,16 +115,16 @@ BpeModel::BpeModel(const Json& json) {
 }
 
 void BpeModel::read_vocabulary(const Json& vocabulary) {
-  GRPO_CHECK(vocabulary.is_object(), kWhere, std::string("expected \"vocab\" to be an object; got ") + vocabulary.type_name());
+  GRPO_CHECK(vocabulary.is_object(), kBpeWhere, std::string("expected \"vocab\" to be an object; got ") + vocabulary.type_name());
   int32_t largest = -1;
-  for (const auto& entry : vocabulary.items()) largest = std::max(largest, token_id(entry.value(), kWhere));
+  for (const auto& entry : vocabulary.items()) largest = std::max(largest, token_id(entry.value(), kBpeWhere));
   const size_t count = static_cast<size_t>(largest) + 1;
-  GRPO_CHECK(count <= 4 * vocabulary.size() + 65536, kWhere,
+  GRPO_CHECK(count <= 4 * vocabulary.size() + 65536, kBpeWhere,
              "expected ids without large gaps; got " + std::to_string(vocabulary.size()) + " tokens and the id " + std::to_string(largest));
   tokens_ = TokenTable(count, vocabulary.size());
   for (const auto& entry : vocabulary.items()) {
     const int32_t id = entry.value().get<int32_t>();
-    GRPO_CHECK(tokens_.insert(id, entry.key()), kWhere, "expected distinct ids; got " + std::to_string(id) + " twice");
+    GRPO_CHECK(tokens_.insert(id, entry.key()), kBpeWhere, "expected distinct ids; got " + std::to_string(id) + " twice");
   }
 }
 
@@ -135,12 +136,12 @@ void BpeModel::read_merges(const Json& merges) {
       const auto& text = merge.get_ref<const std::string&>();
       if (text.starts_with("#version")) continue;
       const size_t space = text.find(' ');
-      GRPO_CHECK(space != std::string::npos && text.find(' ', space + 1) == std::string::npos, kWhere,
+      GRPO_CHECK(space != std::string::npos && text.find(' ', space + 1) == std::string::npos, kBpeWhere,
                  "expected a merge \"left right\"; got \"" + text + "\"");
       add_merge(std::string_view(text).substr(0, space), std::string_view(text).substr(space + 1), rank++);
     } else {
-      GRPO_CHECK(merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(), kWhere,
-                 "expected a merge [left, right]; got " + merge.dump(-1, ' ', true));
+      GRPO_CHECK(merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(), kBpeWhere,
+                 "expected a merge [left, right]; got " + to_text(merge));
       add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank++);
     }
   }
@@ -149,11 +150,11 @@ void BpeModel::read_merges(const Json& merges) {
 void BpeModel::add_merge(std::string_view left, std::string_view right, uint32_t rank) {
   const auto id_of = [&](std::string_view token) {
     const auto id = token_to_id(token);
-    GRPO_CHECK(id, kWhere,
+    GRPO_CHECK(id, kBpeWhere,
                "expected the tokens of merge " + std::to_string(rank) + " in the vocabulary; got \"" + std::string(token) + "\"");
     return *id;
   };
-  GRPO_CHECK(right.size() >= prefix_.size(), kWhere,
+  GRPO_CHECK(right.size() >= prefix_.size(), kBpeWhere,
              "expected merged tokens to carry continuing_subword_prefix; got \"" + std::string(right) + "\"");
   const std::string merged = std::string(left) + std::string(right.substr(prefix_.size()));
   const int32_t left_id = id_of(left), right_id = id_of(right);

@@ -11,7 +11,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "tokenizer.json";
+constexpr std::string_view kBpeTokenizerWhere = "tokenizer.json";
 
 AddedToken parse_added_token(const Json& entry) {
   constexpr std::string_view kEntry = "tokenizer.json added_tokens";
@@ -28,14 +28,14 @@ AddedToken parse_added_token(const Json& entry) {
 }  // namespace
 
 BpeTokenizer::BpeTokenizer(const Json& document, TokenizerFiles files)
-    : model_(member(document, "model", kWhere)),
+    : model_(member(document, "model", kBpeTokenizerWhere)),
       normalizer_(parse_normalizer(optional_member(document, "normalizer"))),
       pre_tokenizer_(parse_pre_tokenizer(optional_member(document, "pre_tokenizer"))),
       post_processor_(parse_post_processor(optional_member(document, "post_processor"))),
       decoder_(parse_decoder(optional_member(document, "decoder"))),
       id_end_(model_.id_end()) {
   if (!optional_member(document, "added_tokens").is_null()) {
-    for (const Json& entry : array_member(document, "added_tokens", kWhere)) add_token(entry);
+    for (const Json& entry : array_member(document, "added_tokens", kBpeTokenizerWhere)) add_token(entry);
   }
   hide_special_tokens();
   check_ids(post_processor_.before);
@@ -53,10 +53,11 @@ void BpeTokenizer::add_token(const Json& entry) {
   AddedToken token = parse_added_token(entry);
   if (token.content.empty()) return;
   if (const auto known = model_.token_to_id(token.content)) token.id = *known;  // as the reference implementation does
-  GRPO_CHECK(token.id < std::numeric_limits<int32_t>::max(), kWhere, "expected ids below 2^31 - 1; got " + std::to_string(token.id));
+  GRPO_CHECK(token.id < std::numeric_limits<int32_t>::max(), kBpeTokenizerWhere,
+             "expected ids below 2^31 - 1; got " + std::to_string(token.id));
   id_end_ = std::max(id_end_, token.id + 1);
   const std::string shown = token.normalized && normalizer_ ? normalizer_(token.content) : token.content;
-  GRPO_CHECK(added_.try_emplace(token.id, Added{token, shown}).second, kWhere,
+  GRPO_CHECK(added_.try_emplace(token.id, Added{token, shown}).second, kBpeTokenizerWhere,
              "expected distinct added tokens; got the id " + std::to_string(token.id) + " twice");
   added_ids_.emplace(token.content, token.id);
   (token.normalized ? normalized_matcher_ : raw_matcher_).add(token, shown);
@@ -73,7 +74,7 @@ void BpeTokenizer::hide_special_tokens() {
 
 void BpeTokenizer::check_ids(const std::vector<int32_t>& ids) const {
   for (const int32_t id : ids) {
-    GRPO_CHECK(id < id_end_, kWhere,
+    GRPO_CHECK(id < id_end_, kBpeTokenizerWhere,
                "expected the post-processor to add ids below " + std::to_string(id_end_) + "; got " + std::to_string(id));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_files.h"
 
@@ -49,7 +50,7 @@ std::shared_ptr<const Tokenizer> make_byte_tokenizer(const std::vector<std::stri
                        {"pad_token", kEndToken},
                        {"clean_up_tokenization_spaces", false},
                        {"model_max_length", 1000000}};
-  return text::tokenizer_from_files({{"tokenizer.json", document.dump()}, {"tokenizer_config.json", config.dump(2)}});
+  return text::tokenizer_from_files({{"tokenizer.json", to_text(document)}, {"tokenizer_config.json", to_text(config, 2)}});
 }
 
 }  // namespace grpo

@@ -12,7 +12,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "tokenizer.json decoder";
+constexpr std::string_view kDecoderWhere = "tokenizer.json decoder";
 
 constexpr size_t kMaxTokenBytes = size_t{4} << 20;  // a chain of Replace could double a token at each step
 
@@ -21,7 +21,7 @@ class WholeTokenStage : public DecodeStage {
  public:
   void text(std::string_view fragment) final {
     buffer_ += fragment;
-    GRPO_CHECK(buffer_.size() <= kMaxTokenBytes, kWhere, "expected tokens of at most 4 MiB; got a longer one");
+    GRPO_CHECK(buffer_.size() <= kMaxTokenBytes, kDecoderWhere, "expected tokens of at most 4 MiB; got a longer one");
   }
   void end_token() final { token(std::exchange(buffer_, {})); }
 
@@ -198,21 +198,21 @@ class JoinStage final : public WholeTokenStage {
 };
 
 std::string character_member(const Json& json, const std::string& key) {
-  std::string content = string_member(json, key, kWhere);
-  GRPO_CHECK(!content.empty() && next_character(content, 0).length == content.size(), kWhere,
+  std::string content = string_member(json, key, kDecoderWhere);
+  GRPO_CHECK(!content.empty() && next_character(content, 0).length == content.size(), kDecoderWhere,
              "expected \"" + key + "\" to be one character; got \"" + content + "\"");
   return content;
 }
 
 DecodeStageFactory parse_strip(const Json& json) {
-  const int64_t start = int_member(json, "start", kWhere), stop = int_member(json, "stop", kWhere);
-  GRPO_CHECK(start >= 0 && stop >= 0, kWhere, "expected Strip to have start and stop of at least 0; got a negative count");
+  const int64_t start = int_member(json, "start", kDecoderWhere), stop = int_member(json, "stop", kDecoderWhere);
+  GRPO_CHECK(start >= 0 && stop >= 0, kDecoderWhere, "expected Strip to have start and stop of at least 0; got a negative count");
   return [content = character_member(json, "content"), start, stop] { return std::make_unique<StripStage>(content, start, stop); };
 }
 
-DecodeStageFactory parse_metaspace(const Json& json) {
-  const bool legacy = bool_member(json, "add_prefix_space", kWhere, true);
-  const bool prefixed = string_member(json, "prepend_scheme", kWhere, legacy ? "always" : "never") != "never";
+DecodeStageFactory parse_metaspace_stage(const Json& json) {
+  const bool legacy = bool_member(json, "add_prefix_space", kDecoderWhere, true);
+  const bool prefixed = string_member(json, "prepend_scheme", kDecoderWhere, legacy ? "always" : "never") != "never";
   return
       [replacement = character_member(json, "replacement"), prefixed] { return std::make_unique<MetaspaceStage>(replacement, prefixed); };
 }
@@ -222,9 +222,9 @@ std::vector<DecodeStageFactory> one() {
   return {[] { return std::make_unique<Stage>(); }};
 }
 
-std::vector<DecodeStageFactory> parse_sequence(const Json& json, int depth) {
+std::vector<DecodeStageFactory> parse_stage_sequence(const Json& json, int depth) {
   std::vector<DecodeStageFactory> stages;
-  for (const Json& part : array_member(json, "decoders", kWhere)) {
+  for (const Json& part : array_member(json, "decoders", kDecoderWhere)) {
     auto more = parse_decoder(part, depth + 1);
     std::move(more.begin(), more.end(), std::back_inserter(stages));
   }
@@ -235,20 +235,20 @@ std::vector<DecodeStageFactory> parse_sequence(const Json& json, int depth) {
 
 std::vector<DecodeStageFactory> parse_decoder(const Json& json, int depth) {
   if (json.is_null()) return one<JoinStage>();
-  GRPO_CHECK(depth <= kMaxNesting, kWhere, "expected at most 32 nested sequences; got more");
-  const std::string type = string_member(json, "type", kWhere);
-  if (type == "Sequence") return parse_sequence(json, depth);
+  GRPO_CHECK(depth <= kMaxNesting, kDecoderWhere, "expected at most 32 nested sequences; got more");
+  const std::string type = string_member(json, "type", kDecoderWhere);
+  if (type == "Sequence") return parse_stage_sequence(json, depth);
   if (type == "ByteLevel") return one<ByteLevelStage>();
   if (type == "ByteFallback") return one<ByteFallbackStage>();
   if (type == "Fuse") return one<FuseStage>();
   if (type == "Strip") return {parse_strip(json)};
-  if (type == "Metaspace") return {parse_metaspace(json)};
+  if (type == "Metaspace") return {parse_metaspace_stage(json)};
   if (type == "Replace") {
-    return {[pattern = Regex(pattern_member(json, kWhere)), content = string_member(json, "content", kWhere)] {
+    return {[pattern = Regex(pattern_member(json, kDecoderWhere)), content = string_member(json, "content", kDecoderWhere)] {
       return std::make_unique<ReplaceStage>(pattern, content);
     }};
   }
-  fail(kWhere, "expected a supported type; got " + type);
+  fail(kDecoderWhere, "expected a supported type; got " + type);
 }
 
 /// The end of a chain: collects the text.

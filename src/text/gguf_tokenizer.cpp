@@ -6,16 +6,17 @@
 #include <utility>
 #include <vector>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "text/bpe_tokenizer.h"
 #include "text/byte_level.h"
 #include "text/gguf_vocabulary.h"
+#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "gguf tokenizer";
-constexpr const char* kSpace = "\xE2\x96\x81";  // U+2581
+constexpr std::string_view kGgufTokenizerWhere = "gguf tokenizer";
 
 constexpr std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -48,7 +49,7 @@ const PreRule& find_rule(const std::string& name) {
   }
   std::string known;
   for (const PreRule& rule : pre_rules()) known.append(known.empty() ? "" : ", ").append(rule.name);
-  fail(kWhere, "expected tokenizer.ggml.pre to be one of " + known + "; got " + name);
+  fail(kGgufTokenizerWhere, "expected tokenizer.ggml.pre to be one of " + known + "; got " + name);
 }
 
 Json byte_level(bool use_regex) {
@@ -100,14 +101,14 @@ Json listed_merges(const GgufVocabulary& vocabulary) {
   Json merges = Json::array();
   for (const std::string& merge : vocabulary.merges) {
     const size_t space = merge.find(' ', 1);  // a left part is never empty
-    GRPO_CHECK(space != std::string::npos, kWhere, "expected a merge \"left right\"; got \"" + merge + "\"");
+    GRPO_CHECK(space != std::string::npos, kGgufTokenizerWhere, "expected a merge \"left right\"; got \"" + merge + "\"");
     merges.push_back({merge.substr(0, space), merge.substr(space + 1)});
   }
   return merges;
 }
 
 Json byte_level_document(const GgufVocabulary& vocabulary, const PreRule& rule) {
-  GRPO_CHECK(!vocabulary.merges.empty(), kWhere, "expected tokenizer.ggml.merges; got none");
+  GRPO_CHECK(!vocabulary.merges.empty(), kGgufTokenizerWhere, "expected tokenizer.ggml.merges; got none");
   Json json = document(vocabulary, listed_merges(vocabulary));
   if (rule.nfc) json["normalizer"] = {{"type", "NFC"}};
   json["pre_tokenizer"] = pre_tokenizer(rule);
@@ -118,7 +119,7 @@ Json byte_level_document(const GgufVocabulary& vocabulary, const PreRule& rule) 
 
 Json sentencepiece_merges(const GgufVocabulary& vocabulary) {
   if (!vocabulary.merges.empty()) return listed_merges(vocabulary);
-  GRPO_CHECK(!vocabulary.scores.empty(), kWhere, "expected tokenizer.ggml.scores or merges; got neither");
+  GRPO_CHECK(!vocabulary.scores.empty(), kGgufTokenizerWhere, "expected tokenizer.ggml.scores or merges; got neither");
   Json merges = Json::array();
   for (auto& [left, right] : merges_from_scores(vocabulary)) merges.push_back({std::move(left), std::move(right)});
   return merges;
@@ -127,9 +128,9 @@ Json sentencepiece_merges(const GgufVocabulary& vocabulary) {
 Json sentencepiece_document(const GgufVocabulary& vocabulary) {
   const bool prefix = vocabulary.add_space_prefix.value_or(true);
   Json normalizers = Json::array(), decoders = Json::array();
-  if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
-  normalizers.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpace}});
-  decoders.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpace}}}, {"content", " "}});
+  if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kPieceSpace}});
+  normalizers.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kPieceSpace}});
+  decoders.push_back({{"type", "Replace"}, {"pattern", {{"String", kPieceSpace}}}, {"content", " "}});
   decoders.push_back({{"type", "ByteFallback"}});
   decoders.push_back({{"type", "Fuse"}});
   if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
@@ -194,9 +195,9 @@ std::shared_ptr<const Tokenizer> make_gguf_tokenizer(const Gguf& gguf) {
     json = sentencepiece_document(vocabulary);
     json["post_processor"] = post_processor(vocabulary, true);
   } else {
-    fail(kWhere, "expected tokenizer.ggml.model to be gpt2 or llama; got " + vocabulary.model);
+    fail(kGgufTokenizerWhere, "expected tokenizer.ggml.model to be gpt2 or llama; got " + vocabulary.model);
   }
-  TokenizerFiles files{{"tokenizer.json", json.dump()}, {"tokenizer_config.json", config(vocabulary).dump(2)}};
+  TokenizerFiles files{{"tokenizer.json", to_text(json)}, {"tokenizer_config.json", to_text(config(vocabulary), 2)}};
   if (!vocabulary.chat_template.empty()) files["chat_template.jinja"] = vocabulary.chat_template;
   return std::make_shared<BpeTokenizer>(json, std::move(files));
 }

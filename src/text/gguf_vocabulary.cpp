@@ -12,7 +12,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "gguf tokenizer";
+constexpr std::string_view kGgufVocabularyWhere = "gguf tokenizer";
 
 std::string key(const std::string& name) { return "tokenizer.ggml." + name; }
 
@@ -30,7 +30,7 @@ std::vector<int64_t> read_types(const Gguf& gguf, size_t count) {
   } else if (std::holds_alternative<std::vector<uint64_t>>(value)) {
     append(types, std::get<std::vector<uint64_t>>(value));
   }
-  GRPO_CHECK(types.size() == count, kWhere,
+  GRPO_CHECK(types.size() == count, kGgufVocabularyWhere,
              "expected " + std::to_string(count) + " integers in token_type; got " + std::to_string(types.size()));
   return types;
 }
@@ -38,9 +38,10 @@ std::vector<int64_t> read_types(const Gguf& gguf, size_t count) {
 std::vector<double> read_scores(const Gguf& gguf, size_t count) {
   if (!gguf.has(key("scores"))) return {};
   const auto* scores = std::get_if<std::vector<double>>(&gguf.metadata().at(key("scores")));
-  GRPO_CHECK(scores != nullptr && scores->size() == count, kWhere,
+  GRPO_CHECK(scores != nullptr && scores->size() == count, kGgufVocabularyWhere,
              "expected " + std::to_string(count) + " floats in scores; got another array");
-  GRPO_CHECK(std::none_of(scores->begin(), scores->end(), [](double s) { return std::isnan(s); }), kWhere, "expected scores; got NaN");
+  GRPO_CHECK(std::none_of(scores->begin(), scores->end(), [](double s) { return std::isnan(s); }), kGgufVocabularyWhere,
+             "expected scores; got NaN");
   return *scores;
 }
 
@@ -48,7 +49,7 @@ std::optional<size_t> read_id(const Gguf& gguf, const std::string& name, size_t 
   if (!gguf.has(key(name))) return std::nullopt;
   const int64_t id = gguf.get_int(key(name));
   if (id == -1 || id == 0xFFFFFFFF) return std::nullopt;  // written for "none"
-  GRPO_CHECK(id >= 0 && static_cast<size_t>(id) < count, kWhere,
+  GRPO_CHECK(id >= 0 && static_cast<size_t>(id) < count, kGgufVocabularyWhere,
              "expected " + name + " below " + std::to_string(count) + "; got " + std::to_string(id));
   return static_cast<size_t>(id);
 }
@@ -66,9 +67,10 @@ void drop_padding(GgufVocabulary& vocabulary) {
 void check_texts(const std::vector<std::string>& tokens) {
   std::unordered_map<std::string_view, size_t> seen;
   for (size_t id = 0; id < tokens.size(); ++id) {
-    GRPO_CHECK(is_valid_utf8(tokens[id]), kWhere, "expected tokens in UTF-8; got ill-formed bytes in token " + std::to_string(id));
+    GRPO_CHECK(is_valid_utf8(tokens[id]), kGgufVocabularyWhere,
+               "expected tokens in UTF-8; got ill-formed bytes in token " + std::to_string(id));
     const auto [first, fresh] = seen.try_emplace(tokens[id], id);
-    GRPO_CHECK(fresh, kWhere,
+    GRPO_CHECK(fresh, kGgufVocabularyWhere,
                "expected distinct tokens; got \"" + tokens[id] + "\" as " + std::to_string(first->second) + " and " + std::to_string(id));
   }
 }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "text/jinja_format.h"
 #include "text/jinja_text.h"
@@ -201,7 +202,7 @@ std::string to_json(Context& context, const Value& value, const JsonStyle& style
 
 Value parse_json(std::string_view text, std::string_view where) {
   Builder builder(where);
-  nlohmann::ordered_json::sax_parse(text.begin(), text.end(), &builder);
+  read_json(text, builder);
   return builder.take();
 }
 

@@ -9,7 +9,7 @@ namespace grpo::jinja {
 namespace {
 
 template <std::string (*kMap)(std::string_view)>
-Value mapped(Context& context, const Arguments& arguments) {
+Value mapped_filter(Context& context, const Arguments& arguments) {
   const Parameters given(context, "filter", arguments, {"value"});
   return context.text(kMap(to_text(context, given.required(0))));
 }
@@ -95,15 +95,15 @@ Value word_count(Context& context, const Arguments& arguments) {
 
 const FunctionTable& text_filters() {
   static const FunctionTable kTable{
-      {"upper", mapped<upper>},
-      {"lower", mapped<lower>},
-      {"title", mapped<title_filter>},
-      {"capitalize", mapped<capitalize>},
-      {"string", mapped<as_is>},
-      {"safe", mapped<as_is>},
-      {"e", mapped<escape>},
-      {"escape", mapped<escape>},
-      {"forceescape", mapped<escape>},
+      {"upper", mapped_filter<upper>},
+      {"lower", mapped_filter<lower>},
+      {"title", mapped_filter<title_filter>},
+      {"capitalize", mapped_filter<capitalize>},
+      {"string", mapped_filter<as_is>},
+      {"safe", mapped_filter<as_is>},
+      {"e", mapped_filter<escape>},
+      {"escape", mapped_filter<escape>},
+      {"forceescape", mapped_filter<escape>},
       {"trim", trim},
       {"replace", replace_filter},
       {"indent", indent},

@@ -15,7 +15,7 @@ const std::string& self(Context& context, const Parameters& given) {
 }
 
 template <std::string (*kMap)(std::string_view)>
-Value mapped(Context& context, const Arguments& arguments) {
+Value mapped_method(Context& context, const Arguments& arguments) {
   const Parameters given(context, "method", arguments, {"self"});
   return context.text(kMap(self(context, given)));
 }
@@ -176,10 +176,10 @@ const FunctionTable& text_methods() {
       {"index", index_text},
       {"count", count_text},
       {"join", join_texts},
-      {"upper", mapped<upper>},
-      {"lower", mapped<lower>},
-      {"title", mapped<title>},
-      {"capitalize", mapped<capitalize>},
+      {"upper", mapped_method<upper>},
+      {"lower", mapped_method<lower>},
+      {"title", mapped_method<title>},
+      {"capitalize", mapped_method<capitalize>},
       {"isspace", all_are<is_space>},
       {"isalpha", all_are<is_letter>},
       {"isdigit", all_are<is_digit>},

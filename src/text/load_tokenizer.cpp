@@ -13,13 +13,13 @@
 namespace grpo {
 namespace {
 
-constexpr std::string_view kWhere = "load_tokenizer";
+constexpr std::string_view kLoadTokenizerWhere = "load_tokenizer";
 constexpr std::array<const char*, 3> kCompanions{"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::string content{std::istreambuf_iterator<char>(in), {}};
-  GRPO_CHECK(!in.bad() && in.is_open(), kWhere, "expected a readable file; got " + path.string());
+  GRPO_CHECK(!in.bad() && in.is_open(), kLoadTokenizerWhere, "expected a readable file; got " + path.string());
   return content;
 }
 
@@ -38,13 +38,13 @@ std::shared_ptr<const Tokenizer> load_path(const std::filesystem::path& path) {
     for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
       if (std::filesystem::is_regular_file(path / name)) return load_files(path / name, name);
     }
-    fail(kWhere, "expected tokenizer.json or tokenizer.model in the folder; got neither");
+    fail(kLoadTokenizerWhere, "expected tokenizer.json or tokenizer.model in the folder; got neither");
   }
-  GRPO_CHECK(std::filesystem::is_regular_file(path), kWhere, "expected a folder or a file; got a path that does not exist");
+  GRPO_CHECK(std::filesystem::is_regular_file(path), kLoadTokenizerWhere, "expected a folder or a file; got a path that does not exist");
   if (path.extension() == ".gguf") return text::make_gguf_tokenizer(Gguf::open(path));
   if (path.extension() == ".model") return load_files(path, "tokenizer.model");
   if (path.extension() == ".json") return load_files(path, "tokenizer.json");
-  fail(kWhere, "expected a folder, a tokenizer.json, a .gguf or a .model file; got another kind of file");
+  fail(kLoadTokenizerWhere, "expected a folder, a tokenizer.json, a .gguf or a .model file; got another kind of file");
 }
 
 }  // namespace

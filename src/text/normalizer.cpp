@@ -13,7 +13,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "tokenizer.json normalizer";
+constexpr std::string_view kNormalizerWhere = "tokenizer.json normalizer";
 
 bool is_ascii(std::string_view text) {
   for (const char c : text) {
@@ -29,7 +29,7 @@ std::string unicode_form(std::string_view text, int options) {
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owned(mapped, &std::free);
-  GRPO_CHECK(size >= 0, kWhere, std::string("expected text that can be normalized; got ") + utf8proc_errmsg(size));
+  GRPO_CHECK(size >= 0, kNormalizerWhere, std::string("expected text that can be normalized; got ") + utf8proc_errmsg(size));
   return {reinterpret_cast<const char*>(mapped), static_cast<size_t>(size)};
 }
 
@@ -73,21 +73,20 @@ std::string replace_matches(std::string_view text, const Regex& regex, const std
 }
 
 Normalizer parse_replace(const Json& json) {
-  return [regex = Regex(pattern_member(json, kWhere)), content = string_member(json, "content", kWhere)](std::string_view text) {
-    return replace_matches(text, regex, content);
-  };
+  return [regex = Regex(pattern_member(json, kNormalizerWhere)), content = string_member(json, "content", kNormalizerWhere)](
+             std::string_view text) { return replace_matches(text, regex, content); };
 }
 
-Normalizer parse_sequence(const Json& json, int depth) {
+Normalizer parse_normalizer_sequence(const Json& json, int depth) {
   std::vector<Normalizer> parts;
-  for (const Json& part : array_member(json, "normalizers", kWhere)) {
+  for (const Json& part : array_member(json, "normalizers", kNormalizerWhere)) {
     if (Normalizer normalizer = parse_normalizer(part, depth + 1)) parts.push_back(std::move(normalizer));
   }
   return [parts = std::move(parts)](std::string_view text) {
     std::string out(text);
     for (const Normalizer& part : parts) {
       out = part(out);
-      GRPO_CHECK(out.size() <= grown_limit(text.size()), kWhere,
+      GRPO_CHECK(out.size() <= grown_limit(text.size()), kNormalizerWhere,
                  "expected a text to keep its length about; got a sequence that multiplies it");
     }
     return out;
@@ -102,9 +101,9 @@ Normalizer form(int options) {
 
 Normalizer parse_normalizer(const Json& json, int depth) {
   if (json.is_null()) return nullptr;
-  GRPO_CHECK(depth <= kMaxNesting, kWhere, "expected at most 32 nested sequences; got more");
-  const std::string type = string_member(json, "type", kWhere);
-  if (type == "Sequence") return parse_sequence(json, depth);
+  GRPO_CHECK(depth <= kMaxNesting, kNormalizerWhere, "expected at most 32 nested sequences; got more");
+  const std::string type = string_member(json, "type", kNormalizerWhere);
+  if (type == "Sequence") return parse_normalizer_sequence(json, depth);
   if (type == "Replace") return parse_replace(json);
   if (type == "NFC") return form(UTF8PROC_COMPOSE);
   if (type == "NFD") return form(UTF8PROC_DECOMPOSE);
@@ -112,15 +111,15 @@ Normalizer parse_normalizer(const Json& json, int depth) {
   if (type == "NFKD") return form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
   if (type == "Lowercase") return [](std::string_view text) { return lowercase(text); };
   if (type == "Prepend") {
-    return [prefix = string_member(json, "prepend", kWhere)](std::string_view text) {
+    return [prefix = string_member(json, "prepend", kNormalizerWhere)](std::string_view text) {
       return text.empty() ? std::string() : prefix + std::string(text);
     };
   }
   if (type == "Strip") {
-    return [left = bool_member(json, "strip_left", kWhere, true),
-            right = bool_member(json, "strip_right", kWhere, true)](std::string_view text) { return strip(text, left, right); };
+    return [left = bool_member(json, "strip_left", kNormalizerWhere, true),
+            right = bool_member(json, "strip_right", kNormalizerWhere, true)](std::string_view text) { return strip(text, left, right); };
   }
-  fail(kWhere, "expected a supported type; got " + type);
+  fail(kNormalizerWhere, "expected a supported type; got " + type);
 }
 
 }  // namespace grpo::text

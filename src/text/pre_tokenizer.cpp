@@ -13,7 +13,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "tokenizer.json pre_tokenizer";
+constexpr std::string_view kPreTokenizerWhere = "tokenizer.json pre_tokenizer";
 
 /// What becomes of the matches of a Split.
 enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
@@ -27,7 +27,7 @@ Behavior parse_behavior(const std::string& name) {
   for (const auto& [known, behavior] : kNames) {
     if (name == known) return behavior;
   }
-  fail(kWhere, "expected a supported behavior; got " + name);
+  fail(kPreTokenizerWhere, "expected a supported behavior; got " + name);
 }
 
 struct Cut {
@@ -107,21 +107,22 @@ PreTokenizer sequence(std::vector<PreTokenizer> parts) {
     const size_t limit = grown_limit(total_bytes(pieces));
     for (const PreTokenizer& part : parts) {
       part(pieces);
-      GRPO_CHECK(total_bytes(pieces) <= limit, kWhere, "expected a text to keep its length about; got a sequence that multiplies it");
+      GRPO_CHECK(total_bytes(pieces) <= limit, kPreTokenizerWhere,
+                 "expected a text to keep its length about; got a sequence that multiplies it");
     }
   };
 }
 
 PreTokenizer parse_byte_level(const Json& json) {
   std::vector<PreTokenizer> parts;
-  if (bool_member(json, "add_prefix_space", kWhere, true)) {
+  if (bool_member(json, "add_prefix_space", kPreTokenizerWhere, true)) {
     parts.push_back([](std::vector<Piece>& pieces) {
       for (Piece& piece : pieces) {
         if (!piece.text.starts_with(' ')) piece.text.insert(0, 1, ' ');
       }
     });
   }
-  if (bool_member(json, "use_regex", kWhere, true)) parts.push_back(split(std::string(kGpt2Pattern), Behavior::kIsolated));
+  if (bool_member(json, "use_regex", kPreTokenizerWhere, true)) parts.push_back(split(std::string(kGpt2Pattern), Behavior::kIsolated));
   parts.push_back([](std::vector<Piece>& pieces) {
     for (Piece& piece : pieces) piece.text = bytes_to_alphabet(piece.text);
   });
@@ -129,11 +130,12 @@ PreTokenizer parse_byte_level(const Json& json) {
 }
 
 PreTokenizer parse_metaspace(const Json& json) {
-  const std::string replacement = string_member(json, "replacement", kWhere);
-  GRPO_CHECK(!replacement.empty(), kWhere, "expected Metaspace's replacement to be a character; got nothing");
-  const bool legacy = bool_member(json, "add_prefix_space", kWhere, true);
-  const std::string scheme = string_member(json, "prepend_scheme", kWhere, legacy ? "always" : "never");
-  GRPO_CHECK(scheme == "always" || scheme == "first" || scheme == "never", kWhere, "expected a supported prepend_scheme; got " + scheme);
+  const std::string replacement = string_member(json, "replacement", kPreTokenizerWhere);
+  GRPO_CHECK(!replacement.empty(), kPreTokenizerWhere, "expected Metaspace's replacement to be a character; got nothing");
+  const bool legacy = bool_member(json, "add_prefix_space", kPreTokenizerWhere, true);
+  const std::string scheme = string_member(json, "prepend_scheme", kPreTokenizerWhere, legacy ? "always" : "never");
+  GRPO_CHECK(scheme == "always" || scheme == "first" || scheme == "never", kPreTokenizerWhere,
+             "expected a supported prepend_scheme; got " + scheme);
   std::vector<PreTokenizer> parts;
   parts.push_back([replacement, scheme](std::vector<Piece>& pieces) {
     for (Piece& piece : pieces) {
@@ -142,13 +144,13 @@ PreTokenizer parse_metaspace(const Json& json) {
       if (wanted && !piece.text.starts_with(replacement)) piece.text.insert(0, replacement);
     }
   });
-  if (bool_member(json, "split", kWhere, true)) parts.push_back(split(Regex::escape(replacement), Behavior::kMergedWithNext));
+  if (bool_member(json, "split", kPreTokenizerWhere, true)) parts.push_back(split(Regex::escape(replacement), Behavior::kMergedWithNext));
   return sequence(std::move(parts));
 }
 
-PreTokenizer parse_sequence(const Json& json, int depth) {
+PreTokenizer parse_pre_tokenizer_sequence(const Json& json, int depth) {
   std::vector<PreTokenizer> parts;
-  for (const Json& part : array_member(json, "pretokenizers", kWhere)) parts.push_back(parse_pre_tokenizer(part, depth + 1));
+  for (const Json& part : array_member(json, "pretokenizers", kPreTokenizerWhere)) parts.push_back(parse_pre_tokenizer(part, depth + 1));
   return sequence(std::move(parts));
 }
 
@@ -156,24 +158,24 @@ PreTokenizer parse_sequence(const Json& json, int depth) {
 
 PreTokenizer parse_pre_tokenizer(const Json& json, int depth) {
   if (json.is_null()) return sequence({});
-  GRPO_CHECK(depth <= kMaxNesting, kWhere, "expected at most 32 nested sequences; got more");
-  const std::string type = string_member(json, "type", kWhere);
-  if (type == "Sequence") return parse_sequence(json, depth);
+  GRPO_CHECK(depth <= kMaxNesting, kPreTokenizerWhere, "expected at most 32 nested sequences; got more");
+  const std::string type = string_member(json, "type", kPreTokenizerWhere);
+  if (type == "Sequence") return parse_pre_tokenizer_sequence(json, depth);
   if (type == "ByteLevel") return parse_byte_level(json);
   if (type == "Metaspace") return parse_metaspace(json);
   if (type == "Digits") {
-    return split("\\p{N}", bool_member(json, "individual_digits", kWhere, false) ? Behavior::kIsolated : Behavior::kContiguous);
+    return split("\\p{N}", bool_member(json, "individual_digits", kPreTokenizerWhere, false) ? Behavior::kIsolated : Behavior::kContiguous);
   }
   if (type == "Split") {
-    return split(pattern_member(json, kWhere), parse_behavior(string_member(json, "behavior", kWhere)),
-                 bool_member(json, "invert", kWhere, false));
+    return split(pattern_member(json, kPreTokenizerWhere), parse_behavior(string_member(json, "behavior", kPreTokenizerWhere)),
+                 bool_member(json, "invert", kPreTokenizerWhere, false));
   }
   if (type == "Punctuation") {
-    return split("[\\p{P}$+<=>^`|~]", parse_behavior(string_member(json, "behavior", kWhere, "Isolated")));
+    return split("[\\p{P}$+<=>^`|~]", parse_behavior(string_member(json, "behavior", kPreTokenizerWhere, "Isolated")));
   }
   if (type == "WhitespaceSplit") return split("\\s", Behavior::kRemoved);
   if (type == "Whitespace") return split(R"([\w\x{200c}\x{200d}]+|[^\w\x{200c}\x{200d}\s]+)", Behavior::kRemoved, true);
-  fail(kWhere, "expected a supported type; got " + type);
+  fail(kPreTokenizerWhere, "expected a supported type; got " + type);
 }
 
 }  // namespace grpo::text

@@ -11,8 +11,7 @@
 namespace grpo::text {
 namespace {
 
-constexpr std::string_view kWhere = "sentencepiece";
-constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581, how pieces spell a space
+constexpr std::string_view kSentencepieceTokenizerWhere = "sentencepiece";
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
@@ -57,11 +56,11 @@ class SentencePieceTokenizer::Stream final : public DecodeStream {
     if (processor.IsUnknown(id)) return out += give(tokenizer_.unknown_text_);
     std::string_view piece = processor.IdToPiece(id);
     bool dropped = false;
-    if (at_start_ && tokenizer_.drops_space_ && piece.starts_with(kSpace)) {
-      piece.remove_prefix(kSpace.size());
+    if (at_start_ && tokenizer_.drops_space_ && piece.starts_with(kPieceSpace)) {
+      piece.remove_prefix(kPieceSpace.size());
       dropped = !tokenizer_.drops_all_spaces_;
     }
-    out += give(replace_all(piece, kSpace, " "));
+    out += give(replace_all(piece, kPieceSpace, " "));
     if (dropped) at_start_ = false;
     return out;
   }
@@ -98,7 +97,7 @@ class SentencePieceTokenizer::Stream final : public DecodeStream {
 
 SentencePieceTokenizer::SentencePieceTokenizer(TokenizerFiles files) {
   const auto status = processor_.LoadFromSerializedProto(files.at("tokenizer.model"));
-  GRPO_CHECK(status.ok(), kWhere, "expected a sentencepiece model; got " + status.ToString());
+  GRPO_CHECK(status.ok(), kSentencepieceTokenizerWhere, "expected a sentencepiece model; got " + status.ToString());
   const auto id_of = [](int id) { return id >= 0 ? std::optional<int32_t>(id) : std::nullopt; };
   bos_id_ = id_of(processor_.bos_id());
   eos_id_ = id_of(processor_.eos_id());
@@ -122,8 +121,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(TokenizerFiles files) {
 void SentencePieceTokenizer::probe_leading_space() {
   for (int id = 0; id < processor_.GetPieceSize(); ++id) {
     const std::string& piece = processor_.IdToPiece(id);
-    if (processor_.IsControl(id) || processor_.IsUnknown(id) || processor_.IsByte(id) || !piece.starts_with(kSpace)) continue;
-    if (piece.size() == kSpace.size()) {
+    if (processor_.IsControl(id) || processor_.IsUnknown(id) || processor_.IsByte(id) || !piece.starts_with(kPieceSpace)) continue;
+    if (piece.size() == kPieceSpace.size()) {
       drops_space_ = library_decode({id}).empty();
       drops_all_spaces_ = drops_space_ && library_decode({id, id}).empty();
       return;
@@ -133,14 +132,14 @@ void SentencePieceTokenizer::probe_leading_space() {
 }
 
 void SentencePieceTokenizer::check(int32_t id) const {
-  GRPO_CHECK(id >= 0 && id < processor_.GetPieceSize(), kWhere,
+  GRPO_CHECK(id >= 0 && id < processor_.GetPieceSize(), kSentencepieceTokenizerWhere,
              "expected an id in [0, " + std::to_string(processor_.GetPieceSize()) + "); got " + std::to_string(id));
 }
 
 std::string SentencePieceTokenizer::library_decode(const std::vector<int>& ids) const {
   std::string text;
   const auto status = processor_.Decode(ids, &text);
-  GRPO_CHECK(status.ok(), kWhere, "expected ids that decode; got " + status.ToString());
+  GRPO_CHECK(status.ok(), kSentencepieceTokenizerWhere, "expected ids that decode; got " + status.ToString());
   return text;
 }
 
@@ -148,7 +147,7 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text, bool 
   GRPO_CHECK(is_valid_utf8(text), "encode", "expected valid UTF-8; got ill-formed bytes");
   std::vector<int> ids;
   const auto status = processor_.Encode({text.data(), text.size()}, &ids);
-  GRPO_CHECK(status.ok(), kWhere, "expected text that can be encoded; got " + status.ToString());
+  GRPO_CHECK(status.ok(), kSentencepieceTokenizerWhere, "expected text that can be encoded; got " + status.ToString());
   if (add_special_tokens && add_bos_ && bos_id_) ids.insert(ids.begin(), *bos_id_);
   if (add_special_tokens && add_eos_ && eos_id_) ids.push_back(*eos_id_);
   return ids;

@@ -7,6 +7,7 @@
 namespace grpo::text {
 
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
+inline constexpr std::string_view kPieceSpace = "\xE2\x96\x81";            // U+2581, how pieces of sentencepiece spell a space
 
 enum class Utf8Status {
   kValid,       // a whole character

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
@@ -130,8 +131,7 @@ std::map<std::string, double> evaluate(const Policy& policy, RolloutEngine& engi
       correct += verdicts[j] >= kFullScore ? 1 : 0;
       length += static_cast<double>(batch.rollouts[j].ids.size());
       clipped += batch.rollouts[j].finish == FinishReason::kLength ? 1.0 : 0.0;
-      if (options.on_sample)
-        options.on_sample(sample_line(batch, scores, rewards, j).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      if (options.on_sample) options.on_sample(to_printable_text(sample_line(batch, scores, rewards, j)));
     }
     once += pass_at_k(k, correct, 1);
     any += pass_at_k(k, correct, k);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
 #include "trainer/exchange.h"
@@ -177,14 +178,14 @@ double GroupSampler::waiting_tokens() const {
 void GroupSampler::save(const std::filesystem::path& file) const {
   json groups = json::array();
   for (const SampleGroup& group : waiting_) groups.push_back(to_json(group));
-  write_file_atomically(file, groups.dump());
+  write_file_atomically(file, to_text(groups));
 }
 
 void GroupSampler::load(const std::filesystem::path& file) {
   std::vector<SampleGroup> groups;
   try {
     std::ifstream in(file);
-    for (const json& saved : json::parse(in)) groups.push_back(from_json(saved));
+    for (const json& saved : parse_json(std::string(std::istreambuf_iterator<char>(in), {}))) groups.push_back(from_json(saved));
   } catch (const json::exception& error) {
     fail("checkpoint", "expected the samples that wait in " + file.string() + "; got something else: " + error.what());
   }

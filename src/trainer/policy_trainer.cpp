@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/core/random.h"
 #include "grpo/core/threads.h"
@@ -333,7 +334,7 @@ void PolicyTrainer::log_samples(const SampledBatch& sampled, const ScoredBatch& 
       const double value = scores.per_function[f][at];
       line["rewards"][impl_->rewards.names[f]] = std::isnan(value) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(value);
     }
-    log_completion(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    log_completion(to_printable_text(line));
   }
 }
 

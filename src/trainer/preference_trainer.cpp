@@ -15,12 +15,13 @@
 #include "trainer/side_models.h"
 
 namespace grpo {
-namespace {
 
 /// A prompt with a better and a worse completion, the end token included.
-struct Pair {
+struct TokenizedPair {
   std::vector<int32_t> prompt, chosen, rejected;
 };
+
+namespace {
 
 /// Chosen and rejected completion of each problem: its columns of these names or, of a generated task, a careful demonstration and one that
 /// is not.
@@ -45,7 +46,7 @@ std::vector<std::pair<std::string, std::string>> texts_of(const std::vector<Prob
   return texts;
 }
 
-Rollout as_rollout(const Pair& pair, int64_t group, bool chosen) {
+Rollout as_rollout(const TokenizedPair& pair, int64_t group, bool chosen) {
   Rollout rollout;
   rollout.group = group;
   rollout.sample = chosen ? 0 : 1;
@@ -55,7 +56,7 @@ Rollout as_rollout(const Pair& pair, int64_t group, bool chosen) {
   return rollout;
 }
 
-Batch make_pair_batch(const std::vector<const Pair*>& pairs) {
+Batch make_pair_batch(const std::vector<const TokenizedPair*>& pairs) {
   std::vector<Rollout> rollouts;
   for (size_t i = 0; i < pairs.size(); ++i) {
     for (const bool chosen : {true, false}) rollouts.push_back(as_rollout(*pairs[i], static_cast<int64_t>(i), chosen));
@@ -84,7 +85,7 @@ PackedTokens last_rows(const Batch& batch) {
 
 struct PreferenceTrainer::Impl {
   bool reward_model;
-  std::vector<Pair> pairs;
+  std::vector<TokenizedPair> pairs;
   std::unique_ptr<ReferencePolicy> reference;  // of DPO
 };
 
@@ -102,7 +103,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
   }
   const auto texts = texts_of(problems_, config_);
   for (size_t i = 0; i < problems_.size(); ++i) {
-    Pair pair;
+    TokenizedPair pair;
     pair.prompt = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
     pair.chosen = policy_->encode_completion(problems_[i], texts[i].first, pair.prompt.size());
     pair.rejected = policy_->encode_completion(problems_[i], texts[i].second, pair.prompt.size());
@@ -114,7 +115,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
 PreferenceTrainer::~PreferenceTrainer() = default;
 
 std::map<std::string, double> PreferenceTrainer::update(double learning_rate) {
-  std::vector<const Pair*> pairs;  // of all ranks
+  std::vector<const TokenizedPair*> pairs;  // of all ranks
   for (const int64_t item : next_items(config_.trainer.batch_size)) pairs.push_back(&impl_->pairs[static_cast<size_t>(item)]);
   Batch whole = make_pair_batch(pairs);
   tokens_seen_ += static_cast<double>(whole.num_tokens());

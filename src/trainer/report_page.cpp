@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/io/atomic_file.h"
 #include "trainer/report.h"
 #include "trainer/report_chart.h"
@@ -85,7 +86,7 @@ std::vector<Chart> charts_of(const Run& run) {
 }
 
 std::string subtitle(const Run& run) {
-  const auto config = nlohmann::json::parse(run.config, nullptr, false);
+  const auto config = try_parse_json(run.config);
   const bool supervised = run.of("reward").empty();
   std::string text = supervised ? "Supervised fine-tuning" : "Reinforcement learning";
   if (!config.is_object()) return text;

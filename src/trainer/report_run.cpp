@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 #include "trainer/report_html.h"
 
@@ -42,8 +43,8 @@ std::string with_nulls(std::string_view line) {
 
 /// The object in `line`, if it is one with a number as step.
 std::optional<ordered_json> object_of(const std::string& line) {
-  ordered_json object = ordered_json::parse(line, nullptr, false);
-  if (object.is_discarded()) object = ordered_json::parse(with_nulls(line), nullptr, false);
+  ordered_json object = try_parse_json<ordered_json>(line);
+  if (object.is_discarded()) object = try_parse_json<ordered_json>(with_nulls(line));
   if (!object.is_object() || !object.contains("step") || !object["step"].is_number()) return std::nullopt;
   if (!(std::abs(object["step"].get<double>()) < kLargestStep)) return std::nullopt;
   return object;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
@@ -60,7 +61,7 @@ void RunFolder::metrics(int64_t step, const std::map<std::string, double>& value
     line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
     if (std::isfinite(value)) events_.scalar(name, value, step);
   }
-  metrics_.append_line(line.dump());
+  metrics_.append_line(to_text(line));
   events_.flush();
 }
 

@@ -9,15 +9,16 @@
 #include "grpo/trainer/policy_trainer.h"
 
 namespace grpo {
-namespace {
 
 /// Prompt and completion as ids, the end token included.
-struct Example {
+struct SupervisedExample {
   std::vector<int32_t> ids;
   int64_t prompt_length = 0;
 };
 
-PackedTokens pack(const std::vector<const Example*>& examples) {
+namespace {
+
+PackedTokens pack(const std::vector<const SupervisedExample*>& examples) {
   PackedTokens batch;
   for (size_t s = 0; s < examples.size(); ++s) {
     const std::span<const int32_t> ids(examples[s]->ids);
@@ -29,10 +30,10 @@ PackedTokens pack(const std::vector<const Example*>& examples) {
 }
 
 /// Cuts examples, in order, into runs of at most `max_tokens` tokens.
-std::vector<std::vector<const Example*>> cut(const std::vector<const Example*>& examples, int64_t max_tokens) {
-  std::vector<std::vector<const Example*>> parts;
+std::vector<std::vector<const SupervisedExample*>> cut(const std::vector<const SupervisedExample*>& examples, int64_t max_tokens) {
+  std::vector<std::vector<const SupervisedExample*>> parts;
   int64_t tokens = 0;
-  for (const Example* example : examples) {
+  for (const SupervisedExample* example : examples) {
     const auto size = static_cast<int64_t>(example->ids.size());
     if (parts.empty() || tokens + size > max_tokens) {
       parts.emplace_back();
@@ -47,7 +48,7 @@ std::vector<std::vector<const Example*>> cut(const std::vector<const Example*>& 
 }  // namespace
 
 struct SftTrainer::Impl {
-  std::vector<Example> examples;
+  std::vector<SupervisedExample> examples;
 };
 
 SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry& registry)
@@ -62,7 +63,7 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
   }
   for (size_t i = 0; i < problems_.size(); ++i) {
     GRPO_CHECK(!completions[i].empty(), "sft", "problem " + std::to_string(problems_[i].index) + " has no solution to learn from");
-    Example example;
+    SupervisedExample example;
     example.ids = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
     example.prompt_length = static_cast<int64_t>(example.ids.size());
     const auto completion = policy_->encode_completion(problems_[i], completions[i], example.ids.size());
@@ -75,7 +76,7 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
 SftTrainer::~SftTrainer() = default;
 
 std::map<std::string, double> SftTrainer::update(double learning_rate) {
-  std::vector<const Example*> examples;  // of all ranks
+  std::vector<const SupervisedExample*> examples;  // of all ranks
   double targets = 0.0;
   for (const int64_t item : next_items(config_.trainer.batch_size)) {
     examples.push_back(&impl_->examples[static_cast<size_t>(item)]);
@@ -86,7 +87,7 @@ std::map<std::string, double> SftTrainer::update(double learning_rate) {
   const BackwardOptions backward = backward_options();
   double loss = 0.0, entropy = 0.0;
   const Share share = share_of(static_cast<int64_t>(examples.size()), *communicator_);
-  const std::vector<const Example*> mine(examples.begin() + share.begin, examples.begin() + share.end);
+  const std::vector<const SupervisedExample*> mine(examples.begin() + share.begin, examples.begin() + share.end);
   for (const auto& part : cut(mine, config_.trainer.max_tokens)) {
     loss += policy_->model
                 ->forward_backward(

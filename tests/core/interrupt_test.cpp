@@ -10,8 +10,8 @@ namespace {
 using grpo::interrupt_requested;
 using grpo::InterruptGuard;
 
-int seen = 0;
-void note_signal(int number) { seen = number; }
+int signal_seen = 0;
+void note_signal(int number) { signal_seen = number; }
 
 TEST(Interrupt, EachSignalAsksForAStop) {
   for (const int number : {SIGINT, SIGTERM, SIGUSR1}) {
@@ -33,10 +33,10 @@ TEST(Interrupt, TheLastGuardRestoresTheHandlers) {
     raise(SIGTERM);
   }
   EXPECT_TRUE(interrupt_requested());
-  EXPECT_EQ(seen, 0);
+  EXPECT_EQ(signal_seen, 0);
   outer.reset();
   raise(SIGTERM);
-  EXPECT_EQ(seen, SIGTERM);
+  EXPECT_EQ(signal_seen, SIGTERM);
   sigaction(SIGTERM, &before, nullptr);
 }
 

@@ -18,7 +18,7 @@ namespace {
 using testing::read_json;
 using testing::read_text;
 
-std::span<const std::byte> as_bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 std::string text_of(const TensorEntry& tensor) { return {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}; }
 
@@ -32,7 +32,7 @@ std::string file_of(const std::string& header, const std::string& data = "") {
 
 /// Tensors over one string of data, which must outlive them.
 TensorEntry entry(const std::string& name, DType dtype, std::vector<int64_t> shape, const std::string& data) {
-  return {name, dtype, std::move(shape), as_bytes(data)};
+  return {name, dtype, std::move(shape), bytes_of(data)};
 }
 
 std::set<std::string> file_names(const std::filesystem::path& folder) {
@@ -62,9 +62,9 @@ TEST_F(SafetensorsTest, ReadsAHandWrittenFile) {
   EXPECT_EQ(file.find("c"), nullptr);
 }
 
-TEST_F(SafetensorsTest, ReadsTheSmallestFile) { EXPECT_TRUE(parse_safetensors(as_bytes(file_of("{}      "))).empty()); }
+TEST_F(SafetensorsTest, ReadsTheSmallestFile) { EXPECT_TRUE(parse_safetensors(bytes_of(file_of("{}      "))).empty()); }
 
-struct BadFile {
+struct BadSafetensors {
   std::string file, message;
 };
 
@@ -72,7 +72,7 @@ struct BadFile {
 TEST_F(SafetensorsTest, RefusesWhatTheFormatForbids) {
   const auto one = [](const std::string& fields) { return "{\"a\":{" + fields + "}}"; };
   const std::string good = R"("dtype":"U8","shape":[4],"data_offsets":[0,4])";
-  const std::vector<BadFile> cases = {
+  const std::vector<BadSafetensors> cases = {
       {"", "8-byte header length"},
       {std::string(7, '\0'), "8-byte header length"},
       {file_of(""), "starts with {"},
@@ -123,41 +123,41 @@ TEST_F(SafetensorsTest, RefusesWhatTheFormatForbids) {
       {file_of("{\"a\":{" + good + R"(},"b":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}})", "abcdef"), "without holes"},
       {file_of("{\"a\":{" + good + R"(},"b":{"dtype":"U8","shape":[0],"data_offsets":[2,2]}})", "abcd"), "without holes"},
   };
-  for (const BadFile& bad : cases) {
+  for (const BadSafetensors& bad : cases) {
     SCOPED_TRACE(bad.file);
-    GRPO_EXPECT_ERROR(parse_safetensors(as_bytes(bad.file)), bad.message);
+    GRPO_EXPECT_ERROR(parse_safetensors(bytes_of(bad.file)), bad.message);
   }
 }
 
 // Property: a header that opens arrays without end is refused at once, however deep.
 TEST_F(SafetensorsTest, RefusesDeepNesting) {
-  GRPO_EXPECT_ERROR(parse_safetensors(as_bytes(file_of("{\"a\":" + std::string(1'000'000, '[')))), "got an array");
-  GRPO_EXPECT_ERROR(parse_safetensors(as_bytes(file_of("{\"a\":{\"shape\":" + std::string(1'000'000, '[')))), "got an array");
+  GRPO_EXPECT_ERROR(parse_safetensors(bytes_of(file_of("{\"a\":" + std::string(1'000'000, '[')))), "got an array");
+  GRPO_EXPECT_ERROR(parse_safetensors(bytes_of(file_of("{\"a\":{\"shape\":" + std::string(1'000'000, '[')))), "got an array");
 }
 
-std::string small_file() {
+std::string small_safetensors() {
   return file_of(R"({"__metadata__":{"format":"pt"},"w":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]}} )", "12345678");
 }
 
 // Property, exhaustive: no proper prefix of a file is a file.
 TEST_F(SafetensorsTest, RefusesEveryTruncation) {
-  const std::string file = small_file();
-  ASSERT_EQ(parse_safetensors(as_bytes(file)).size(), 1u);
+  const std::string file = small_safetensors();
+  ASSERT_EQ(parse_safetensors(bytes_of(file)).size(), 1u);
   for (size_t length = 0; length < file.size(); ++length) {
     const std::string cut = file.substr(0, length);
-    EXPECT_THROW(parse_safetensors(as_bytes(cut)), Error) << length;
+    EXPECT_THROW(parse_safetensors(bytes_of(cut)), Error) << length;
   }
 }
 
 // Property, exhaustive: any byte may become any other; the outcome is a list of tensors or an Error.
 TEST_F(SafetensorsTest, SurvivesEveryChangedByte) {
-  std::string file = small_file();
+  std::string file = small_safetensors();
   for (char& byte : file) {
     const char original = byte;
     for (int value = 0; value < 256; ++value) {
       byte = static_cast<char>(value);
       try {
-        for (const TensorEntry& tensor : parse_safetensors(as_bytes(file))) EXPECT_LE(tensor.bytes.size(), 8u);
+        for (const TensorEntry& tensor : parse_safetensors(bytes_of(file))) EXPECT_LE(tensor.bytes.size(), 8u);
       } catch (const Error&) {
       }
     }
@@ -246,7 +246,7 @@ TEST_F(SafetensorsTest, RefusesBadIndexes) {
   const std::string four = "1234";
   write_safetensors(folder_ / "s.safetensors", {entry("a", DType::kU8, {4}, four)});
   std::filesystem::create_directory(folder_ / "inner");
-  const std::vector<BadFile> cases = {
+  const std::vector<BadSafetensors> cases = {
       {"{", "valid JSON"},
       {"[]", "weight_map"},
       {R"({"weight_map":[]})", "weight_map"},
@@ -259,7 +259,7 @@ TEST_F(SafetensorsTest, RefusesBadIndexes) {
       {R"({"weight_map":{"a":"inner/../s.safetensors"}})", "within the folder"},
       {R"({"weight_map":{"a":")" + (folder_ / "s.safetensors").string() + "\"}}", "within the folder"},
   };
-  for (const BadFile& bad : cases) {
+  for (const BadSafetensors& bad : cases) {
     SCOPED_TRACE(bad.file);
     write("model.safetensors.index.json", bad.file);
     GRPO_EXPECT_ERROR(Safetensors::open(folder_), bad.message);
@@ -332,7 +332,7 @@ RC_GTEST_FIXTURE_PROP(SafetensorsTest, RoundTrips, ()) {
     data.push_back(
         *rc::gen::container<std::string>(static_cast<size_t>(tensors.back().numel() * size_of(dtype)), rc::gen::arbitrary<char>()));
   }
-  for (size_t i = 0; i < tensors.size(); ++i) tensors[i].bytes = as_bytes(data[i]);
+  for (size_t i = 0; i < tensors.size(); ++i) tensors[i].bytes = bytes_of(data[i]);
   write_safetensors_sharded(folder_, tensors, *rc::gen::inRange<int64_t>(1, 1000), {{"key", names.empty() ? "" : names.front()}});
   const Safetensors file = Safetensors::open(folder_);
   RC_ASSERT(file.tensors().size() == tensors.size());

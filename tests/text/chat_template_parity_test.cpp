@@ -11,17 +11,17 @@
 namespace grpo {
 namespace {
 
-using Json = nlohmann::ordered_json;  // tool schemas are printed in their own order
+using OrderedJson = nlohmann::ordered_json;  // tool schemas are printed in their own order
 namespace fs = std::filesystem;
 
-Json read_ordered(const fs::path& path) { return Json::parse(testing::read_text(path)); }
+OrderedJson read_ordered(const fs::path& path) { return OrderedJson::parse(testing::read_text(path)); }
 
-std::string text_or_empty(const Json& object, const char* key) {
+std::string text_or_empty(const OrderedJson& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-ChatTemplate::Options options_of(const Json& item, const Json& tokens) {
+ChatTemplate::Options options_of(const OrderedJson& item, const OrderedJson& tokens) {
   ChatTemplate::Options options;
   options.add_generation_prompt = item.at("add_generation_prompt").get<bool>();
   options.bos_token = text_or_empty(tokens, "bos_token");
@@ -32,7 +32,7 @@ ChatTemplate::Options options_of(const Json& item, const Json& tokens) {
   return options;
 }
 
-void expect_case(const ChatTemplate& chat_template, const Json& item, const Json& tokens) {
+void expect_case(const ChatTemplate& chat_template, const OrderedJson& item, const OrderedJson& tokens) {
   const std::string name = item.at("tokenizer").get<std::string>() + "/" + item.at("case").get<std::string>();
   const std::string messages = item.at("messages").dump();
   const std::string tools = item.contains("tools") && !item["tools"].is_null() ? item["tools"].dump() : "";
@@ -48,24 +48,24 @@ void expect_case(const ChatTemplate& chat_template, const Json& item, const Json
 TEST(ParityChatTemplate, RendersAsTransformers) {
   const fs::path folder = testing::parity_dir() / "chat";
   GRPO_REQUIRE_DATA(folder / "cases.json");
-  const Json templates = read_ordered(folder / "templates.json");
-  const Json cases = read_ordered(folder / "cases.json");
+  const OrderedJson templates = read_ordered(folder / "templates.json");
+  const OrderedJson cases = read_ordered(folder / "cases.json");
   ASSERT_FALSE(cases.empty());
-  for (const Json& item : cases) {
-    const Json& entry = templates.at(item.at("tokenizer").get<std::string>());
+  for (const OrderedJson& item : cases) {
+    const OrderedJson& entry = templates.at(item.at("tokenizer").get<std::string>());
     expect_case(ChatTemplate(entry.at("chat_template").get<std::string>()), item, entry);
   }
 }
 
 /// A special token stands in tokenizer_config.json as its text or as an object with `content`.
-Json with_plain_tokens(Json config) {
+OrderedJson with_plain_tokens(OrderedJson config) {
   for (auto& [key, value] : config.items()) {
-    if (key.ends_with("_token") && value.is_object()) value = Json(value.at("content"));
+    if (key.ends_with("_token") && value.is_object()) value = OrderedJson(value.at("content"));
   }
   return config;
 }
 
-std::string template_of(const fs::path& folder, const Json& config) {
+std::string template_of(const fs::path& folder, const OrderedJson& config) {
   const fs::path file = folder / "chat_template.jinja";
   return fs::exists(file) ? testing::read_text(file) : config.at("chat_template").get<std::string>();
 }
@@ -74,12 +74,12 @@ std::string template_of(const fs::path& folder, const Json& config) {
 TEST(ParityChatTemplate, RendersTokenizerFoldersAsJinja) {
   const fs::path folder = testing::data_dir() / "tokenizers";
   GRPO_REQUIRE_DATA(folder / "chat_template_golden.json");
-  const Json cases = read_ordered(folder / "chat_template_golden.json");
+  const OrderedJson cases = read_ordered(folder / "chat_template_golden.json");
   ASSERT_FALSE(cases.empty());
-  for (const Json& item : cases) {
+  for (const OrderedJson& item : cases) {
     const fs::path tokenizer = folder / item.at("tokenizer").get<std::string>();
     GRPO_REQUIRE_DATA(tokenizer / "tokenizer_config.json");
-    const Json config = with_plain_tokens(read_ordered(tokenizer / "tokenizer_config.json"));
+    const OrderedJson config = with_plain_tokens(read_ordered(tokenizer / "tokenizer_config.json"));
     expect_case(ChatTemplate(template_of(tokenizer, config)), item, config);
   }
 }

@@ -52,7 +52,7 @@ class Scaled final : public PolicyTerm {
   double factor_ = 1.0;
 };
 
-Registry registry() {
+Registry registry_with_losses() {
   auto r = testing::registry();
   r.add_loss<OwnClip>("own_clip");
   r.add_loss<Scaled>("scaled");
@@ -71,7 +71,7 @@ at::Tensor weights_of(Transformer& model) {
 }
 
 Outcome train(const Config& config, bool resume = false) {
-  PolicyTrainer trainer(config, {}, registry());
+  PolicyTrainer trainer(config, {}, registry_with_losses());
   EXPECT_EQ(trainer.resume(), resume);
   Outcome run;
   trainer.on_step([&run](const TrainReport& report) { run.metrics = report.metrics; });
@@ -82,7 +82,7 @@ Outcome train(const Config& config, bool resume = false) {
 
 TEST(ObjectiveOptions, EveryLossTrains) {
   const at::Tensor start = [] {
-    PolicyTrainer trainer(small_config("start"), {}, registry());
+    PolicyTrainer trainer(small_config("start"), {}, registry_with_losses());
     return weights_of(trainer.model());
   }();
   for (const auto& row : loss_table()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -15,8 +16,11 @@ struct ParsedExpression {
   std::optional<Rational> value;  // exact; nothing where it divides by zero or leaves 127 bits
 };
 
+inline constexpr size_t kMaxExpressionLength = 1000;  // bytes
+
 /// Parses integers, + - * /, parentheses and white space, and nothing else: no powers, floor division, decimals, signs, names or implied
-/// products. Integers have at most 18 digits and no leading zeros. Nothing for any other text, text longer than 1000 bytes, or parentheses
+/// products. Integers have at most 18 digits and no leading zeros. Nothing for any other text, text longer than
+/// `kMaxExpressionLength`, or parentheses
 /// deeper than 50.
 std::optional<ParsedExpression> parse_expression(std::string_view text);
 
