@@ -1,52 +1,75 @@
 #!/usr/bin/env bash
-# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc]
-#   --tests  also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
-#   --cuda   torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
-#   --nvcc   a CUDA compiler, where no toolkit is installed; no driver is needed
-# Packages come by apt, LibTorch by pip into .venv, unless one is given: Torch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH, an active virtual
-# environment, or a torch that python3 imports.
+# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc] [--packages] [--torch]
+#   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
+#   --cuda      torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
+#   --nvcc      a CUDA compiler, where no toolkit is installed; no driver is needed
+#   --packages  only the system's packages;  --torch  only LibTorch
+# Packages come by apt; without root they are unpacked into build/system (cmake/local_packages.sh), whence everything is found. LibTorch
+# comes by pip into .venv, unless one is given: Torch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH, an active virtual environment, or a torch that
+# python3 imports.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 torch_version=2.11.0
-build_packages=(g++ cmake ninja-build pkg-config ccache git python3-venv nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev
-                libutf8proc-dev libsentencepiece-dev libgloo-dev)
+# By purpose, Debian's names. sentencepiece.pc of Debian 13 asks for protobuf-lite.pc, so libprotobuf-dev.
+compile_packages=(g++ pkg-config)
+tool_packages=(cmake ninja-build ccache git python3-venv)
+library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libgloo-dev)
 test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
 
 say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }
 
-packages=("${build_packages[@]}")
-flavour=cpu nvcc=false
+flavour=cpu nvcc=false tests=false packages=true torch=true
 if [ -e /proc/driver/nvidia/version ] || nvidia-smi >/dev/null 2>&1; then flavour=cuda; fi
 for argument in "$@"; do
   case $argument in
-    --tests) packages+=("${test_packages[@]}") ;;
+    --tests) tests=true ;;
     --cuda) flavour=cuda ;;
     --nvcc) nvcc=true ;;
-    *) die "expected --tests, --cuda or --nvcc; got $argument" ;;
+    --packages) torch=false ;;
+    --torch) packages=false ;;
+    *) die "expected --tests, --cuda, --nvcc, --packages or --torch; got $argument" ;;
   esac
 done
+if $tests; then wanted_tests=("${test_packages[@]}"); else wanted_tests=(); fi
 
 missing_packages() {
   # A package may be installed for several architectures, and dpkg-query fails for unknown ones while it lists the rest.
-  local installed
-  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
-  for package in "${packages[@]}"; do
+  local installed package
+  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
+  for package in "$@"; do
     grep -qx "$package installed" <<<"$installed" || echo "$package"
+  done
+}
+
+# On a system without apt: which of what is needed is there, and what is not, by purpose.
+name_what_is_needed() {
+  local command
+  say "this is no Debian or Ubuntu: nothing is installed, and what is there is used. Needed are"
+  say "  a C++20 compiler (g++ 12 or clang 16 and later), CMake 3.25 and Ninja, pkg-config, git and Python 3 with venv;"
+  say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece; gloo's headers or -DGRPO_GLOO=OFF;"
+  if $tests; then say "  for tests GoogleTest, RapidCheck, Google Benchmark, clang with its sanitizers, clang-format 14 and clang-tidy;"; fi
+  say "  cmake/environment.yml names them for conda; -DGRPO_FETCH=ON gets the small libraries' sources by commit"
+  for command in c++ cmake ninja pkg-config git python3; do
+    command -v "$command" >/dev/null || say "  not found: $command"
   done
 }
 
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then
-    say "this is no Debian or Ubuntu: nothing is installed; Debian's names of what is needed: ${packages[*]}"
+    name_what_is_needed
     return
   fi
   local missing as_root=()
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "${compile_packages[@]}" "${tool_packages[@]}" "${library_packages[@]}" "${wanted_tests[@]}")
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || die "there is no sudo: as root, run: apt-get install ${missing[*]}"
+    if ! sudo -n true 2>/dev/null && ! { [ -t 0 ] && command -v sudo >/dev/null && [ -z "${GRPO_NO_ROOT:-}" ]; }; then
+      say "no root: packages go into build/system (as root it would be: apt-get install ${missing[*]})"
+      cmake/local_packages.sh "${compile_packages[@]}" -- "${library_packages[@]}" "${wanted_tests[@]}"
+      return
+    fi
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
@@ -73,12 +96,19 @@ given_torch() {
   done
 }
 
+# Nothing of what is installed is run by Python, so nothing is compiled for it.
 pip_install() {
-  if [ ! -x .venv/bin/pip ]; then
+  local pip=(.venv/bin/python -m pip) wheel
+  if [ ! -x .venv/bin/python ]; then
     say "making the virtual environment .venv"
-    python3 -m venv .venv
+    if python3 -c 'import ensurepip' 2>/dev/null; then python3 -m venv .venv; else python3 -m venv --without-pip .venv; fi
   fi
-  .venv/bin/pip install --quiet --disable-pip-version-check "$@"
+  if ! [ -e .venv/bin/pip ]; then  # without root: pip's own wheel, as it stands in its package
+    wheel=(build/system/usr/share/python-wheels/pip-*.whl)
+    [ -e "${wheel[0]}" ] || die "expected pip in .venv or python3's ensurepip; got neither"
+    pip=(.venv/bin/python "${wheel[0]}/pip")
+  fi
+  "${pip[@]}" install --quiet --disable-pip-version-check --no-compile "$@"
 }
 
 install_torch() {
@@ -98,6 +128,17 @@ install_torch() {
   touch "$stamp-$flavour"
 }
 
+# CMake and Ninja where no package could bring them.
+install_tools() {
+  local tool
+  for tool in cmake ninja; do
+    if ! command -v $tool >/dev/null && [ ! -x .venv/bin/$tool ]; then
+      say "installing $tool into .venv"
+      pip_install $tool
+    fi
+  done
+}
+
 install_nvcc() {
   local found=(.venv/lib/python3*/site-packages/nvidia/cu13/bin/nvcc)
   if [ -x "${found[0]}" ] || PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then return; fi
@@ -106,7 +147,10 @@ install_nvcc() {
     nvidia-cuda-runtime==13.0.96
 }
 
-install_packages
-install_torch
+if $packages; then
+  install_packages
+  install_tools
+fi
+if $torch; then install_torch; fi
 if $nvcc; then install_nvcc; fi
 say "everything is there"

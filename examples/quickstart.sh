@@ -17,12 +17,43 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+stages=()
+# done_with NAME: ends a stage and notes its seconds.
+done_with() { stages+=("$1 $((SECONDS - stage_began)) s"); stage_began=$SECONDS; }
+stage_began=$SECONDS
+
+# build TARGET…: with ninja's own line of progress.
+build() { NINJA_STATUS='[%f/%t, %es] ' cmake --build build/cpu -j "$(cmake/jobs.sh)" --target "$@"; }
+
 if $install; then
-  cmake/bootstrap.sh
-  tests=()  # GoogleTest is not needed here; a build folder that is there keeps what it has
-  [ -e build/cpu/CMakeCache.txt ] || tests=(-DGRPO_BUILD_TESTS=OFF)
-  cmake --preset cpu ${tests[@]+"${tests[@]}"} >/dev/null
-  cmake --build --preset cpu --target grpo_program
+  fresh=true
+  [ ! -e build/cpu/CMakeCache.txt ] || fresh=false
+  if $fresh; then
+    echo "In all about ten minutes on two cores: packages (1), LibTorch, 0.6 GB (1), beside the build (4), training (5)."
+  fi
+  cmake/bootstrap.sh --packages
+  PATH=$PWD/build/system/tools:$PATH:$PWD/.venv/bin  # what the bootstrap put there where there is no root
+  done_with packages
+  if $fresh; then  # LibTorch comes while what does without it is compiled; GoogleTest is not needed here
+    cmake/bootstrap.sh --torch &
+    torch=$!
+    trap 'kill $torch 2>/dev/null || true' EXIT
+    cmake --preset cpu -DGRPO_BUILD_TESTS=OFF -DGRPO_TORCH=OFF >/dev/null
+    build all
+    while kill -0 $torch 2>/dev/null; do
+      printf '\rLibTorch: %s of about 1300 MB ' "$(du -sm .venv 2>/dev/null | cut -f1)"
+      sleep 2
+    done
+    printf '\n'
+    wait $torch || { echo "LibTorch could not be installed: see above" >&2; exit 1; }
+    trap - EXIT
+    done_with "LibTorch and first half of the build"
+  else
+    cmake/bootstrap.sh --torch
+  fi
+  cmake --preset cpu -DGRPO_TORCH=ON >/dev/null  # a build folder that was there keeps its other options
+  build grpo_program
+  done_with build
 fi
 grpo=${GRPO_PROGRAM:-build/cpu/bin/grpo}
 rm -rf "$out/base" "$out/rl" "$out/summary.json"
@@ -35,6 +66,7 @@ echo "2/3 reinforcement learning: accuracy and format rewards, nothing else"
 "$grpo" train configs/quickstart.json "model.path=$out/base/model" "trainer.output_dir=$out/rl" "trainer.seed=$seed" \
   "data.train.seed=$((2000 + seed))" ${settings[@]+"${settings[@]}"}
 ended=$EPOCHREALTIME
+done_with training
 echo "3/3 report"
 "$grpo" report "$out/rl"
 python3 - "$out" "$seed" "$began" "$trained" "$ended" <<'PYTHON'
@@ -61,3 +93,5 @@ before, after = summary["before"], summary["after"]
 print(f"held-out accuracy: sampled {before['accuracy']:.1%} -> {after['accuracy']:.1%}, greedy {before['accuracy_greedy']:.1%} -> {after['accuracy_greedy']:.1%}")
 print(f"training time: {summary['sft_seconds']} s + {summary['rl_seconds']} s; see {out}/rl/report.html and {out}/summary.json")
 PYTHON
+done_with report
+printf 'seconds by stage: %s\n' "$(IFS=,; echo "${stages[*]}")" | sed 's/,/, /g'

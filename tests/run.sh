@@ -2,8 +2,9 @@
 # Gets what is missing, builds and tests: tests/run.sh [--build-only] [--full] [--label L]
 #   --build-only  stops after the build of the preset cpu
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
-#   --full        adds what CI has no time for: clang-tidy on all files, and a build without the precompiled header
-# GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
+#   --full        adds what CI has no time for: clang-tidy on all files, and a build without batches and precompiled headers
+# Warnings of g++ are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
+# missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +19,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-jobs=$(nproc)
+jobs=$(cmake/jobs.sh)
 passed=0 failed=0 failures=()
 export OMP_WAIT_POLICY=passive  # several test programs share the cores
 work=$(mktemp -d)
@@ -26,6 +27,9 @@ trap 'rm -rf "$work"' EXIT
 
 summary() {
   printf '\n'
+  if [ -s "$work/slowest" ]; then
+    printf 'slowest tests: %s\n' "$(sort -rg "$work/slowest" | head -n 3 | awk '{ printf "%s%s (%.0f s)", NR > 1 ? ", " : "", $2, $1 }')"
+  fi
   [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
   printf 'total %d s\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
   [ "$failed" -eq 0 ]
@@ -48,9 +52,10 @@ stage() {
 
 # build PRESET TARGET…: configures and builds (everything where no target is named).
 build() {
-  local preset=$1
+  local preset=$1 werror=OFF
   shift
-  cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
+  if [ -n "${CI:-}" ] && { [ "$preset" = cpu ] || [ "$preset" = plain ]; }; then werror=ON; fi
+  cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON -DGRPO_WERROR=$werror >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
   cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >"$work/build.log" 2>&1 || { grep -v '^\[[0-9]*/[0-9]*\] [BL]' "$work/build.log"; return 1; }
 }
 
@@ -67,6 +72,7 @@ run_ctest() {
   for kind in "${!count[@]}"; do
     count[$kind]=$(sed -n "s/^\s*$kind=\"\([0-9]*\)\"$/\1/p" "$work/ctest.xml" | head -n 1)
   done
+  sed -n 's/.*<testcase name="\([^"]*\)".* time="\([0-9.]*\)".*/\2 \1/p' "$work/ctest.xml" >>"$work/slowest"
   passed=$((passed + count[tests] - count[failures] - count[disabled] - count[skipped]))
   failed=$((failed + count[failures]))
   if [ $status -ne 0 ] && [ "$((count[failures]))" -eq 0 ]; then failed=$((failed + 1)); fi  # ctest itself failed
@@ -113,6 +119,7 @@ check_nvcc() {
 require_nvcc=${GRPO_REQUIRE_NVCC:-0}
 if [ "$require_nvcc" = 1 ]; then bootstrap=(--tests --nvcc); else bootstrap=(--tests); fi
 stage bootstrap cmake/bootstrap.sh "${bootstrap[@]}" || summary
+PATH=$PWD/build/system/tools:$PATH:$PWD/.venv/bin  # what the bootstrap put there where there is no root
 stage "build cpu" build cpu || summary
 if $build_only; then summary; fi
 if [ -n "$label" ]; then
@@ -132,5 +139,5 @@ else
   printf '\n=== format and tidy are left out: they are pinned to clang 14\n'
 fi
 if [ "$require_nvcc" = 1 ] || find_nvcc >/dev/null; then stage nvcc check_nvcc; fi
-if $full; then stage "build without the precompiled header" build no-pch; fi
+if $full; then stage "build without batches and precompiled headers" build plain; fi
 summary
