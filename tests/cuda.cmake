@@ -5,7 +5,7 @@ set(place_tests ops/ops_test.cpp ops/cuda/head_test.cpp model/parity_test.cpp op
 set(on_host kernels/cuda/order_on_host.cpp)
 
 grpo_gtest(test_kernels_cuda kernels ${kernel_tests} ${on_host})
-target_link_libraries(test_kernels_cuda PRIVATE grpo_cuda_on_host grpo_core ${kernel_objects} OpenMP::OpenMP_CXX)
+target_link_libraries(test_kernels_cuda PRIVATE grpo_cuda_on_host grpo_core grpo_text_libraries ${kernel_objects} OpenMP::OpenMP_CXX)
 # The decode engine with its CUDA back end on the host's device layer: once whole and without torch, once in place of libgrpo's stub.
 file(GLOB backend_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/cuda_*.cpp")
 file(GLOB engine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/*.cpp")
@@ -16,7 +16,7 @@ foreach(part IN ITEMS backend engine)
   target_link_libraries(grpo_${part}_on_host PRIVATE grpo_options OpenMP::OpenMP_CXX)
 endforeach()
 grpo_gtest(test_rollout_cuda rollout rollout/cuda/engine_test.cpp ${on_host})
-target_link_libraries(test_rollout_cuda PRIVATE grpo_engine_on_host grpo_backend_on_host grpo_cuda_on_host grpo_core grpo_io grpo_data grpo_text
+target_link_libraries(test_rollout_cuda PRIVATE grpo_engine_on_host grpo_backend_on_host grpo_cuda_on_host grpo_core grpo_io grpo_data grpo_jinja grpo_text
                       ${kernel_objects} grpo_text_libraries OpenMP::OpenMP_CXX)
 if(NOT GRPO_TORCH)
   return()

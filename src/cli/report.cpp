@@ -1,4 +1,4 @@
-#include "trainer/report.h"
+#include "report/report.h"
 
 #include <iostream>
 #include <memory>

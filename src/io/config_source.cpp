@@ -4,8 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
-#include "io/json_utf8.h"
 
 namespace grpo {
 namespace {

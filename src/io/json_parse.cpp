@@ -2,9 +2,9 @@
 #include <system_error>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "io/json_tree.h"
-#include "io/json_utf8.h"
 
 namespace grpo {
 namespace {
@@ -38,7 +38,7 @@ class JsonParser {
     if (at_ >= text_.size()) return "the end of the text";
     size_t end = at_;
     while (end < text_.size() && end < at_ + 20 && is_word(text_[end])) ++end;
-    if (end == at_) end += utf8_length(text_, at_);
+    if (end == at_) end += next_character(text_, at_).length;
     if (text_[at_] == '\n' || text_[at_] == '\r') return "the end of the line";
     if (static_cast<unsigned char>(text_[at_]) < 0x20) return "a control character";
     return "'" + std::string(text_.substr(at_, end - at_)) + "'";

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "io/json_tree.h"
-#include "io/json_utf8.h"
 
 namespace grpo {
 namespace {

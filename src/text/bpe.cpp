@@ -6,8 +6,8 @@
 #include <queue>
 
 #include "core/json.h"
+#include "core/utf8.h"
 #include "grpo/core/error.h"
-#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {

@@ -5,8 +5,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
-#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {

@@ -1,9 +1,9 @@
 #include "grpo/text/chat_template.h"
 
 #include "grpo/core/error.h"
-#include "text/jinja_format.h"
-#include "text/jinja_interpreter.h"
-#include "text/jinja_parser.h"
+#include "jinja/format.h"
+#include "jinja/interpreter.h"
+#include "jinja/parser.h"
 
 namespace grpo {
 namespace {

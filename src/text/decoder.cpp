@@ -4,10 +4,10 @@
 #include <optional>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "text/byte_level.h"
 #include "text/regex.h"
-#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {

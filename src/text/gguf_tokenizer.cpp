@@ -11,7 +11,7 @@
 #include "text/bpe_tokenizer.h"
 #include "text/byte_level.h"
 #include "text/gguf_vocabulary.h"
-#include "text/utf8.h"
+#include "text/pieces.h"
 
 namespace grpo::text {
 namespace {

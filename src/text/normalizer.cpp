@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "text/regex.h"
-#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {

@@ -5,10 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "text/byte_level.h"
 #include "text/regex.h"
-#include "text/utf8.h"
 
 namespace grpo::text {
 namespace {

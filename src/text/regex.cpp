@@ -7,8 +7,8 @@
 #include <cctype>
 #include <cstdio>
 
+#include "core/unicode_additions.h"
 #include "grpo/core/error.h"
-#include "text/unicode_additions.h"
 
 namespace grpo::text {
 namespace {

@@ -4,9 +4,10 @@
 
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "text/json_fields.h"
-#include "text/utf8.h"
+#include "text/pieces.h"
 
 namespace grpo::text {
 namespace {

@@ -1,8 +1,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/text/tokenizer.h"
-#include "text/utf8.h"
 
 namespace grpo {
 namespace {
@@ -17,7 +17,7 @@ class WholeDecodeStream final : public DecodeStream {
     ids_.push_back(id);
     const std::string text = tokenizer_.decode(ids_, skip_special_tokens_);
     std::string_view certain = text;
-    while (certain.ends_with(text::kReplacementCharacter)) certain.remove_suffix(text::kReplacementCharacter.size());
+    while (certain.ends_with(kReplacementCharacter)) certain.remove_suffix(kReplacementCharacter.size());
     return take(certain);
   }
   std::string finish() override { return take(tokenizer_.decode(ids_, skip_special_tokens_)); }

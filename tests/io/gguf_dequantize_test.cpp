@@ -133,7 +133,7 @@ TEST(SmolLm2, HasTheReferenceLayout) {
   for (size_t i = 0; i < gguf.tensors().size(); ++i) {
     const GgufTensor& tensor = gguf.tensors()[i];
     const auto& expected = golden["tensors"][i];
-    EXPECT_EQ(tensor.name, expected["name"]);
+    EXPECT_EQ(tensor.name, expected["name"].get<std::string>());
     EXPECT_EQ(std::vector<int64_t>(tensor.shape.rbegin(), tensor.shape.rend()), expected["gguf_dims"].get<std::vector<int64_t>>());
     EXPECT_EQ(tensor.offset, expected["offset"]);
     EXPECT_EQ(tensor.bytes.size(), expected["n_bytes"]);

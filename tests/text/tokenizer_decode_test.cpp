@@ -3,10 +3,10 @@
 
 #include <random>
 
+#include "core/utf8.h"
 #include "io/temp_folder.h"
 #include "text/byte_level.h"
 #include "text/tiny_tokenizer.h"
-#include "text/utf8.h"
 
 namespace grpo {
 namespace {
@@ -90,7 +90,7 @@ std::string random_text(std::mt19937& random) {
     const size_t kind = random() % 4;
     const char32_t begin = kind == 0 ? 0 : kEnds[kind - 1];
     const char32_t first = kind == 3 ? 0x10000 : begin, last = kind == 3 ? 0x110000 : kEnds[kind];
-    text::append_utf8(out, first + static_cast<char32_t>(random()) % (last - first));
+    append_utf8(out, first + static_cast<char32_t>(random()) % (last - first));
   }
   return out;
 }
@@ -130,7 +130,7 @@ class BytesOnly final : public Tokenizer {
   Ids encode(std::string_view, bool) const override { return {}; }
   std::string decode(std::span<const int32_t> ids, bool) const override {
     std::string bytes(ids.begin(), ids.end());
-    return text::take_lossy_utf8(bytes, true);
+    return take_lossy_utf8(bytes, true);
   }
   int64_t vocab_size() const override { return 256; }
   std::string id_to_token(int32_t) const override { return {}; }

@@ -1,0 +1,166 @@
+#include "report/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/json.h"
+#include "grpo/core/error.h"
+#include "report/html.h"
+
+namespace grpo::report {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr double kLargestStep = 1e15;
+constexpr double kLargestValue = 1e100, kSmallestValue = 1e-100;  // sums of larger ones could overflow; smaller ones are zero
+constexpr size_t kSamplesShown = 4;                               // of a step
+constexpr size_t kLinesKept = 64;                 // from the end of completions.jsonl: the last step's are looked for among them
+constexpr size_t kTextBytes = 6000;               // of a prompt or a completion
+constexpr size_t kNameBytes = 80;                 // of a reward's name and the like
+constexpr size_t kConfigBytes = size_t{1} << 17;  // of config.json
+
+/// `line` with the bare words NaN and Infinity, which some writers put for such numbers, as null.
+std::string with_nulls(std::string_view line) {
+  std::string result;
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"' && (i == 0 || line[i - 1] != '\\')) quoted = !quoted;
+    size_t skip = 0;
+    for (const std::string_view word : {"NaN", "-Infinity", "Infinity"}) {
+      if (!quoted && skip == 0 && line.substr(i, word.size()) == word) skip = word.size();
+    }
+    result += skip > 0 ? "null" : std::string(1, line[i]);
+    i += skip > 0 ? skip - 1 : 0;
+  }
+  return result;
+}
+
+/// The object in `line`, if it is one with a number as step.
+std::optional<ordered_json> object_of(const std::string& line) {
+  ordered_json object = try_parse_json<ordered_json>(line);
+  if (object.is_discarded()) object = try_parse_json<ordered_json>(with_nulls(line));
+  if (!object.is_object() || !object.contains("step") || !object["step"].is_number()) return std::nullopt;
+  if (!(std::abs(object["step"].get<double>()) < kLargestStep)) return std::nullopt;
+  return object;
+}
+
+bool blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
+
+void add_line(Run& run, const ordered_json& object) {
+  const double step = object["step"].get<double>();
+  run.first_step = std::min(run.first_step, step);
+  run.last_step = std::max(run.last_step, step);
+  for (const auto& [name, value] : object.items()) {
+    if (name == "step") continue;
+    if (value.is_number() && std::abs(value.get<double>()) < kLargestValue) {
+      const double number = value.get<double>();
+      run.series[name].push_back({step, std::abs(number) < kSmallestValue ? 0.0 : number});
+    } else {
+      run.undefined_values += value.is_null() || value.is_number() ? 1 : 0;
+    }
+  }
+}
+
+void read_metrics(const fs::path& path, Run& run) {
+  std::ifstream file(path);
+  GRPO_CHECK(file.is_open(), "report", "expected a run's folder with a metrics.jsonl; cannot read " + path.string());
+  std::string line;
+  size_t number = 0, broken = 0, good = 0;
+  while (std::getline(file, line)) {
+    ++number;
+    if (blank(line)) continue;
+    GRPO_CHECK(broken == 0, "report",
+               "expected an object with a step in line " + std::to_string(broken) + " of " + path.string() + "; got something else");
+    if (const auto object = object_of(line)) {
+      add_line(run, *object);
+      ++good;
+    } else {
+      broken = number;  // allowed in the last line: a write that was cut off
+    }
+  }
+  GRPO_CHECK(good > 0, "report", "expected at least one line in " + path.string() + "; the run has not logged a step yet");
+  for (auto& [name, series] : run.series) {
+    std::stable_sort(series.begin(), series.end(), [](const Point& a, const Point& b) { return a.step < b.step; });
+  }
+}
+
+std::string text_of(const ordered_json& object, const char* key, size_t bytes) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_string() ? shortened(it->get_ref<const std::string&>(), bytes) : std::string();
+}
+
+std::optional<Sample> sample_of(const std::string& line) {
+  const auto object = object_of(line);
+  if (!object) return std::nullopt;
+  Sample sample{.step = (*object)["step"].get<double>(),
+                .prompt = text_of(*object, "prompt", kTextBytes),
+                .completion = text_of(*object, "completion", kTextBytes),
+                .finish = text_of(*object, "finish", kNameBytes),
+                .rewards = {}};
+  if (const auto rewards = object->find("rewards"); rewards != object->end() && rewards->is_object()) {
+    for (const auto& [name, value] : rewards->items()) {
+      sample.rewards.emplace_back(shortened(name, kNameBytes),
+                                  value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
+      if (sample.rewards.size() == 16) break;
+    }
+  }
+  return sample;
+}
+
+void read_completions(const fs::path& path, Run& run) {
+  std::ifstream file(path);
+  std::deque<std::string> tail;
+  bool in_first_step = true;
+  for (std::string line; std::getline(file, line);) {
+    if (in_first_step) {
+      if (auto sample = sample_of(line)) {
+        in_first_step = run.early.empty() || run.early.front().step == sample->step;
+        if (in_first_step && run.early.size() < kSamplesShown) run.early.push_back(std::move(*sample));
+      }
+    }
+    tail.push_back(std::move(line));
+    if (tail.size() > kLinesKept) tail.pop_front();
+  }
+  std::vector<Sample> last;
+  for (const auto& line : tail) {
+    auto sample = sample_of(line);
+    if (!sample || sample->step == run.early.front().step) continue;
+    if (!last.empty() && last.front().step != sample->step) last.clear();
+    if (last.size() < kSamplesShown) last.push_back(std::move(*sample));
+  }
+  run.late = std::move(last);
+}
+
+std::string read_start(const fs::path& path, size_t bytes) {
+  std::ifstream file(path);
+  std::string text(bytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return shortened(text, bytes);
+}
+
+}  // namespace
+
+const Series& Run::of(std::string_view metric) const {
+  static const Series none;
+  const auto it = series.find(metric);
+  return it == series.end() ? none : it->second;
+}
+
+Run read_run(const fs::path& folder) {
+  Run run;
+  read_metrics(folder / "metrics.jsonl", run);
+  read_completions(folder / "completions.jsonl", run);
+  run.config = read_start(folder / "config.json", kConfigBytes);
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  run.name = shortened((whole.has_filename() ? whole : whole.parent_path()).filename().string(), kNameBytes);
+  return run;
+}
+
+}  // namespace grpo::report
