@@ -104,7 +104,6 @@ void fill(Transformer& model) {
       parameter.value.normal_(0.0, 0.02);
     }
   }
-  model.bump_version();
 }
 
 void decode(const Options& o, Transformer& model) {
@@ -172,7 +171,7 @@ void train(const Options& o, Transformer& model, const DeviceLimits& limits) {
   const bench::StepWork work{o.prompts, o.generations, o.prompt, o.completion};
   const Batch batch = make_batch(bench::random_rollouts(model.config(), work, 1), {});
   const auto micro_batches = batch.split({.max_tokens = o.max_tokens});
-  AdamW optimizer(model.parameters(), {.learning_rate = 1e-6}, [&model] { model.bump_version(); });
+  AdamW optimizer(model.parameters(), {.learning_rate = 1e-6});
   const auto step = [&] {
     optimizer.zero_grad();
     for (const auto& micro : micro_batches)

@@ -188,7 +188,7 @@ void run(const Workload& w) {
   Transformer model(w.model, at::kFloat, at::kCPU);
   init_weights(model, 1);
   model.set_compute(w.compute);
-  AdamW optimizer(model.parameters(), {.learning_rate = 1e-4}, [&model] { model.bump_version(); });
+  AdamW optimizer(model.parameters(), {.learning_rate = 1e-4});
   const std::vector<PackedTokens> batches = micro_batches(w);
   const auto gradients = [&] {
     optimizer.zero_grad();

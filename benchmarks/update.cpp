@@ -35,7 +35,7 @@ Json update(grpo::Transformer& model, const grpo::Batch& batch, int64_t max_comp
   grpo::OptimConfig optim;
   optim.learning_rate = a.learning_rate;
   optim.adam_epsilon = a.adam_epsilon;
-  grpo::AdamW optimizer(model.parameters(), optim, [&model] { model.bump_version(); });
+  grpo::AdamW optimizer(model.parameters(), optim);
   const auto normalizer = grpo::loss_normalizer(batch, max_completion_length);
   optimizer.zero_grad();
   double loss = 0;

@@ -18,14 +18,14 @@ target_compile_features(grpo PUBLIC cxx_std_20)
 file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/grpo/*.h")
 target_sources(grpo PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
 set_target_properties(grpo PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "$ORIGIN;${torch_libraries}" INSTALL_RPATH_USE_LINK_PATH ON)
+                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "$ORIGIN;${torch_libraries};${CMAKE_INSTALL_RPATH}" INSTALL_RPATH_USE_LINK_PATH ON)
 install(TARGETS grpo EXPORT grpoTargets FILE_SET HEADERS)
 
 if(EXISTS "${PROJECT_SOURCE_DIR}/src/grpo_main.cpp")  # not grpo_cli: that is the room
   add_executable(grpo_program "${PROJECT_SOURCE_DIR}/src/grpo_main.cpp")
   target_link_libraries(grpo_program PRIVATE grpo grpo_options)
   set_target_properties(grpo_program PROPERTIES OUTPUT_NAME grpo RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
-                        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}" INSTALL_RPATH_USE_LINK_PATH ON)
+                        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${CMAKE_INSTALL_RPATH}" INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS grpo_program)
 endif()
 

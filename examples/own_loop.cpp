@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   grpo::RolloutEngine engine(*policy.model);
   grpo::OptimConfig optim;
   optim.learning_rate = 1e-6;
-  grpo::AdamW optimizer(policy.model->parameters(), optim, [&] { policy.model->bump_version(); });
+  grpo::AdamW optimizer(policy.model->parameters(), optim);
   grpo::SamplingParams sampling;
   sampling.num_generations = 8;
   sampling.max_completion_length = 256;

@@ -14,6 +14,7 @@ foreach(part IN ITEMS backend engine)
   add_library(grpo_${part}_on_host OBJECT EXCLUDE_FROM_ALL ${${part}_sources})
   target_include_directories(grpo_${part}_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/kernels")
   target_link_libraries(grpo_${part}_on_host PRIVATE grpo_options OpenMP::OpenMP_CXX)
+  grpo_batch(grpo_${part}_on_host)
 endforeach()
 grpo_gtest(test_rollout_cuda rollout rollout/cuda/engine_test.cpp ${on_host})
 target_link_libraries(test_rollout_cuda PRIVATE grpo_engine_on_host grpo_backend_on_host grpo_cuda_on_host grpo_core grpo_io grpo_data grpo_jinja grpo_text

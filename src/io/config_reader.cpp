@@ -209,7 +209,7 @@ class ConfigReader final : public ConfigVisitor {
   }
 
   static bool in_range(double value, const Range& range) {
-    return (range.open_min ? value > range.min : value >= range.min) && value <= range.max;
+    return (range.open_min ? value > range.min : value >= range.min) && (range.open_max ? value < range.max : value <= range.max);
   }
 
   std::optional<int64_t> integer(const JsonValue& given, std::string_view name, const Range& range) {

@@ -69,7 +69,7 @@ class SchemaWriter final : public ConfigVisitor {
   static JsonValue::Object bounded(const std::string& type, const Range& range, bool nullable) {
     JsonValue::Object schema{member("type", nullable ? JsonValue::Data(words({type, "null"})) : JsonValue::Data(type))};
     if (has_min(range)) schema.push_back(member(range.open_min ? "exclusiveMinimum" : "minimum", range.min));
-    if (has_max(range)) schema.push_back(member("maximum", range.max));
+    if (has_max(range)) schema.push_back(member(range.open_max ? "exclusiveMaximum" : "maximum", range.max));
     return schema;
   }
 

@@ -19,9 +19,9 @@ JsonValue::Data list_of(const std::vector<T>& values) {
 
 std::string range_text(const Range& range) {
   if (has_min(range) && has_max(range))
-    return (range.open_min ? " in (" : " in [") + bound_text(range.min) + ", " + bound_text(range.max) + "]";
+    return (range.open_min ? " in (" : " in [") + bound_text(range.min) + ", " + bound_text(range.max) + (range.open_max ? ")" : "]");
   if (has_min(range)) return (range.open_min ? " > " : " >= ") + bound_text(range.min);
-  return has_max(range) ? " <= " + bound_text(range.max) : "";
+  return has_max(range) ? (range.open_max ? " < " : " <= ") + bound_text(range.max) : "";
 }
 
 std::string quoted_list(const std::vector<std::string>& names, const std::string& quote) {

@@ -114,7 +114,6 @@ void load_adapter(Transformer& model, const fs::path& folder) {
     if (added) model.remove_adapter();
     throw;
   }
-  model.bump_version();
 }
 
 void save_adapter(Transformer& model, const fs::path& folder, const std::string& base) {

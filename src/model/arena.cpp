@@ -42,6 +42,10 @@ const at::Tensor& ParameterArena::flat_grad() {
   return flat_grad_;
 }
 
+int64_t ParameterArena::version() const { return static_cast<int64_t>(flat_._version()); }
+
+void ParameterArena::mark_written() { flat_.unsafeGetTensorImpl()->bump_version(); }
+
 void ParameterArena::zero_grad() {
   const c10::NoGradGuard no_grad;
   if (flat_grad_.defined()) flat_grad_.zero_();

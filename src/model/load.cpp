@@ -86,7 +86,6 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
     model = std::make_unique<Transformer>(read_model_config(path), options.dtype, options.device);
     load_safetensors(*model, path);
   }
-  model->bump_version();
   return model;
 }
 

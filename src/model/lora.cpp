@@ -65,11 +65,12 @@ void Transformer::add_adapter(const LoraConfig& asked) {
   m.adapter_scale = config.scale();
   lora_ = config;
   for (auto* arena : parameters()) arena->freeze();
-  bump_version();
+  ++version_;
 }
 
 void Transformer::remove_adapter() {
   Impl& m = *impl_;
+  for (const auto& adapter : m.adapters) version_ += adapter->version();  // the sum goes on
   m.adapters.clear();
   m.adapter_slots = {};
   lora_ = {};
@@ -77,7 +78,7 @@ void Transformer::remove_adapter() {
     for (auto* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) hide(*linear);
   }
   for (auto* arena : parameters()) arena->freeze(false);
-  bump_version();
+  ++version_;
 }
 
 std::vector<ParameterArena*> Transformer::trainable() {
@@ -111,7 +112,6 @@ void init_adapter(Transformer& model, uint64_t seed) {
     });
     parameter.value.copy_(values);
   }
-  model.bump_version();
 }
 
 void merge_adapter(Transformer& model) {

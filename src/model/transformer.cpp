@@ -234,11 +234,23 @@ void Transformer::become_classifier() {
 
 ParameterArena* Transformer::value_head() { return impl_->value_head.get(); }
 
+int64_t Transformer::version() const {
+  int64_t sum = version_ + impl_->embedding->version() + impl_->head->version();
+  for (const auto* arenas : {&impl_->layers, &impl_->adapters}) {
+    for (const auto& arena : *arenas) sum += arena->version();
+  }
+  return impl_->value_head ? sum + impl_->value_head->version() : sum;
+}
+
 void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write) {
   const bool direct = parameter.is_cpu() && parameter.scalar_type() == at::kFloat;
   const at::Tensor values = direct ? parameter : at::empty(parameter.sizes(), at::kFloat);
   write(values.mutable_data_ptr<float>());
-  if (!direct) parameter.copy_(values);
+  if (direct) {
+    parameter.unsafeGetTensorImpl()->bump_version();  // torch did not see the writing
+  } else {
+    parameter.copy_(values);
+  }
 }
 
 void init_weights(Transformer& model, uint64_t seed) {
@@ -256,7 +268,6 @@ void init_weights(Transformer& model, uint64_t seed) {
         values[i] = static_cast<float>(random.normal() * model.config().initializer_range);
     });
   }
-  model.bump_version();
 }
 
 }  // namespace grpo

@@ -11,8 +11,7 @@
 
 namespace grpo {
 
-AdamW::AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config, std::function<void()> on_write)
-    : arenas_(std::move(arenas)), config_(config), on_write_(std::move(on_write)) {
+AdamW::AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config) : arenas_(std::move(arenas)), config_(config) {
   const c10::NoGradGuard no_grad;
   for (const auto* arena : arenas_) {
     const at::Tensor& weights = arena->flat();
@@ -56,8 +55,8 @@ UpdateReport AdamW::step(double learning_rate) {
       update.weight_decay = slot.decay ? static_cast<float>(config_.weight_decay) : 0.0F;
       ops::adamw(buffers, slot.offset, slot.offset + slot.numel(), update);
     }
+    arenas_[i]->mark_written();
   }
-  if (on_write_) on_write_();
   return report;
 }
 

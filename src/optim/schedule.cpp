@@ -8,11 +8,11 @@
 namespace grpo {
 
 void describe(ConfigVisitor& v, OptimConfig& c) {
-  v.field("learning_rate", c.learning_rate, "Peak learning rate of AdamW.", kNonNegative);
-  v.field("adam_beta1", c.adam_beta1, "Decay of the first moment.", kFraction);
-  v.field("adam_beta2", c.adam_beta2, "Decay of the second moment.", kFraction);
-  v.field("adam_epsilon", c.adam_epsilon, "Added to the root of the second moment.", kPositive);
-  v.field("weight_decay", c.weight_decay, "Decoupled weight decay of matrices; norms and biases are never decayed.", kNonNegative);
+  v.field("learning_rate", c.learning_rate, "Peak learning rate of AdamW.", kRate);
+  v.field("adam_beta1", c.adam_beta1, "Decay of the first moment.", kDecay);
+  v.field("adam_beta2", c.adam_beta2, "Decay of the second moment.", kDecay);
+  v.field("adam_epsilon", c.adam_epsilon, "Added to the root of the second moment.", {.min = 1e-30, .max = 1.0});
+  v.field("weight_decay", c.weight_decay, "Decoupled weight decay of matrices; norms and biases are never decayed.", kRate);
   v.field("max_grad_norm", c.max_grad_norm, "Global L2 norm that gradients are clipped to; 0 = no clipping.", kNonNegative);
   v.enumeration("lr_scheduler_type", c.lr_scheduler_type, {"linear", "cosine", "constant"}, "How the rate falls after the warm-up.");
   v.field("warmup_steps", c.warmup_steps, "Updates over which the rate rises linearly from 0.", kNonNegative);

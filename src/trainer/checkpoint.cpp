@@ -49,7 +49,6 @@ void load_weights(const std::filesystem::path& folder, Transformer& model) {
     GRPO_CHECK(source_arenas[i]->numel() == arenas[i]->numel(), "checkpoint", "expected a model of the same shape in " + folder.string());
   }
   for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(arenas[i]->flat()).copy_(source_arenas[i]->flat());
-  model.bump_version();
 }
 
 }  // namespace

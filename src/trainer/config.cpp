@@ -77,9 +77,9 @@ void describe_algorithm(ConfigVisitor& v, AlgorithmSection& c) {
   describe(v, c.advantage);
   v.field("step_reward", c.step_reward, "process_supervision: the reward function whose steps count; empty = the first that gives some.");
   describe_objectives(v, c);
-  v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kPositive);
-  v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kPositive);
-  v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kPositive);
+  v.field("generation_batch_size", c.generation_batch_size, "Completions sampled per rollout.", kCount);
+  v.field("steps_per_generation", c.steps_per_generation, "Optimiser steps that one pass over a rollout is cut into.", kCount);
+  v.field("num_iterations", c.num_iterations, "Passes over a rollout.", kCount);
   v.field("max_staleness", c.max_staleness,
           "Partial rollouts: a group whose first token would be older, in optimiser steps, by the last step that trains on it is dropped; "
           "null: none is.",
@@ -114,7 +114,7 @@ void describe_trainer(ConfigVisitor& v, TrainerSection& c) {
   v.field("max_steps", c.max_steps, "Optimiser steps; 0 = by num_train_epochs.", kNonNegative);
   v.field("num_train_epochs", c.num_train_epochs, "Passes over the training problems.", kPositive);
   v.field("max_tokens", c.max_tokens, "Tokens of a packed micro-batch.", kPositive);
-  v.field("batch_size", c.batch_size, "Examples per optimiser step of supervised training.", kPositive);
+  v.field("batch_size", c.batch_size, "Examples per optimiser step of supervised training.", kCount);
   v.enumeration("recompute", c.recompute, {"auto", "none", "all"}, "Activations: kept, computed again, or by the budget.");
   v.field("activation_gib", c.activation_gib, "Under auto, more activations than this are computed again.", kPositive);
   v.field("logging_steps", c.logging_steps, "Steps between lines of metrics.jsonl; figures between are averaged.", kPositive);

@@ -22,11 +22,14 @@ void sum_gradients(Transformer& model, Communicator& communicator) {
 
 void broadcast_weights(Transformer& model, Communicator& communicator) {
   if (communicator.world_size() == 1) return;
-  for (auto* arena : model.parameters()) communicator.broadcast(arena->flat());
-  if (model.has_adapter()) {
-    for (auto* arena : model.trainable()) communicator.broadcast(arena->flat());
-  }
-  model.bump_version();
+  const auto broadcast = [&](const std::vector<ParameterArena*>& arenas) {
+    for (auto* arena : arenas) {
+      communicator.broadcast(arena->flat());
+      arena->mark_written();
+    }
+  };
+  broadcast(model.parameters());
+  if (model.has_adapter()) broadcast(model.trainable());
 }
 
 }  // namespace grpo

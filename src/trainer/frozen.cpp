@@ -61,7 +61,6 @@ std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<P
   for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(to[i]->flat()).copy_(arenas[i]->flat());
   copy->set_vocab_limit(model.vocab_limit());
   copy->set_compute(model.compute());
-  copy->bump_version();
   return copy;
 }
 

@@ -133,6 +133,9 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
 
 PolicyTrainer::~PolicyTrainer() = default;
 
+// Partial rollouts that wait are the sampler's, and a step that failed has changed them.
+bool PolicyTrainer::can_save_after_failure() const { return config_.rollout.partial_rollout_length == 0; }
+
 bool PolicyTrainer::at_boundary() const { return impl_->updates.empty(); }
 
 /// The objective's figures, their number first, then the picker's.

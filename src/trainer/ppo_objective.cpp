@@ -22,12 +22,7 @@ class PpoObjective final : public GrpoObjective {
       const auto backbone = copy_->parameters();
       arenas.insert(arenas.begin(), backbone.begin(), backbone.end());
     }
-    all.push_back({.name = "critic",
-                   .arenas = std::move(arenas),
-                   .on_write = [this] { critic().bump_version(); },
-                   .optim = &settings_.optim,
-                   .pass = copy_.get(),
-                   .values = true});
+    all.push_back({.name = "critic", .arenas = std::move(arenas), .optim = &settings_.optim, .pass = copy_.get(), .values = true});
     return all;
   }
 

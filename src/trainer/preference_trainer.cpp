@@ -95,8 +95,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
   Transformer& model = *policy_->model;
   if (impl_->reward_model) {
     model.become_classifier();
-    adopt(
-        {{.name = "value_head", .arenas = {model.value_head()}, .on_write = [&model] { model.bump_version(); }, .optim = &config_.optim}});
+    adopt({{.name = "value_head", .arenas = {model.value_head()}, .optim = &config_.optim}});
   } else {
     impl_->reference = std::make_unique<ReferencePolicy>(model, config_.algorithm, true);
     adopt(impl_->reference->models());

@@ -23,11 +23,8 @@ class PrimeObjective final : public GrpoObjective {
 
   std::vector<SideModel> models() override {
     auto all = GrpoObjective::models();
-    all.push_back({.name = "process_reward_model",
-                   .arenas = reward_model_->parameters(),
-                   .on_write = [this] { reward_model_->bump_version(); },
-                   .optim = &settings_.optim,
-                   .pass = reward_model_.get()});
+    all.push_back(
+        {.name = "process_reward_model", .arenas = reward_model_->parameters(), .optim = &settings_.optim, .pass = reward_model_.get()});
     return all;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "grpo/core/error.h"
 
@@ -37,18 +38,24 @@ void ProblemPicker::note(int64_t item, double pass_rate) {
 
 std::vector<double> ProblemPicker::state() const {
   if (replay_fraction_ <= 0.0 && curriculum_max_ >= 1.0) return {};
-  std::vector<double> state = rates_;
+  std::vector<double> state{static_cast<double>(rates_.size())};
+  state.insert(state.end(), rates_.begin(), rates_.end());
   for (const int64_t item : hard_) state.push_back(static_cast<double>(item));
   return state;
 }
 
 void ProblemPicker::restore(const std::vector<double>& state) {
   if (state.empty()) return;
-  GRPO_CHECK(state.size() >= rates_.size(), "checkpoint", "expected pass rates of " + std::to_string(rates_.size()) + " problems");
-  const auto end = state.begin() + static_cast<int64_t>(rates_.size());
-  rates_.assign(state.begin(), end);
+  const auto problems = static_cast<double>(rates_.size());
+  GRPO_CHECK(state.front() == problems && state.size() > rates_.size(), "checkpoint",
+             "expected pass rates of " + std::to_string(rates_.size()) + " problems; got those of other data");
+  const auto begin = state.begin() + 1, end = begin + static_cast<int64_t>(rates_.size());
   hard_.clear();
-  for (auto it = end; it != state.end(); ++it) hard_.push_back(static_cast<int64_t>(*it));
+  for (auto it = end; it != state.end(); ++it) {
+    GRPO_CHECK(*it >= 0.0 && *it < problems, "checkpoint", "expected hard problems among the training problems");
+    hard_.push_back(static_cast<int64_t>(*it));
+  }
+  rates_.assign(begin, end);
 }
 
 }  // namespace grpo

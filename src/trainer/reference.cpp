@@ -47,16 +47,12 @@ bool ReferencePolicy::end_step(int64_t step) {
     at::Tensor mixed = to[i]->flat();
     mixed.mul_(1.0 - alpha_).add_(from[i]->flat().to(mixed.device()), alpha_);
   }
-  if (copy_) copy_->bump_version();
   return true;
 }
 
 std::vector<SideModel> ReferencePolicy::models() {
   if (!moves_) return {};
-  const auto on_write = [this] {
-    if (copy_) copy_->bump_version();
-  };
-  return {{.name = "reference", .arenas = weights(), .on_write = on_write}};
+  return {{.name = "reference", .arenas = weights()}};
 }
 
 }  // namespace grpo

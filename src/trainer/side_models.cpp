@@ -9,8 +9,16 @@ namespace grpo {
 
 SideModels::SideModels(std::vector<SideModel> models) : models_(std::move(models)) {
   for (const auto& model : models_) {
-    optimizers_.push_back(model.optim == nullptr ? nullptr : std::make_unique<AdamW>(model.arenas, *model.optim, model.on_write));
+    optimizers_.push_back(model.optim == nullptr ? nullptr : std::make_unique<AdamW>(model.arenas, *model.optim));
   }
+}
+
+int64_t SideModels::version() const {
+  int64_t sum = 0;
+  for (const auto& model : models_) {
+    for (const auto* arena : model.arenas) sum += arena->version();
+  }
+  return sum;
 }
 
 void SideModels::zero_grad() {
@@ -33,8 +41,8 @@ void SideModels::broadcast(Communicator& communicator) {
       at::Tensor flat = arena->flat(), there = flat.to(communicator.device());  // weights may wait on the host
       communicator.broadcast(there);
       if (!there.is_same(flat)) flat.copy_(there);
+      arena->mark_written();
     }
-    model.on_write();
   }
 }
 
@@ -73,7 +81,6 @@ void SideModels::load(const std::filesystem::path& folder) {
       flat.copy_(read_arena(file, a, "weights", flat));
     }
     if (optimizers_[i]) optimizers_[i]->restore(std::stoll(file.metadata().at("optimizer_steps")), read_moments(file, *optimizers_[i]));
-    models_[i].on_write();
   }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +16,6 @@ namespace grpo {
 struct SideModel {
   std::string name;                     // of its file in checkpoints and of its metrics
   std::vector<ParameterArena*> arenas;  // what checkpoints keep and, where it is trained, what its optimiser updates
-  std::function<void()> on_write;       // called after writes to them
   const OptimConfig* optim = nullptr;   // null: no gradient trains it
   Transformer* pass = nullptr;          // what has a forward and backward of its own; null: it is part of the policy's
   bool values = false;                  // its pass gives values; false: log-probs
@@ -29,6 +27,8 @@ class SideModels {
   explicit SideModels(std::vector<SideModel> models);
 
   const std::vector<SideModel>& models() const { return models_; }
+  /// Counts writes to any of their weights.
+  int64_t version() const;
   void zero_grad();
   /// Every rank's gradients become their sum over ranks.
   void sum_gradients(Communicator& communicator);

@@ -17,6 +17,7 @@
 #include "grpo/optim/adamw.h"
 #include "grpo/trainer/data_parallel.h"
 #include "grpo/trainer/evaluation.h"
+#include "ops/ops.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_folder.h"
 #include "trainer/side_models.h"
@@ -63,8 +64,7 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
   if (!communicator_) communicator_ = single_process(policy_->model->device());
   broadcast_weights(*policy_->model, *communicator_);
-  optimizer_ =
-      std::make_unique<AdamW>(policy_->model->trainable(), config_.optim, [model = policy_->model.get()] { model->bump_version(); });
+  optimizer_ = std::make_unique<AdamW>(policy_->model->trainable(), config_.optim);
   adopt({});
   dataset_size_ = static_cast<int64_t>(problems_.size());
 }
@@ -76,25 +76,29 @@ const Tokenizer& Trainer::tokenizer() const { return *policy_->tokenizer; }
 
 std::vector<int64_t> Trainer::next_items(int64_t count) {
   std::vector<int64_t> items;
-  std::vector<int64_t> order(static_cast<size_t>(dataset_size_));
-  int64_t epoch = -1;
   for (; count > 0; --count, ++items_taken_) {
-    if (items_taken_ / dataset_size_ != epoch) {
-      epoch = items_taken_ / dataset_size_;
-      std::iota(order.begin(), order.end(), 0);
-      Random random(static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(epoch) + 1);
-      for (int64_t i = config_.data.shuffle_dataset ? dataset_size_ - 1 : 0; i > 0; --i) {
-        std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(random.uniform_int(0, i))]);
-      }
-    }
-    items.push_back(order[static_cast<size_t>(items_taken_ % dataset_size_)]);
+    if (items_taken_ / dataset_size_ != order_epoch_) order_items(items_taken_ / dataset_size_);
+    items.push_back(order_[static_cast<size_t>(items_taken_ % dataset_size_)]);
   }
   return items;
+}
+
+void Trainer::order_items(int64_t epoch) {
+  order_epoch_ = epoch;
+  order_.resize(static_cast<size_t>(dataset_size_));
+  std::iota(order_.begin(), order_.end(), 0);
+  Random random(static_cast<uint64_t>(config_.trainer.seed), static_cast<uint64_t>(epoch) + 1);
+  for (int64_t i = config_.data.shuffle_dataset ? dataset_size_ - 1 : 0; i > 0; --i) {
+    std::swap(order_[static_cast<size_t>(i)], order_[static_cast<size_t>(random.uniform_int(0, i))]);
+  }
 }
 
 int64_t Trainer::planned_steps(int64_t items, int64_t updates) const {
   if (config_.trainer.max_steps > 0) return config_.trainer.max_steps;
   const double rounds = std::ceil(config_.trainer.num_train_epochs * static_cast<double>(dataset_size_) / static_cast<double>(items));
+  constexpr double kMost = 9007199254740992.0;  // 2^53
+  if (!(rounds * static_cast<double>(updates) <= kMost))
+    fail_usage("config", "trainer.num_train_epochs: expected at most 2^53 optimiser steps in all; got more");
   return static_cast<int64_t>(rounds) * updates;
 }
 
@@ -172,30 +176,50 @@ bool Trainer::train() {
   const InterruptGuard guard;
   if (!folder_ && communicator_->is_main())
     folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), nullptr);
-  if (config_.eval.at_start && steps_done_ == 0) record_evaluation();
+  if (steps_done_ == 0 && config_.eval.at_start) {
+    record_evaluation();
+  } else if (resumed_ && evaluation_due() && !record_evaluation()) {  // its checkpoint was saved before it
+    return stopped();
+  }
   {
     ProgressOptions options;
     options.initial = steps_done_;
     std::optional<Progress> progress;
     if (communicator_->is_main()) progress.emplace("train", total_steps_, options);
-    while (const auto report = step()) {
+    while (const auto report = step_or_save()) {
       record(*report);
       if (progress) progress->update(report->step, key_figures(*report));
       save_due_ = save_due_ || due(config_.trainer.save_steps);
-      if (due(config_.eval.eval_steps) && steps_done_ < total_steps_) record_evaluation();
       if (save_due_ && at_boundary()) save_checkpoint();
-      if (at_boundary() && any_rank(interrupt_requested())) {
-        save_checkpoint();
-        log_warn("interrupted after step " + std::to_string(steps_done_) + "; continue with --resume");
-        return false;
-      }
+      if (at_boundary() && any_rank(interrupt_requested())) return stopped();
+      if (evaluation_due() && !record_evaluation() && at_boundary()) return stopped();
     }
   }
-  if (config_.eval.at_end) record_evaluation();
   save_checkpoint();
   if (communicator_->is_main()) save_final();
   communicator_->barrier();
-  return true;
+  return !config_.eval.at_end || record_evaluation();
+}
+
+bool Trainer::stopped() {
+  save_checkpoint();
+  log_warn("interrupted after step " + std::to_string(steps_done_) + "; continue with --resume");
+  return false;
+}
+
+std::optional<TrainReport> Trainer::step_or_save() {
+  const bool whole = at_boundary() && can_save_after_failure();
+  const TrainerState good = state();
+  const int64_t weights = policy_->model->version() + side_models_->version();
+  try {
+    return step();
+  } catch (...) {
+    if (whole && steps_done_ > 0 && communicator_->is_main() && policy_->model->version() + side_models_->version() == weights) {
+      write_state(good);
+      log_warn("the state after step " + std::to_string(good.steps_done) + " was saved; --resume goes on from it");
+    }
+    throw;
+  }
 }
 
 void Trainer::record(const TrainReport& report) {
@@ -226,7 +250,7 @@ std::map<std::string, double> Trainer::evaluate() {
                             .on_sample = {},
                             .context = {},
                             .communicator = communicator_};
-  options.context.interrupted = interrupt_requested;
+  if (communicator_->world_size() == 1) options.context.interrupted = interrupt_requested;  // ranks stop together, at its end
   options.sampling.num_generations = config_.eval.num_generations_eval;
   options.sampling.temperature = config_.eval.temperature;
   if (config_.eval.max_completion_length > 0) options.sampling.max_completion_length = config_.eval.max_completion_length;
@@ -239,11 +263,22 @@ std::map<std::string, double> Trainer::evaluate() {
   return result;
 }
 
-void Trainer::record_evaluation() {
+bool Trainer::record_evaluation() {
   const double begin = now_seconds();
   std::map<std::string, double> prefixed;
-  for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
+  try {
+    for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
+  } catch (...) {
+    if (communicator_->world_size() == 1 && interrupt_requested()) return false;
+    if (steps_done_ > 0 && at_boundary() && communicator_->is_main()) write_state(state());
+    throw;
+  }
   prefixed["eval_seconds"] = now_seconds() - begin;
+  log_evaluation(prefixed);
+  return !any_rank(interrupt_requested());
+}
+
+void Trainer::log_evaluation(const std::map<std::string, double>& prefixed) {
   if (!communicator_->is_main()) return;
   folder_->metrics(steps_done_, prefixed);
   std::string text;
@@ -256,22 +291,32 @@ void Trainer::record_evaluation() {
 }
 
 void Trainer::save_checkpoint() {
-  if (communicator_->is_main()) write_state();
+  if (communicator_->is_main()) write_state(state());
   communicator_->barrier();
   save_due_ = false;
 }
 
-void Trainer::write_state() {
-  const TrainerState state{.steps_done = steps_done_,
-                           .total_steps = total_steps_,
-                           .rollouts_done = rollouts_done_,
-                           .items_taken = items_taken_,
-                           .optimizer_steps = optimizer_->steps_done(),
-                           .train_seconds = train_seconds_,
-                           .tokens_seen = tokens_seen_,
-                           .objective = objective_state(),
-                           .logs = folder_->sizes()};
-  write_checkpoint(config_.trainer.output_dir, steps_done_, [&](const std::filesystem::path& folder) {
+TrainerState Trainer::state() const {
+  return {.steps_done = steps_done_,
+          .total_steps = total_steps_,
+          .rollouts_done = rollouts_done_,
+          .items_taken = items_taken_,
+          .optimizer_steps = optimizer_->steps_done(),
+          .train_seconds = train_seconds_,
+          .tokens_seen = tokens_seen_,
+          .objective = objective_state(),
+          .logs = folder_ ? folder_->sizes() : LogSizes{}};
+}
+
+void Trainer::write_state(const TrainerState& state) {
+  auto arenas = policy_->model->trainable();
+  for (const auto& model : side_models_->models()) arenas.insert(arenas.end(), model.arenas.begin(), model.arenas.end());
+  for (const auto* arena : arenas) {
+    GRPO_CHECK(std::isfinite(ops::sum_of_squares({arena->flat()})), "train",
+               "weights of " + arena->name() + " are not finite after step " + std::to_string(state.steps_done) +
+                   "; nothing is saved, earlier checkpoints stand. A lower learning rate or max_grad_norm may help");
+  }
+  write_checkpoint(config_.trainer.output_dir, state.steps_done, [&](const std::filesystem::path& folder) {
     save_policy(*policy_, folder.string(), "float32");
     save_trainer_state(folder, state, *optimizer_);
     side_models_->save(folder);
@@ -305,6 +350,7 @@ bool Trainer::resume() {
     load_files(checkpoint.string());
     log_info("resumed from " + checkpoint.string());
     logs = state.logs;
+    resumed_ = true;
     break;
   }
   if (steps_done_ == 0) log_info("no checkpoint in " + config_.trainer.output_dir + " yet: begins with the first step");

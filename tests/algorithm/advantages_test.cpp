@@ -16,9 +16,8 @@ using grpo::group_advantages;
 using grpo::reward_statistics;
 using grpo::RewardAggregation;
 using grpo::ScaleRewards;
+using grpo::testing::kNan;
 using grpo::testing::values;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 at::Tensor rewards(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
 

@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "grpo/algorithm/advantages.h"
 #include "grpo/core/error.h"
@@ -18,11 +17,10 @@ using grpo::estimate_advantages;
 using grpo::group_advantages;
 using grpo::RewardSignals;
 using grpo::ScaleRewards;
+using grpo::testing::kNan;
 using grpo::testing::values;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-at::Tensor numbers(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
+at::Tensor doubles(const std::vector<double>& list) { return at::tensor(list, at::kDouble); }
 
 /// Completions of those lengths in those groups (adjacent).
 Batch batch_of(const std::vector<int64_t>& lengths, const std::vector<int64_t>& groups) {
@@ -35,7 +33,7 @@ Batch batch_of(const std::vector<int64_t>& lengths, const std::vector<int64_t>& 
   return grpo::make_batch(rollouts, {});
 }
 
-void expect_values(const at::Tensor& advantages, const std::vector<double>& expected) {
+void expect_estimates(const at::Tensor& advantages, const std::vector<double>& expected) {
   const auto a = values(advantages);
   ASSERT_EQ(a.size(), expected.size());
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], expected[i], 2e-6) << i;
@@ -43,23 +41,23 @@ void expect_values(const at::Tensor& advantages, const std::vector<double>& expe
 
 // Oracle: by hand. Row 3 is alone in its group; row 4 has no reward, row 5 one other.
 TEST(Rloo, ComparesWithTheOthers) {
-  const at::Tensor rewards = numbers({1, 2, 4, 3, kNan, 1, 4});
+  const at::Tensor rewards = doubles({1, 2, 4, 3, kNan, 1, 4});
   const std::vector<int64_t> groups{0, 0, 0, 1, 2, 2, 2};
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kRloo};
-  expect_values(group_advantages(rewards, groups, config), {-2, -0.5, 2.5, 0, 0, -3, 3});
+  expect_estimates(group_advantages(rewards, groups, config), {-2, -0.5, 2.5, 0, 0, -3, 3});
   AdvantageConfig normalized = config;
   normalized.normalize_advantages = true;
   const double std = std::sqrt((4 + 0.25 + 6.25 + 9 + 9) / 4) + 1e-4;  // of the five that have others
-  expect_values(group_advantages(rewards, groups, normalized), {-2 / std, -0.5 / std, 2.5 / std, 0, 0, -3 / std, 3 / std});
+  expect_estimates(group_advantages(rewards, groups, normalized), {-2 / std, -0.5 / std, 2.5 / std, 0, 0, -3 / std, 3 / std});
   AdvantageConfig bounded = config;
   bounded.reward_clip_range = {1.5, 3};
-  expect_values(group_advantages(rewards, groups, bounded), {-1, -0.25, 1.25, 0, 0, -1.5, 1.5});
+  expect_estimates(group_advantages(rewards, groups, bounded), {-1, -0.25, 1.25, 0, 0, -1.5, 1.5});
 }
 
 // Oracle: by hand, from the closed form of arXiv 2508.10751 for one success of four and k = 2.
 TEST(PassAtK, OneSuccessOfFour) {
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kPassAtK, .pass_k = 2};
-  expect_values(group_advantages(numbers({0, 0, 1, 0}), {0, 0, 0, 0}, config), {-1.0 / 3, -1.0 / 3, 1, -1.0 / 3});
+  expect_estimates(group_advantages(doubles({0, 0, 1, 0}), {0, 0, 0, 0}, config), {-1.0 / 3, -1.0 / 3, 1, -1.0 / 3});
 }
 
 // Oracle: enumeration of all sets of k among six rewards, ties among them.
@@ -83,7 +81,7 @@ TEST(PassAtK, EqualsTheMeansOverAllSets) {
       std::vector<double> expected;
       for (size_t i = 0; i < 6; ++i) expected.push_back((with[i] / count[i] - mean) / (scale == ScaleRewards::kGroup ? std : 1));
       SCOPED_TRACE(k);
-      expect_values(group_advantages(numbers(rewards), {0, 0, 0, 0, 0, 0}, config), expected);
+      expect_estimates(group_advantages(doubles(rewards), {0, 0, 0, 0, 0, 0}, config), expected);
     }
   }
 }
@@ -91,7 +89,7 @@ TEST(PassAtK, EqualsTheMeansOverAllSets) {
 // Property: a group of no more than k scored completions, and one whose sets all have the same best, say nothing.
 TEST(PassAtK, NothingToCompare) {
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kPassAtK, .pass_k = 2};
-  expect_values(group_advantages(numbers({0, 1, kNan, 1, 1, 0}), {0, 0, 0, 1, 1, 1}, config), {0, 0, 0, 0, 0, 0});
+  expect_estimates(group_advantages(doubles({0, 1, kNan, 1, 1, 0}), {0, 0, 0, 1, 1, 1}, config), {0, 0, 0, 0, 0, 0});
 }
 
 // Oracle: by hand. Returns to go {0.7, 0.8 | −0.7, masked}, then the z-score over the three tokens in the loss.
@@ -99,10 +97,10 @@ TEST(ReinforcePlusPlus, WhitensReturnsOverTokens) {
   Batch batch = batch_of({2, 2}, {0, 1});
   batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F});
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kReinforcePlusPlus};
-  const at::Tensor a = estimate_advantages({.rewards = numbers({1, -1}), .token_rewards = numbers({-0.1, -0.2, 0.3, 9})}, batch, config);
+  const at::Tensor a = estimate_advantages({.rewards = doubles({1, -1}), .token_rewards = doubles({-0.1, -0.2, 0.3, 9})}, batch, config);
   const double mean = 0.8 / 3;
   const double std = std::sqrt((std::pow(0.7 - mean, 2) + std::pow(0.8 - mean, 2) + std::pow(-0.7 - mean, 2)) / 2) + 1e-4;
-  expect_values(a.narrow(0, 0, 3), {(0.7 - mean) / std, (0.8 - mean) / std, (-0.7 - mean) / std});
+  expect_estimates(a.narrow(0, 0, 3), {(0.7 - mean) / std, (0.8 - mean) / std, (-0.7 - mean) / std});
 }
 
 // Oracle: by hand. Centred {−1, 1, 1 | 0, 0 | 0}, mean 1/6 over six tokens; groups without variation stay at 0 all the same.
@@ -111,24 +109,24 @@ TEST(ReinforcePlusPlusBaseline, WhitensWhatTheGroupLeaves) {
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kReinforcePlusPlusBaseline};
   const double mean = 1.0 / 6, std = std::sqrt((3 - 6 * mean * mean) / 5) + 1e-4;
   const double low = (-1 - mean) / std, high = (1 - mean) / std;
-  const at::Tensor a = estimate_advantages({.rewards = numbers({1, 3, 5, 5, 7})}, batch, config);
-  expect_values(a, {low, high, high, 0, 0, 0});
+  const at::Tensor a = estimate_advantages({.rewards = doubles({1, 3, 5, 5, 7})}, batch, config);
+  expect_estimates(a, {low, high, high, 0, 0, 0});
   EXPECT_EQ(values(a)[3], 0.0);
-  EXPECT_THROW(group_advantages(numbers({1, 3}), {0, 0}, config), grpo::Error);
+  EXPECT_THROW(group_advantages(doubles({1, 3}), {0, 0}, config), grpo::Error);
 }
 
 // Oracle: by hand; a group may have one completion. Neither an undefined reward nor an undefined baseline is a signal.
 TEST(Remax, ComparesWithTheGreedyCompletion) {
   const Batch batch = batch_of({2, 1, 1, 1}, {0, 1, 2, 3});
   const AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kRemax};
-  const at::Tensor a = estimate_advantages({.rewards = numbers({1, 0, kNan, 1}),
-                                            .greedy_rewards = numbers({0.25, 0, 0, kNan}),
-                                            .token_rewards = numbers({0.5, -1, 0.125, 1, 1})},
+  const at::Tensor a = estimate_advantages({.rewards = doubles({1, 0, kNan, 1}),
+                                            .greedy_rewards = doubles({0.25, 0, 0, kNan}),
+                                            .token_rewards = doubles({0.5, -1, 0.125, 1, 1})},
                                            batch, config);
-  expect_values(a, {0.25, -0.25, 0.125, 0, 0});
-  EXPECT_THROW(estimate_advantages({.rewards = numbers({1, 0, 1, 1})}, batch, config), grpo::Error);
+  expect_estimates(a, {0.25, -0.25, 0.125, 0, 0});
+  EXPECT_THROW(estimate_advantages({.rewards = doubles({1, 0, 1, 1})}, batch, config), grpo::Error);
   const at::Tensor rounded =
-      estimate_advantages({.rewards = numbers({0.1 + 0.2}), .greedy_rewards = numbers({0.3})}, batch_of({1}, {0}), config);
+      estimate_advantages({.rewards = doubles({0.1 + 0.2}), .greedy_rewards = doubles({0.3})}, batch_of({1}, {0}), config);
   EXPECT_EQ(values(rounded)[0], 0.0);
 }
 
@@ -136,21 +134,21 @@ TEST(Remax, ComparesWithTheGreedyCompletion) {
 TEST(ProcessSupervision, SumsTheStepsToCome) {
   const Batch batch = batch_of({4, 2}, {0, 0});
   AdvantageConfig config{.advantage_estimator = AdvantageEstimator::kProcessSupervision};
-  const RewardSignals signals{.step_rewards = numbers({kNan, 1, 2, kNan, kNan, 3})};
+  const RewardSignals signals{.step_rewards = doubles({kNan, 1, 2, kNan, kNan, 3})};
   const double unit = 1 / 1.0001;
-  expect_values(estimate_advantages(signals, batch, config), {-unit, -unit, 0, 0, unit, unit});
+  expect_estimates(estimate_advantages(signals, batch, config), {-unit, -unit, 0, 0, unit, unit});
   config.scale_rewards = ScaleRewards::kNone;
-  expect_values(estimate_advantages(signals, batch, config), {-1, -1, 0, 0, 1, 1});
-  EXPECT_THROW(estimate_advantages({.rewards = numbers({1, 0})}, batch, config), grpo::Error);
+  expect_estimates(estimate_advantages(signals, batch, config), {-1, -1, 0, 0, 1, 1});
+  EXPECT_THROW(estimate_advantages({.rewards = doubles({1, 0})}, batch, config), grpo::Error);
 }
 
 // Oracle: by hand. A penalty counts before the baseline: returns {1 − 0.5, 0} become ±0.25 (group, none) and ±0.5 (rloo).
 TEST(TokenRewards, EnterBeforeTheBaseline) {
   Batch batch = batch_of({2, 2}, {0, 0});
   batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F});
-  const RewardSignals signals{.rewards = numbers({1, 0}), .token_rewards = numbers({-0.2, -0.3, 0, 5})};
-  expect_values(estimate_advantages(signals, batch, {.scale_rewards = ScaleRewards::kNone}), {0.25, 0.25, -0.25, -0.25});
-  expect_values(estimate_advantages(signals, batch, {.advantage_estimator = AdvantageEstimator::kRloo}), {0.5, 0.5, -0.5, -0.5});
+  const RewardSignals signals{.rewards = doubles({1, 0}), .token_rewards = doubles({-0.2, -0.3, 0, 5})};
+  expect_estimates(estimate_advantages(signals, batch, {.scale_rewards = ScaleRewards::kNone}), {0.25, 0.25, -0.25, -0.25});
+  expect_estimates(estimate_advantages(signals, batch, {.advantage_estimator = AdvantageEstimator::kRloo}), {0.5, 0.5, -0.5, -0.5});
 }
 
 struct Signals {
@@ -165,7 +163,7 @@ Signals signals_of(const std::vector<double>& rewards) {
     lengths.push_back(static_cast<int64_t>(i % 3) + 1);
     groups.push_back(static_cast<int64_t>(i / 4));
   }
-  Signals result{batch_of(lengths, groups), {.rewards = numbers(rewards), .greedy_rewards = numbers(rewards)}};
+  Signals result{batch_of(lengths, groups), {.rewards = doubles(rewards), .greedy_rewards = doubles(rewards)}};
   result.signals.step_rewards = result.signals.rewards.index_select(0, at::tensor(result.batch.samples));
   return result;
 }
@@ -197,7 +195,7 @@ TEST(EveryEstimator, EqualOrUndefinedRewardsGiveExactlyZero) {
 // completion of a group and every completion without a reward.
 TEST(EveryEstimator, ConstantGroupsSingletonsAndUndefinedRewards) {
   auto [batch, signals] = signals_of({0.7, 0.7, 0.7, 0.7, 0, 1, 0.5, kNan, kNan, kNan, 0.4, kNan});
-  signals.greedy_rewards = numbers({0.7, 0.7, 0.7, 0.7, 0.1, 0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4});
+  signals.greedy_rewards = doubles({0.7, 0.7, 0.7, 0.7, 0.1, 0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4});
   for (const auto& config : estimator_configs()) {
     if (config.advantage_estimator == AdvantageEstimator::kProcessSupervision) continue;  // its steps are its own
     SCOPED_TRACE(grpo::estimator_table()[static_cast<size_t>(config.advantage_estimator)].name);
@@ -222,9 +220,9 @@ TEST(EstimateAdvantages, BadInputIsRefused) {
     EXPECT_THROW(estimate_advantages(other, batch, config), grpo::Error);
   };
   refuses({}, {});
-  refuses({.rewards = numbers({1, 2})}, {});
-  refuses({.rewards = signals.rewards, .token_rewards = numbers({1})}, {});
-  refuses({.step_rewards = numbers({1})}, {.advantage_estimator = AdvantageEstimator::kProcessSupervision});
+  refuses({.rewards = doubles({1, 2})}, {});
+  refuses({.rewards = signals.rewards, .token_rewards = doubles({1})}, {});
+  refuses({.step_rewards = doubles({1})}, {.advantage_estimator = AdvantageEstimator::kProcessSupervision});
   refuses({.step_rewards = signals.step_rewards, .token_rewards = signals.step_rewards},
           {.advantage_estimator = AdvantageEstimator::kProcessSupervision});
   refuses({.rewards = signals.rewards, .token_rewards = signals.step_rewards},

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "grpo/core/error.h"
 #include "samples.h"
@@ -14,24 +13,23 @@ namespace {
 using grpo::Batch;
 using grpo::gae;
 using grpo::GaeConfig;
+using grpo::testing::kNan;
 using grpo::testing::largest_difference;
 using grpo::testing::numbers;
 using grpo::testing::values;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Batch batch_of(const std::vector<int64_t>& lengths) {
   return grpo::make_batch(grpo::testing::make_rollouts(lengths, static_cast<int64_t>(lengths.size())), {});
 }
 
-void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 1e-6); }
+void expect_gae(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 1e-6); }
 
 // Oracle: by hand. δ = {0.9·0.4 − 0.5, 1 − 0.4 | 2 + 0.3}, A_0 = δ_0 + 0.9·0.8·δ_1; the two sequences do not touch.
 TEST(Gae, ByHand) {
   const GaeConfig config{.gamma = 0.9, .lambda = 0.8, .lambda_value = 0.5, .whiten_advantages = false};
   const auto out = gae(numbers({0, 1, 2}), numbers({0.5, 0.4, -0.3}), batch_of({2, 1}), config);
-  expect_values(out.advantages, {-0.14 + 0.72 * 0.6, 0.6, 2.3});
-  expect_values(out.returns, {0.5 - 0.14 + 0.45 * 0.6, 1, 2});
+  expect_gae(out.advantages, {-0.14 + 0.72 * 0.6, 0.6, 2.3});
+  expect_gae(out.returns, {0.5 - 0.14 + 0.45 * 0.6, 1, 2});
 }
 
 // Oracle: the sum over all n-step errors, Σ_k (γλ)^k δ_{t+k}, on random numbers.
@@ -60,7 +58,7 @@ TEST(Gae, PassesOverMaskedTokens) {
   batch.mask = at::tensor({1.0F, 0.0F, 1.0F});
   const GaeConfig config{.gamma = 0.9, .lambda = 0.8, .whiten_advantages = false};
   const auto out = gae(numbers({0, 55, 1}), numbers({0.5, 77, 0.4}), batch, config);
-  expect_values(out.advantages, {-0.14 + 0.72 * 0.6, 0, 0.6});
+  expect_gae(out.advantages, {-0.14 + 0.72 * 0.6, 0, 0.6});
 }
 
 // Oracle: by hand, VAPO's 1 − 1 / (0.05 T): negative for T = 5, so 0, and 0.5 for T = 40. With V = 0 and a last reward of 1, A_t =
@@ -88,12 +86,12 @@ TEST(Gae, WhitensWhatIsDefined) {
   batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F});
   const auto out = gae(numbers({1, 3, kNan, 50}), at::zeros({4}), batch, {});
   const double unit = 1 / (std::sqrt(2.0) + 1e-4);
-  expect_values(out.advantages, {-unit, unit, 0, 0});
+  expect_gae(out.advantages, {-unit, unit, 0, 0});
   EXPECT_EQ(values(out.returns)[1], 3.0);
   EXPECT_TRUE(std::isnan(values(out.returns)[2]));
-  expect_values(gae(numbers({2, 2}), at::zeros({2}), batch_of({1, 1}), {}).advantages, {0, 0});
+  expect_gae(gae(numbers({2, 2}), at::zeros({2}), batch_of({1, 1}), {}).advantages, {0, 0});
   const auto undefined = gae(numbers({kNan, 1}), at::zeros({2}), batch_of({2}), {.whiten_advantages = false});
-  expect_values(undefined.advantages, {0, 0});  // of one reward, so of the sequence
+  expect_gae(undefined.advantages, {0, 0});  // of one reward, so of the sequence
   EXPECT_TRUE(undefined.returns.isnan().all().item<bool>());
 }
 
@@ -101,8 +99,8 @@ TEST(Gae, WhitensWhatIsDefined) {
 TEST(OutcomeRewards, StandOnTheLastTokenInTheLoss) {
   Batch batch = batch_of({2, 2});
   batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F});
-  expect_values(grpo::outcome_rewards(numbers({2, 5}), batch), {0, 2, 5, 0});
-  expect_values(grpo::outcome_rewards(numbers({2, 5}), batch, numbers({0.1, 0.2, 0.3, 9})), {0.1, 2.2, 5.3, 0});
+  expect_gae(grpo::outcome_rewards(numbers({2, 5}), batch), {0, 2, 5, 0});
+  expect_gae(grpo::outcome_rewards(numbers({2, 5}), batch, numbers({0.1, 0.2, 0.3, 9})), {0.1, 2.2, 5.3, 0});
   EXPECT_THROW(grpo::outcome_rewards(numbers({2}), batch), grpo::Error);
 }
 
@@ -115,11 +113,11 @@ TEST(ValueLoss, ClipsWhatMovedTooFar) {
   const auto out = grpo::value_loss(v, old, returns, batch, normalizer, {.cliprange_value = 0.5});
   out.loss.backward();
   EXPECT_NEAR(out.loss.item<double>(), 0.5 * (6.25 + 25 + 2.75 * 2.75) / 3, 1e-7);
-  expect_values(v.grad(), {0, -5.0 / 3, -2.75 / 3});
+  expect_gae(v.grad(), {0, -5.0 / 3, -2.75 / 3});
   EXPECT_NEAR(out.metrics.at("value/clip_ratio").result(), 1.0 / 3, 1e-12);
   v.mutable_grad() = at::Tensor();
   grpo::value_loss(v, old, returns, batch, normalizer).loss.backward();
-  expect_values(v.grad(), {-2.0 / 3, -5.0 / 3, -2.75 / 3});
+  expect_gae(v.grad(), {-2.0 / 3, -5.0 / 3, -2.75 / 3});
 }
 
 // Property: what is outside the mask or has no return is nothing to learn, whatever stands there.
@@ -131,7 +129,7 @@ TEST(ValueLoss, LeavesOutMaskedAndUndefined) {
                                     {.cliprange_value = 9});
   out.loss.backward();
   EXPECT_NEAR(out.loss.item<double>(), 0.25, 1e-12);
-  expect_values(v.grad(), {-0.5, 0, 0});
+  expect_gae(v.grad(), {-0.5, 0, 0});
 }
 
 // Property: any cut of a step adds up to the step.

@@ -18,7 +18,7 @@ using grpo::KlEstimator;
 using grpo::LossConfig;
 using grpo::testing::largest_difference;
 
-constexpr int64_t kVocabulary = 6;
+constexpr int64_t kKlVocabulary = 6;
 
 at::Tensor normalized(const std::vector<double>& counts) {
   const at::Tensor weights = at::tensor(counts, at::kDouble);
@@ -77,7 +77,7 @@ at::Tensor loss_gradient(const Enumeration& enumeration, KlEstimator estimator, 
   });
 }
 
-constexpr double kExact = 1e-7;  // the batch keeps old and reference log-probs in float32 or better
+constexpr double kKlExact = 1e-7;  // the batch keeps old and reference log-probs in float32 or better
 
 // Oracle of this suite: exact enumeration of a six-token vocabulary against the definition of KL.
 
@@ -85,7 +85,7 @@ TEST(KlGradient, K1AsLossHasNone) {
   const Enumeration samples(kOnPolicy);
   const auto gradient =
       logit_gradient(samples, [&](const at::Tensor& lp) { return kl_estimate(KlEstimator::kK1, lp, samples.batch.ref_logprobs).mean(); });
-  EXPECT_LE(gradient.abs().max().item<double>(), kExact);
+  EXPECT_LE(gradient.abs().max().item<double>(), kKlExact);
 }
 
 TEST(KlGradient, K1InTheRewardIsReverse) {
@@ -94,27 +94,27 @@ TEST(KlGradient, K1InTheRewardIsReverse) {
   const auto gradient = logit_gradient(samples, [&](const at::Tensor& logprobs) {
     return grpo::policy_loss(logprobs, {}, samples.batch, grpo::loss_normalizer(samples.batch, 1), {}).loss;
   });
-  EXPECT_LE(largest_difference(gradient, exact_gradient(false)), kExact);
+  EXPECT_LE(largest_difference(gradient, exact_gradient(false)), kKlExact);
 }
 
 TEST(KlGradient, K2AsLossIsReverse) {
-  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kK2, false), exact_gradient(false)), kExact);
+  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kK2, false), exact_gradient(false)), kKlExact);
 }
 
 TEST(KlGradient, StraightThroughFormsAreReverse) {
   for (const auto estimator : {KlEstimator::kK1Plus, KlEstimator::kK3Plus}) {
-    EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), estimator, false), exact_gradient(false)), kExact);
+    EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), estimator, false), exact_gradient(false)), kKlExact);
   }
 }
 
 TEST(KlGradient, AbsIsThatOfTwiceTheTotalVariation) {
   const at::Tensor logits = normalized(kOnPolicy).log().requires_grad_(true);
   (logits.softmax(0) - kReference).abs().sum().backward();
-  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kAbs, false), logits.grad()), kExact);
+  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kAbs, false), logits.grad()), kKlExact);
 }
 
 TEST(KlGradient, K3AsLossIsForward) {
-  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kK3, false), exact_gradient(true)), kExact);
+  EXPECT_LE(largest_difference(loss_gradient(Enumeration(kOnPolicy), KlEstimator::kK3, false), exact_gradient(true)), kKlExact);
 }
 
 TEST(KlGradient, K3OffPolicyIsNeither) {
@@ -126,7 +126,7 @@ TEST(KlGradient, K3OffPolicyIsNeither) {
 TEST(KlGradient, RatioTimesK1OrK3IsReverseOnAndOffPolicy) {
   for (const auto& counts : {kOnPolicy, kOffPolicy}) {
     for (const auto estimator : {KlEstimator::kK1, KlEstimator::kK3}) {
-      EXPECT_LE(largest_difference(loss_gradient(Enumeration(counts), estimator, true), exact_gradient(false)), kExact);
+      EXPECT_LE(largest_difference(loss_gradient(Enumeration(counts), estimator, true), exact_gradient(false)), kKlExact);
     }
   }
 }
@@ -137,7 +137,7 @@ TEST(KlGradient, DetachedRatioTimesK3IsForward) {
     const at::Tensor ratio = (logprobs - samples.batch.old_logprobs).exp().detach();
     return (ratio * kl_estimate(KlEstimator::kK3, logprobs, samples.batch.ref_logprobs)).mean();
   });
-  EXPECT_LE(largest_difference(gradient, exact_gradient(true)), kExact);
+  EXPECT_LE(largest_difference(gradient, exact_gradient(true)), kKlExact);
 }
 
 TEST(KlValue, K1AndK3HaveTheRightMean) {

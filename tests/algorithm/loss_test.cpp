@@ -21,7 +21,7 @@ using grpo::testing::make_problem;
 using grpo::testing::Problem;
 using grpo::testing::values;
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kFloatNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 grpo::LossOutput run(const Problem& problem, const LossConfig& config) {
@@ -46,7 +46,7 @@ TEST(Mask, NothingOutsideItMatters) {
     for (const auto& [name, config] : grpo::testing::variants_of(row)) {
       SCOPED_TRACE(name);
       const auto expected = run(clean, config);
-      for (const float filler : {0.0F, -kInfinity, kNan, 1e4F, -1e4F}) {
+      for (const float filler : {0.0F, -kInfinity, kFloatNan, 1e4F, -1e4F}) {
         Problem spoilt = clean;
         spoilt.batch.old_logprobs = spoil(clean.batch.old_logprobs, mask, filler);
         spoilt.batch.ref_logprobs = spoil(clean.batch.ref_logprobs, mask, filler);
@@ -146,18 +146,17 @@ TEST(SamplerCorrection, FourModes) {
     for (double& value : rounded) value = std::round(value * 1e5) / 1e5;
     return rounded;
   };
-  using Values = std::vector<double>;
-  EXPECT_EQ(ratio(CorrectionMode::kTokenTruncate, 0.5, 2.5), (Values{2, 0.5, 2.5}));
-  EXPECT_EQ(ratio(CorrectionMode::kTokenMask, 0.5, 2.5), (Values{2, 0, 0}));
-  EXPECT_EQ(ratio(CorrectionMode::kSequenceTruncate, std::nullopt, 2.5), (Values{0.5, 2.5}));
-  EXPECT_EQ(ratio(CorrectionMode::kSequenceMask, 0.6, std::nullopt), (Values{0, 3}));
-  problem.batch.sampling_logprobs[0] = kNan;  // unknown: counts as 1
-  EXPECT_EQ(ratio(CorrectionMode::kTokenTruncate, std::nullopt, std::nullopt), (Values{1, 0.25, 3}));
+  EXPECT_EQ(ratio(CorrectionMode::kTokenTruncate, 0.5, 2.5), (std::vector<double>{2, 0.5, 2.5}));
+  EXPECT_EQ(ratio(CorrectionMode::kTokenMask, 0.5, 2.5), (std::vector<double>{2, 0, 0}));
+  EXPECT_EQ(ratio(CorrectionMode::kSequenceTruncate, std::nullopt, 2.5), (std::vector<double>{0.5, 2.5}));
+  EXPECT_EQ(ratio(CorrectionMode::kSequenceMask, 0.6, std::nullopt), (std::vector<double>{0, 3}));
+  problem.batch.sampling_logprobs[0] = kFloatNan;  // unknown: counts as 1
+  EXPECT_EQ(ratio(CorrectionMode::kTokenTruncate, std::nullopt, std::nullopt), (std::vector<double>{1, 0.25, 3}));
   problem.batch.sampling_logprobs[2] = -1e4F;  // log-ratios are bounded by 20
   EXPECT_NEAR(ratio(CorrectionMode::kTokenTruncate, std::nullopt, std::nullopt)[2], std::exp(20.0), 1.0);
   problem.batch.sampling_logprobs[2] = static_cast<float>(-1.5 - std::log(3.0));
   problem.batch.mask[1] = 0;  // outside the mask: 1
-  EXPECT_EQ(ratio(CorrectionMode::kSequenceTruncate, std::nullopt, std::nullopt), (Values{1, 3}));
+  EXPECT_EQ(ratio(CorrectionMode::kSequenceTruncate, std::nullopt, std::nullopt), (std::vector<double>{1, 3}));
 }
 
 // Oracle: by hand. The ratio multiplies the policy term, not the KL, and carries no gradient.
@@ -192,7 +191,7 @@ TEST(OffPolicyMask, AveragesOverTheLoss) {
   Problem problem;
   problem.batch = grpo::make_batch(grpo::testing::make_rollouts({1, 4}, 2), at::tensor({1.0, -1.0}));
   problem.batch.mask = at::tensor({1.0F, 1.0F, 1.0F, 0.0F, 0.0F});
-  problem.batch.sampling_logprobs = at::tensor({-2.0F, -0.8F, kNan, 50.0F, -50.0F});
+  problem.batch.sampling_logprobs = at::tensor({-2.0F, -0.8F, kFloatNan, 50.0F, -50.0F});
   problem.entropy = at::zeros({5}, at::kDouble).requires_grad_(true);
   problem.logprobs = at::full({5}, -2.0, at::kDouble).requires_grad_(true);
   for (const auto& [threshold, kept] : {std::pair{0.5, false}, std::pair{0.7, true}}) {

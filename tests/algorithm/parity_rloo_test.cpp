@@ -79,7 +79,7 @@ double masked_constant(const grpo::Batch& batch) {
   return constant;
 }
 
-void check_case(const json& test) {
+void check_rloo_case(const json& test) {
   const auto& config = test.at("config");
   const auto& inputs = test.at("inputs");
   const auto& expected = test.at("expected");
@@ -116,7 +116,7 @@ TEST(ParityTrlRloo, EveryCase) {
   for (const auto& [file, content] : grpo::testing::trl_files("rloo")) {
     for (const auto& test : content.at("cases")) {
       SCOPED_TRACE(file + ": " + test.at("name").get<std::string>());
-      check_case(test);
+      check_rloo_case(test);
       ++cases;
     }
   }

@@ -14,17 +14,16 @@ namespace {
 using grpo::Batch;
 using grpo::PrimeConfig;
 using grpo::PrimeForm;
+using grpo::testing::kNan;
 using grpo::testing::largest_difference;
 using grpo::testing::numbers;
 using grpo::testing::values;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Batch batch_of(const std::vector<int64_t>& lengths, int64_t group_size) {
   return grpo::make_batch(grpo::testing::make_rollouts(lengths, group_size), {});
 }
 
-void expect_values(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 2e-6); }
+void expect_prime(const at::Tensor& tensor, const std::vector<double>& expected) { grpo::testing::expect_values(tensor, expected, 2e-6); }
 
 // Oracle: by hand, β (lp − ref) summed to logits −0.1 and 0.2.
 TEST(PrimeLoss, IsTheCrossEntropyOfTheSum) {
@@ -35,8 +34,8 @@ TEST(PrimeLoss, IsTheCrossEntropyOfTheSum) {
   out.loss.backward();
   const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   EXPECT_NEAR(out.loss.item<double>(), (-std::log(1 - sigmoid(-0.1)) - std::log(sigmoid(0.2))) / 3, 1e-7);
-  expect_values(logprobs.grad(),
-                {0.05 * sigmoid(-0.1) / 3, 0.05 * sigmoid(-0.1) / 3, 0.05 * (sigmoid(0.2) - 1) / 3, 0});  // unknown: left out
+  expect_prime(logprobs.grad(),
+               {0.05 * sigmoid(-0.1) / 3, 0.05 * sigmoid(-0.1) / 3, 0.05 * (sigmoid(0.2) - 1) / 3, 0});  // unknown: left out
   EXPECT_EQ(out.metrics.at("prime/accuracy").result(), 1.0);
   EXPECT_EQ(out.metrics.at("prime/loss").count, 2);
 }
@@ -59,9 +58,9 @@ TEST(PrimeAdvantages, PaperByHand) {
   const Batch batch = batch_of({2, 1, 1}, 3);
   const at::Tensor process = numbers({0.1, 0.3, 0.6, -0.3}), outcome = numbers({1, 0, 0});
   const auto a = grpo::prime_advantages(process, outcome, batch);
-  expect_values(a, {-0.05 + 0.15 + 1, 0.15 + 1, 0.65 - 0.5, -0.7 - 0.5});
+  expect_prime(a, {-0.05 + 0.15 + 1, 0.15 + 1, 0.65 - 0.5, -0.7 - 0.5});
   const auto discounted = grpo::prime_advantages(process, outcome, batch, {.gamma = 0.5});
-  expect_values(discounted.narrow(0, 0, 1), {-0.05 + 0.5 * 0.15 + 1});
+  expect_prime(discounted.narrow(0, 0, 1), {-0.05 + 0.5 * 0.15 + 1});
 }
 
 // Oracle: by hand, K = 2. What is masked counts neither in a mean nor in a return: means {0.2, 0.5}.
@@ -69,7 +68,7 @@ TEST(PrimeAdvantages, CountsTheLossAlone) {
   Batch batch = batch_of({3, 1}, 2);
   batch.mask = at::tensor({1.0F, 1.0F, 0.0F, 1.0F});
   const auto a = grpo::prime_advantages(numbers({0.1, 0.3, 7, 0.5}), numbers({1, 0}), batch);
-  expect_values(a, {-0.4 - 0.2 + 1, -0.2 + 1, 0, 0.3 - 1});
+  expect_prime(a, {-0.4 - 0.2 + 1, -0.2 + 1, 0, 0.3 - 1});
 }
 
 // Oracle: by hand. r / 0.6 (the largest return to go), then K/(K−1) r − Σ of all means / (K−1), sums, outcomes, z-score over the tokens.
@@ -86,8 +85,8 @@ TEST(PrimeAdvantages, RepositoryByHand) {
   std::vector<double> expected;
   for (const double value : raw) expected.push_back((value - mean) / (std::sqrt(squares / 3) + 1e-4));
   const PrimeConfig config{.prime_form = PrimeForm::kRepository};
-  expect_values(grpo::prime_advantages(process, outcome, batch, config), expected);
-  expect_values(grpo::prime_advantages(process * 20, outcome, batch, config), expected);  // the factor beta drops out
+  expect_prime(grpo::prime_advantages(process, outcome, batch, config), expected);
+  expect_prime(grpo::prime_advantages(process * 20, outcome, batch, config), expected);  // the factor beta drops out
 }
 
 // Property: without a known outcome, or another one in the group, there is no signal and no baseline for others.
@@ -100,7 +99,7 @@ TEST(PrimeAdvantages, UndefinedAndAlone) {
     EXPECT_EQ(a[3], 0.0);
     EXPECT_EQ(a[4], 0.0);
   }
-  expect_values(grpo::prime_advantages(process, numbers({1, 0, kNan, 1, kNan}), batch), {0.8, -0.8, 0, 0, 0});
+  expect_prime(grpo::prime_advantages(process, numbers({1, 0, kNan, 1, kNan}), batch), {0.8, -0.8, 0, 0, 0});
 }
 
 // Property: equal outcomes and no process rewards give exactly 0.

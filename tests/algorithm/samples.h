@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "grpo/core/random.h"
 
 namespace grpo::testing {
+
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// Completions of the given lengths in groups of `group_size`, each group with a prompt of its own; ids are drawn from [3, 300).
 inline std::vector<Rollout> make_rollouts(const std::vector<int64_t>& lengths, int64_t group_size, uint64_t seed = 1) {

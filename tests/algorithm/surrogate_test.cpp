@@ -14,13 +14,13 @@ using grpo::LossType;
 using grpo::testing::config_of;
 using grpo::testing::values;
 
-struct Point {
+struct SurrogatePoint {
   double loss, grad;
   grpo::Tallies metrics;
 };
 
 /// Loss and d loss / d logprob of a single token with log-prob log(ratio), old log-prob 0 and the given advantage.
-Point one_token(const LossConfig& config, double ratio, double advantage) {
+SurrogatePoint one_token(const LossConfig& config, double ratio, double advantage) {
   grpo::Rollout rollout;
   rollout.prompt_ids = {1};
   rollout.ids = {2};
@@ -38,7 +38,7 @@ struct Row {
 
 void expect_rows(const LossConfig& config, const std::vector<Row>& rows) {
   for (const Row& row : rows) {
-    const Point point = one_token(config, row.ratio, row.advantage);
+    const SurrogatePoint point = one_token(config, row.ratio, row.advantage);
     EXPECT_NEAR(point.loss, row.loss, 1e-7) << "ratio " << row.ratio << " advantage " << row.advantage;
     EXPECT_NEAR(point.grad, row.grad, 1e-7) << "ratio " << row.ratio << " advantage " << row.advantage;
   }
@@ -57,8 +57,8 @@ TEST(ClipSurrogate, DeltaBoundsNegativeAdvantages) {
 }
 
 TEST(ClipSurrogate, CountsWhatItClips) {
-  const auto share = [](const Point& point, const char* name) { return point.metrics.at(name).result(); };
-  const Point high = one_token({}, 1.3, 1), low = one_token({}, 0.7, -1), harmless = one_token({}, 1.3, -1);
+  const auto share = [](const SurrogatePoint& point, const char* name) { return point.metrics.at(name).result(); };
+  const SurrogatePoint high = one_token({}, 1.3, 1), low = one_token({}, 0.7, -1), harmless = one_token({}, 1.3, -1);
   EXPECT_EQ(share(high, "clip_ratio/high_mean"), 1);
   EXPECT_EQ(share(high, "clip_ratio/high_max"), 1);
   EXPECT_EQ(share(high, "clip_ratio/low_mean"), 0);

@@ -31,7 +31,7 @@ ModelConfig config(bool tied, int64_t window) {
 /// Loss of uneven weights, so that no two pairs can stand for each other.
 at::Tensor weighted(const TokenOutputs& out, const at::Tensor& weights) { return ((out.logprobs + 0.1 * out.entropy) * weights).sum(); }
 
-std::vector<at::Tensor> gradients(Transformer& model) {
+std::vector<at::Tensor> packed_gradients(Transformer& model) {
   std::vector<at::Tensor> result;
   for (auto* arena : model.parameters()) result.push_back(arena->flat_grad().clone());
   return result;
@@ -68,7 +68,7 @@ TEST_P(Packing, ASharedPromptEqualsRepeatedPrompts) {
     clear(model);
     const TokenOutputs out = model.logprobs(batch, {.temperature = 0.9, .entropy = true});
     weighted(out, weights).backward();
-    results.push_back(gradients(model));
+    results.push_back(packed_gradients(model));
     results.back().push_back(out.logprobs.detach());
   }
   expect_close(results[0], results[1]);
@@ -82,13 +82,13 @@ TEST_P(Packing, LayerByLayerEqualsAutograd) {
   clear(model);
   const at::Tensor loss = weighted(model.logprobs(batch, {.entropy = true}), weights);
   loss.backward();
-  const auto expected = gradients(model);
+  const auto expected = packed_gradients(model);
   for (const auto recompute : {Recompute::kNone, Recompute::kAll, Recompute::kAuto}) {
     clear(model);
     const at::Tensor again =
         model.forward_backward(batch, [&](const TokenOutputs& out) { return weighted(out, weights); }, {.recompute = recompute});
     EXPECT_NEAR(again.item<double>(), loss.item<double>(), 1e-5);
-    expect_close(gradients(model), expected);
+    expect_close(packed_gradients(model), expected);
   }
 }
 

@@ -47,7 +47,7 @@ EngineOptions random_options(Random& random) {
           .threads = static_cast<int>(random.uniform_int(1, 3))};
 }
 
-struct Kind {
+struct PausedKind {
   const char* name;
   FinishReason finish;  // of some samples
   void (*change)(SamplingParams&);
@@ -55,9 +55,9 @@ struct Kind {
   float scale = 0.1F;  // of the weights
 };
 
-void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+void PrintTo(const PausedKind& kind, std::ostream* out) { *out << kind.name; }
 
-class PartialKinds : public ::testing::TestWithParam<Kind> {};
+class PartialKinds : public ::testing::TestWithParam<PausedKind> {};
 
 TEST_P(PartialKinds, PausesLeaveNoTrace) {
   const unsigned seed = std::random_device{}();
@@ -87,28 +87,28 @@ TEST_P(PartialKinds, PausesLeaveNoTrace) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sampling, PartialKinds,
-                         ::testing::Values(Kind{"plain", FinishReason::kLength, [](SamplingParams&) {}},
-                                           Kind{"stop_ids", FinishReason::kStop,
-                                                [](SamplingParams& p) {
-                                                  p.stop_ids = {1, 2};
-                                                }},
-                                           Kind{"stop_strings", FinishReason::kStopString,
-                                                [](SamplingParams& p) {
-                                                  p.stop = {"ab", "ccc", "ki", "abcdefghij"};
-                                                }},
-                                           Kind{"context", FinishReason::kLength, [](SamplingParams&) {}, 42},
-                                           Kind{"guard", FinishReason::kLength,
-                                                [](SamplingParams& p) {
-                                                  p.temperature = 0.05;
-                                                  p.repetition_guard = 4;
-                                                },
-                                                0, 0.3F},
-                                           Kind{"penalty", FinishReason::kLength,
-                                                [](SamplingParams& p) {
-                                                  p.repetition_penalty = 1.3;
-                                                  p.top_k = 9;
-                                                }},
-                                           Kind{"greedy", FinishReason::kLength, [](SamplingParams& p) { p.temperature = 0.0; }}),
+                         ::testing::Values(PausedKind{"plain", FinishReason::kLength, [](SamplingParams&) {}},
+                                           PausedKind{"stop_ids", FinishReason::kStop,
+                                                      [](SamplingParams& p) {
+                                                        p.stop_ids = {1, 2};
+                                                      }},
+                                           PausedKind{"stop_strings", FinishReason::kStopString,
+                                                      [](SamplingParams& p) {
+                                                        p.stop = {"ab", "ccc", "ki", "abcdefghij"};
+                                                      }},
+                                           PausedKind{"context", FinishReason::kLength, [](SamplingParams&) {}, 42},
+                                           PausedKind{"guard", FinishReason::kLength,
+                                                      [](SamplingParams& p) {
+                                                        p.temperature = 0.05;
+                                                        p.repetition_guard = 4;
+                                                      },
+                                                      0, 0.3F},
+                                           PausedKind{"penalty", FinishReason::kLength,
+                                                      [](SamplingParams& p) {
+                                                        p.repetition_penalty = 1.3;
+                                                        p.top_k = 9;
+                                                      }},
+                                           PausedKind{"greedy", FinishReason::kLength, [](SamplingParams& p) { p.temperature = 0.0; }}),
                          [](const auto& kind) { return std::string(kind.param.name); });
 
 TEST(Partial, ReportsOnlyWhatIsNew) {

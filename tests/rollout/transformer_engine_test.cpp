@@ -1,10 +1,15 @@
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
+#include "grpo/optim/adamw.h"
 #include "grpo/rollout/engine.h"
 #include "support/checkpoints.h"
 #include "toy_model.h"
@@ -92,6 +97,71 @@ TEST(TransformerEngine, SamplesFromTheWeightsAsTheyAre) {
   expect_training_logprobs(model, after, 1.0, 4e-5F);
   EXPECT_GT(after[0].policy_version, before[0].policy_version);
   EXPECT_NE(after[0].logprobs, before[0].logprobs);
+}
+
+struct Write {
+  std::string name;
+  std::function<void(Transformer&)> write;
+};
+
+class TransformerEngineWrites : public ::testing::TestWithParam<Write> {};
+
+// Nobody has to say that weights were written: whatever wrote them, the next samples are of the weights as they are.
+TEST_P(TransformerEngineWrites, ReachTheNextSamples) {
+  Transformer model(testing::toy_config(), at::kFloat, at::kCPU);
+  init_weights(model, 1);
+  RolloutEngine engine(model);
+  SamplingParams params;
+  params.num_generations = 2;
+  params.max_completion_length = 10;
+  const std::vector<Prompt> prompts = {{.problem = 0, .ids = {5, 6, 7}}};
+  const auto before = engine.generate(prompts, params, {});
+  const int64_t version = model.version();
+  {
+    const c10::NoGradGuard no_grad;
+    GetParam().write(model);
+  }
+  EXPECT_GT(model.version(), version);
+  const auto after = engine.generate(prompts, params, {});
+  expect_training_logprobs(model, after, 1.0, 4e-5F);
+  EXPECT_NE(after[0].logprobs, before[0].logprobs);
+}
+
+void take_step(Transformer& model) {
+  AdamW optimizer(model.trainable(), {.learning_rate = 0.05});
+  for (auto* arena : model.trainable()) at::Tensor(arena->flat_grad()).normal_();
+  optimizer.step();
+}
+
+INSTANTIATE_TEST_SUITE_P(Writers, TransformerEngineWrites,
+                         ::testing::Values(Write{"adamw", take_step},
+                                           Write{"flat", [](Transformer& model) { at::Tensor(model.parameters()[1]->flat()).mul_(1.5); }},
+                                           Write{"leaf", [](Transformer& model) { at::Tensor(model.parameters()[1]->leaf(1)).mul_(1.5); }},
+                                           Write{"named_parameter",
+                                                 [](Transformer& model) { model.named_parameters()[1].value.mul_(1.5); }},
+                                           Write{"init", [](Transformer& model) { init_weights(model, 2); }},
+                                           Write{"adapter",
+                                                 [](Transformer& model) {
+                                                   model.add_adapter({.rank = 2, .target_modules = {"q_proj", "v_proj", "down_proj"}});
+                                                   init_adapter(model, 7);
+                                                   take_step(model);
+                                                 }},
+                                           Write{"adapter_merged",
+                                                 [](Transformer& model) {
+                                                   model.add_adapter({.rank = 2, .target_modules = {"q_proj", "v_proj", "down_proj"}});
+                                                   init_adapter(model, 7);
+                                                   take_step(model);
+                                                   merge_adapter(model);
+                                                 }}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(TransformerVersion, NeverGoesBack) {
+  Transformer model(testing::toy_config(), at::kFloat, at::kCPU);
+  model.add_adapter({.rank = 2, .target_modules = {"q_proj"}});
+  init_adapter(model, 7);
+  const int64_t with = model.version();
+  model.remove_adapter();
+  EXPECT_GT(model.version(), with);
 }
 
 }  // namespace

@@ -41,6 +41,18 @@ TEST(ProblemPicker, ReplaysHardProblemsTheLongestWaitingFirst) {
   EXPECT_EQ(again.pick(4, std::ref(other)), (std::vector<int64_t>{1, 3, 4, 5}));
 }
 
+TEST(ProblemPicker, RefusesTheStateOfOtherData) {
+  AlgorithmSection config;
+  config.replay_fraction = 0.5;
+  config.replay_max_pass_rate = 0.5;
+  ProblemPicker picker(config, 8);
+  picker.note(7, 0.0);
+  for (const int64_t problems : {4, 7, 9}) {
+    ProblemPicker other(config, problems);
+    EXPECT_THROW(other.restore(picker.state()), Error) << problems;
+  }
+}
+
 TEST(ProblemPicker, PassesOverWhatIsSolvedButNotForEver) {
   AlgorithmSection config;
   config.curriculum_max_pass_rate = 0.9;

@@ -14,10 +14,14 @@ struct Range {
   double min = -1.7976931348623157e308;
   double max = 1.7976931348623157e308;
   bool open_min = false;  // min itself is refused
+  bool open_max = false;  // max likewise
 };
 inline constexpr Range kPositive{.min = 0.0, .open_min = true};
 inline constexpr Range kNonNegative{.min = 0.0};
 inline constexpr Range kFraction{.min = 0.0, .max = 1.0};
+inline constexpr Range kDecay{.min = 0.0, .max = 1.0, .open_max = true};  // of a moving average: at 1 nothing would ever enter it
+inline constexpr Range kRate{.min = 0.0, .max = 1e6};                     // what is multiplied in float32
+inline constexpr Range kCount{.min = 1.0, .max = 2147483647.0};           // what is multiplied with other counts
 
 /// One pass over a described struct. Each config struct has one `void describe(ConfigVisitor&, TheConfig&)`; parsing, printing,
 /// checking, the JSON schema and configs/README.md are visitors, so every option is named, defaulted and documented once.

@@ -45,6 +45,11 @@ class ParameterArena {
   const at::Tensor& flat() const { return flat_; }
   /// [numel], allocated (zeroed) on the first call.
   const at::Tensor& flat_grad();
+  /// Counts writes to the weights. Every operation of torch that writes to `flat()`, to a leaf or to a named parameter is counted by torch
+  /// itself (its version counter, which views share); whoever writes through a pointer, or by a collective, calls `mark_written`.
+  int64_t version() const;
+  void mark_written();
+
   bool has_grad() const { return flat_grad_.defined(); }
   /// Zeroes the gradient; views stay bound.
   void zero_grad();

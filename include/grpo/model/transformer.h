@@ -94,10 +94,9 @@ class Transformer {
   /// as a sequence classifier with one label. The head over the vocabulary is then no longer among the named parameters.
   void become_classifier();
 
-  /// Counts writes to the weights; whoever packs weights compares it.
-  int64_t version() const { return version_; }
-  /// To be called after every write to the arenas.
-  void bump_version() { ++version_; }
+  /// Counts writes to the weights, the adapters' and the value head's among them: the sum of the arenas' versions, and one more for each
+  /// change of what there is. It never goes back. Whoever packs weights compares it.
+  int64_t version() const;
 
   /// Throws where the dtype is neither float32 nor bfloat16, or exact log-probs are wanted in bfloat16.
   void set_compute(const ComputeOptions& options);
@@ -131,7 +130,7 @@ class Transformer {
   RopeTable rope_;
   ModelView view_;
   ComputeOptions compute_;
-  int64_t version_ = 0;
+  int64_t version_ = 0;  // of arenas that are gone, and changes of what there is
   std::unique_ptr<Impl> impl_;
 };
 

@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "grpo/model/arena.h"
@@ -21,8 +20,8 @@ struct UpdateReport {
 /// float32 the weights are the masters; weights of another type have float32 masters, of which each update leaves them rounded.
 class AdamW {
  public:
-  /// `on_write` is called after each update of the weights (the model's bump_version). Masters begin as the weights are now.
-  AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config, std::function<void()> on_write = {});
+  /// Masters begin as the weights are now.
+  AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config);
 
   void zero_grad();
   /// Clips by the global norm, then updates with `learning_rate`. Gradients that are not finite change nothing.
@@ -43,7 +42,6 @@ class AdamW {
  private:
   std::vector<ParameterArena*> arenas_;
   OptimConfig config_;
-  std::function<void()> on_write_;
   std::vector<Moments> moments_;
   int64_t steps_ = 0;
 };

@@ -22,6 +22,7 @@ class PolicyTrainer final : public Trainer {
  private:
   std::map<std::string, double> update(double learning_rate) override;
   bool at_boundary() const override;
+  bool can_save_after_failure() const override;
   std::vector<double> objective_state() const override;
   void restore_objective(const std::vector<double>& state) override;
   void save_files(const std::string& folder) const override;

@@ -42,6 +42,8 @@ struct TrainReport {
   std::map<std::string, double> metrics;
 };
 
+struct TrainerState;
+
 /// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption.
 ///
 /// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
@@ -87,6 +89,8 @@ class Trainer {
   virtual std::map<std::string, double> update(double learning_rate) = 0;
   /// Whether the state is all in weights, moments and cursors, so that a checkpoint can be taken.
   virtual bool at_boundary() const { return true; }
+  /// Whether a failed step leaves all that a checkpoint keeps beside weights and cursors as it was.
+  virtual bool can_save_after_failure() const { return true; }
   /// What a checkpoint must keep beside weights, moments and cursors.
   virtual std::vector<double> objective_state() const { return {}; }
   virtual void restore_objective(const std::vector<double>& /*state*/) {}
@@ -130,10 +134,20 @@ class Trainer {
   double tokens_seen_ = 0;
 
  private:
+  /// Shuffles the items for an epoch, once.
+  void order_items(int64_t epoch);
   void record(const TrainReport& report);
-  void record_evaluation();
+  /// A step; where it throws, the state that it found is saved first, if weights still are what they were.
+  std::optional<TrainReport> step_or_save();
+  bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_; }
+  /// False where the run was asked to stop meanwhile. Where an evaluation fails, the state is saved before that is reported.
+  bool record_evaluation();
+  void log_evaluation(const std::map<std::string, double>& prefixed);
+  /// Saves, and says how to go on; false.
+  bool stopped();
+  TrainerState state() const;
   void save_checkpoint();
-  void write_state();
+  void write_state(const TrainerState& state);
   void save_final();
   /// Whether any rank says so: for decisions that clocks and signals make.
   bool any_rank(bool mine);
@@ -144,7 +158,9 @@ class Trainer {
   std::vector<std::string> pending_completions_;
   std::map<std::string, std::pair<double, int64_t>> pending_metrics_;
   double train_seconds_ = 0;
-  bool save_due_ = false;
+  std::vector<int64_t> order_;  // of the items in an epoch
+  int64_t order_epoch_ = -1;
+  bool save_due_ = false, resumed_ = false;
 };
 
 }  // namespace grpo
