@@ -30,6 +30,7 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   v.field("rollouts_done", s.rollouts_done, "");
   v.field("items_taken", s.items_taken, "");
   v.field("optimizer_steps", s.optimizer_steps, "");
+  v.field("evaluated_step", s.evaluated_step, "");
   v.field("train_seconds", s.train_seconds, "");
   v.field("tokens_seen", s.tokens_seen, "");
   v.field("objective", s.objective, "");

@@ -19,6 +19,7 @@ struct TrainerState {
   int64_t rollouts_done = 0;
   int64_t items_taken = 0;
   int64_t optimizer_steps = 0;
+  int64_t evaluated_step = -1;  // the step after which the last evaluation was logged
   double train_seconds = 0;
   double tokens_seen = 0;
   std::vector<double> objective;

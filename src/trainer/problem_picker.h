@@ -22,7 +22,8 @@ class ProblemPicker {
   /// An item's pass rate in [0, 1] as just measured; NaN = unknown.
   void note(int64_t item, double pass_rate);
 
-  /// The number of problems, rates by item (-1 = unknown), then the hard items that wait: what a checkpoint keeps. Empty where neither replay nor curriculum is on.
+  /// The number of problems, rates by item (-1 = unknown), then the hard items that wait: what a checkpoint keeps. Empty where neither
+  /// replay nor curriculum is on.
   std::vector<double> state() const;
   void restore(const std::vector<double>& state);
 

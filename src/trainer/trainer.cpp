@@ -178,7 +178,7 @@ bool Trainer::train() {
     folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), nullptr);
   if (steps_done_ == 0 && config_.eval.at_start) {
     record_evaluation();
-  } else if (resumed_ && evaluation_due() && !record_evaluation()) {  // its checkpoint was saved before it
+  } else if (resumed_ && evaluation_due() && !record_evaluation()) {  // its checkpoint was saved before it, and then it was cut short
     return stopped();
   }
   {
@@ -275,6 +275,7 @@ bool Trainer::record_evaluation() {
   }
   prefixed["eval_seconds"] = now_seconds() - begin;
   log_evaluation(prefixed);
+  evaluated_step_ = steps_done_;
   return !any_rank(interrupt_requested());
 }
 
@@ -302,6 +303,7 @@ TrainerState Trainer::state() const {
           .rollouts_done = rollouts_done_,
           .items_taken = items_taken_,
           .optimizer_steps = optimizer_->steps_done(),
+          .evaluated_step = evaluated_step_,
           .train_seconds = train_seconds_,
           .tokens_seen = tokens_seen_,
           .objective = objective_state(),
@@ -346,6 +348,7 @@ bool Trainer::resume() {
     items_taken_ = state.items_taken;
     train_seconds_ = state.train_seconds;
     tokens_seen_ = state.tokens_seen;
+    evaluated_step_ = state.evaluated_step;
     restore_objective(state.objective);
     load_files(checkpoint.string());
     log_info("resumed from " + checkpoint.string());

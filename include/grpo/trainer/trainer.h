@@ -139,7 +139,7 @@ class Trainer {
   void record(const TrainReport& report);
   /// A step; where it throws, the state that it found is saved first, if weights still are what they were.
   std::optional<TrainReport> step_or_save();
-  bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_; }
+  bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_ && evaluated_step_ != steps_done_; }
   /// False where the run was asked to stop meanwhile. Where an evaluation fails, the state is saved before that is reported.
   bool record_evaluation();
   void log_evaluation(const std::map<std::string, double>& prefixed);
@@ -160,6 +160,7 @@ class Trainer {
   double train_seconds_ = 0;
   std::vector<int64_t> order_;  // of the items in an epoch
   int64_t order_epoch_ = -1;
+  int64_t evaluated_step_ = -1;
   bool save_due_ = false, resumed_ = false;
 };
 
