@@ -71,11 +71,15 @@ awk -v reference="$reference" -v wall="$wall" '
 ' "$BUILD_COST_LOG"
 
 if $headers; then
-  while read -r header; do
-    printf '#include <%s>\n' "$header" >"$work/header.cpp"
-    cpu=$(seconds "$work/header.cpp")
-    printf '{"header": "%s", "cpu_seconds": %s, "multiple": %s}\n' "$header" "$cpu" "$(multiple "$cpu")"
-  done < <(cd include && find grpo -name '*.h' | sort)
+  mkdir "$work/headers"
+  for header in $(cd include && find grpo -name '*.h' | sort); do printf '#include <%s>\n' "$header" >"$work/headers/${header//\//:}.cpp"; done
+  find "$work/headers" -name '*.cpp' -print0 |
+    BUILD_COST_LOG=$work/header_times xargs -0 -P "$(nproc)" -I{} "$work/launcher" "${user[@]}" -Iinclude -O2 -c {} -o {}.o
+  sort -k4 "$work/header_times" | while read -r user_seconds system_seconds _ output; do
+    header=$(basename "$output" .cpp.o)
+    cpu=$(awk -v a="$user_seconds" -v b="$system_seconds" 'BEGIN { printf "%.2f", a + b }')
+    printf '{"header": "%s", "cpu_seconds": %s, "multiple": %s}\n' "${header//://}" "$cpu" "$(multiple "$cpu")"
+  done
 fi
 
 if $increments; then
