@@ -60,7 +60,7 @@ Values process_supervision(const Values& steps, const std::vector<int64_t>& grou
   });
   std::ranges::replace_if(
       normalized, [](double value) { return std::isnan(value); }, 0.0);
-  return tokens.to_go(std::move(normalized));
+  return tokens.to_go(normalized);
 }
 
 Values token_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) {

@@ -28,6 +28,23 @@ void call(const std::function<void(size_t)>& hook, size_t arena) {
   if (hook) hook(arena);
 }
 
+/// The loss of leaf tensors in place of the head's outputs, then back through the head.
+at::Tensor back_through_head(const TokenOutputs& out, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn) {
+  const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy), detached_leaf(out.values)};
+  at::Tensor loss = loss_fn(leaves);
+  GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
+  if (loss.requires_grad()) ops::backward({loss});
+  std::vector<at::Tensor> roots, grads;
+  for (const auto member : {&TokenOutputs::logprobs, &TokenOutputs::entropy, &TokenOutputs::values}) {
+    const at::Tensor& leaf = leaves.*member;
+    if (!leaf.defined() || !leaf.grad().defined()) continue;
+    roots.push_back(out.*member);
+    grads.push_back(leaf.grad());
+  }
+  if (!roots.empty()) ops::backward(roots, grads);
+  return loss;
+}
+
 }  // namespace
 
 at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
@@ -69,19 +86,8 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
         m.outputs(config_, last, in,
                   {.temperature = options.temperature, .entropy = options.logprobs, .logprobs = options.logprobs, .values = options.values},
                   view_.vocab_limit, products);
-    const TokenOutputs leaves{detached_leaf(out.logprobs), detached_leaf(out.entropy), detached_leaf(out.values)};
-    loss = loss_fn(leaves);
-    GRPO_CHECK(loss.defined() && loss.numel() == 1, "forward_backward", "expected loss_fn to give a scalar");
-    if (loss.requires_grad()) ops::backward({loss});
-    std::vector<at::Tensor> roots, grads;
-    for (const auto member : {&TokenOutputs::logprobs, &TokenOutputs::entropy, &TokenOutputs::values}) {
-      const at::Tensor& leaf = leaves.*member;
-      if (!leaf.defined() || !leaf.grad().defined()) continue;
-      roots.push_back(out.*member);
-      grads.push_back(leaf.grad());
-    }
-    if (roots.empty()) return loss.detach();  // a constant loss: every gradient is zero
-    ops::backward(roots, grads);
+    loss = back_through_head(out, loss_fn);
+    if (!last.grad().defined()) return loss.detach();  // a constant loss: every gradient is zero
   }
   at::Tensor gradient = last.grad();
   call(hooks.after_backward, head_arena);

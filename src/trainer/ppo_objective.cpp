@@ -1,3 +1,5 @@
+#include <ATen/TensorOperators.h>
+
 #include "grpo/algorithm/gae.h"
 #include "grpo/core/error.h"
 #include "trainer/frozen.h"
