@@ -19,8 +19,8 @@ stamp=$root/packages
 wanted=$(printf '%s\n' "$own_compiler" "${packages[@]}")
 if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit; fi
 rm -rf "$root"
-mkdir -p "$root"/apt/{state/lists/partial,cache/archives/partial,files} "$root"/{usr/bin,usr/sbin,usr/lib,usr/lib64,bin,lib}
-for folder in sbin lib64; do ln -s "usr/$folder" "$root/$folder"; done  # as on the system: packages unpack through these links
+mkdir -p "$root"/apt/{state/lists/partial,cache/archives/partial,files} "$root"/usr/{bin,sbin,lib,lib64}
+for folder in bin sbin lib lib64; do ln -s "usr/$folder" "$root/$folder"; done  # as on the system: packages unpack through these links
 
 # apt with lists of its own. A compiler's packages are taken whole, as if nothing were installed: it compiles against them alone.
 status=/var/lib/dpkg/status
@@ -35,7 +35,6 @@ echo "bootstrap: getting ${#needed[@]} packages into build/system"
 if [ ${#needed[@]} -gt 0 ]; then
   (cd "$root/apt/files" && "${apt[@]}" download "${needed[@]}" >"$root/apt/log" 2>&1) || { tail -n 5 "$root/apt/log" >&2; exit 1; }
 fi
-rm -rf "$root/bin" "$root/lib" && ln -s usr/bin "$root/bin" && ln -s usr/lib "$root/lib"
 for file in "$root"/apt/files/*.deb; do
   if [ -e "$file" ]; then dpkg-deb --fsys-tarfile "$file" | tar -x -C "$root" --keep-directory-symlink --exclude './dev/*' --no-same-owner; fi
 done
@@ -47,17 +46,17 @@ libraries=$root/usr/lib/$triplet
 find "$root/usr" -path '*/pkgconfig/*.pc' -exec sed -i "s|^\(prefix\|exec_prefix\|libdir\|includedir\)=/usr|\1=$root/usr|; s|=/usr/|=$root/usr/|" {} +
 # A program finds only the libraries that its own machine lacks here: a second libc beside the machine's would not go well.
 mkdir -p "$root/run"
-for library in "$libraries"/*.so.*; do
+for library in "$libraries"/*.so*; do
   name=$(basename "$library")
   [ -e "/usr/lib/$triplet/$name" ] || [ -e "/lib/$triplet/$name" ] || ln -sf "$library" "$root/run/$name"
 done
 
 mkdir -p "$root/tools"
-# wrapper NAME PROGRAM ARGUMENT…: runs a packaged program with its own libraries.
+# wrapper NAME [VARIABLE=VALUE …] PROGRAM ARGUMENT…: runs a packaged program with its own libraries.
 wrapper() {
   local name=$1
   shift
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %s "$@"\n' "$root/run" "$*" >"$root/tools/$name"
+  printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %s "$@"\n' "$root/run" "$*" >"$root/tools/$name"
   chmod +x "$root/tools/$name"
 }
 if [ -e "$root/usr/bin/pkgconf" ] || [ -e "$root/usr/bin/pkg-config" ]; then

@@ -19,9 +19,8 @@ struct ParsedExpression {
 inline constexpr size_t kMaxExpressionLength = 1000;  // bytes
 
 /// Parses integers, + - * /, parentheses and white space, and nothing else: no powers, floor division, decimals, signs, names or implied
-/// products. Integers have at most 18 digits and no leading zeros. Nothing for any other text, text longer than
-/// `kMaxExpressionLength`, or parentheses
-/// deeper than 50.
+/// products. Integers have at most 18 digits and no leading zeros. Nothing for any other text, text longer than `kMaxExpressionLength`,
+/// or parentheses deeper than 50.
 std::optional<ParsedExpression> parse_expression(std::string_view text);
 
 }  // namespace grpo
