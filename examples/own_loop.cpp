@@ -1,10 +1,8 @@
 // GRPO without the trainer: every piece by itself. own_loop MODEL PROBLEMS.jsonl STEPS
-#include <ATen/ops/tensor.h>
 #include <grpo/torch.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <numeric>
 
 int main(int argc, char** argv) try {
   if (argc != 4) return std::fprintf(stderr, "usage: own_loop MODEL PROBLEMS.jsonl STEPS\n"), 2;
@@ -24,12 +22,11 @@ int main(int argc, char** argv) try {
 
   for (int64_t step = 0; step < std::atoll(argv[3]); ++step) {
     const std::vector<const grpo::Problem*> chosen = {&problems[static_cast<size_t>(step) % problems.size()]};
-    const auto sampled = grpo::sample(policy, engine, chosen, {}, sampling, {.seed = 0, .step = static_cast<uint64_t>(step)});
+    auto experience = grpo::sample(policy, engine, chosen, {}, sampling, {.seed = 0, .step = static_cast<uint64_t>(step)});
     grpo::RewardContext context;
-    const auto scores = grpo::score_all(rewards, sampled.completions, context);
-    const std::vector<int64_t> groups(sampled.rollouts.size(), 0);
-    const auto advantages = grpo::group_advantages(at::tensor(at::ArrayRef<double>(scores.rewards)), groups);
-    const auto batch = grpo::make_batch(sampled.rollouts, advantages);
+    grpo::score(rewards, experience, context);
+    const auto scores = grpo::rewards_of(experience);
+    const auto batch = grpo::make_batch(experience, grpo::group_advantages(scores, grpo::groups_of(experience)));
     const auto normalizer = grpo::loss_normalizer(batch, sampling.max_completion_length);
     optimizer.zero_grad();
     for (const auto& micro : batch.split({.max_tokens = 8192})) {
@@ -37,8 +34,7 @@ int main(int argc, char** argv) try {
       grpo::policy_loss(tokens.logprobs, tokens.entropy, micro, normalizer, {}).loss.backward();
     }
     optimizer.step();  // the engine refreshes itself
-    const double total = std::accumulate(scores.rewards.begin(), scores.rewards.end(), 0.0);
-    std::printf("step %ld reward %.3f\n", static_cast<long>(step + 1), total / static_cast<double>(scores.rewards.size()));
+    std::printf("step %ld reward %.3f\n", static_cast<long>(step + 1), scores.mean().item<double>());
   }
   return 0;
 } catch (const grpo::Error& error) {

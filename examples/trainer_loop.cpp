@@ -11,8 +11,11 @@ int main(int argc, char** argv) try {
   grpo::read_config(source, config);
   grpo::GrpoTrainer trainer(config);
   while (const auto report = trainer.step()) {
-    std::printf("step %ld reward %.3f loss %.4f\n", static_cast<long>(report->step), report->metrics.at("reward"),
-                report->metrics.at("loss"));
+    std::printf("step %ld", static_cast<long>(report->step));
+    for (const char* name : {"reward", "loss"}) {  // a step that goes on with a rollout has no reward of its own
+      if (const auto figure = report->metrics.find(name); figure != report->metrics.end()) std::printf(" %s %.4f", name, figure->second);
+    }
+    std::printf("\n");
   }
   return 0;
 } catch (const grpo::Error& error) {

@@ -8,6 +8,7 @@
 #include "grpo/core/error.h"
 #include "grpo/data/dataset.h"
 #include "grpo/data/prompt.h"
+#include "grpo/data/source.h"
 #include "grpo/data/tasks.h"
 #include "grpo/data/types.h"
 #include "grpo/reward/registry.h"

@@ -18,7 +18,7 @@ Values sum_of_z_scores(const Scores& scores) {
   for (const Values& function : scores.functions) {
     z.push_back(center(function, scores.groups, [](const Moments& group) { return group.std + kScaleEpsilon; }));
   }
-  return scores.weighted_sum([&](size_t f, size_t row) { return z[f][row]; });
+  return scores.sum_over_functions([&](size_t f, size_t row) { return z[f][row]; });
 }
 
 /// values / (deviation over the batch + 1e-4). Their mean is 0 in exact arithmetic, since each group's is: subtracting it would only add
@@ -62,11 +62,13 @@ double fraction_without_deviation(const Scores& scores, const AdvantageConfig& c
   const bool then_sum = config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum;
   const bool by_batch = config.advantage_estimator == AdvantageEstimator::kGroup && config.scale_rewards == ScaleRewards::kBatch;
   if (then_sum || by_batch) {
-    return moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all).std == 0.0 ? 1.0 : 0.0;
+    const Moments of_batch = moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all);
+    return of_batch.std == 0.0 || of_batch.count == 0.0 ? 1.0 : 0.0;
   }
   size_t without = 0;
   for (const Rows& group : scores.groups) {
-    if (moments(scores.total, group).std == 0.0) without += group.size();
+    const Moments of_group = moments(scores.total, group);
+    if (of_group.std == 0.0 || of_group.count == 0.0) without += group.size();
   }
   return static_cast<double>(without) / static_cast<double>(scores.all.size());
 }
@@ -98,6 +100,11 @@ at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t
              "expected an estimator without whitening over tokens; got reinforce_plus_plus_baseline, see estimate_advantages");
   const Scores scores(rewards, groups, config);
   return defined_or_zero(outcome_advantages(scores, clipped(scores.total, config), config));
+}
+
+bool rewards_vary(std::span<const double> rewards) {
+  const Values values(rewards.begin(), rewards.end());
+  return moments(values, all_rows(values.size())).varied;
 }
 
 RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) {

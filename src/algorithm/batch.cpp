@@ -21,27 +21,27 @@ constexpr at::Tensor Batch::*kPairTensors[] = {&Batch::advantages,        &Batch
 
 at::Tensor to_tensor(const std::vector<float>& values) { return at::tensor(values, at::kFloat); }
 
-std::string name_of(const Rollout& rollout) {
-  return "sample " + std::to_string(rollout.sample) + " of group " + std::to_string(rollout.group);
+std::string name_of(const Sequence& sequence) {
+  return "sample " + std::to_string(sequence.sample) + " of group " + std::to_string(sequence.group);
 }
 
-void check(const Rollout& rollout, const Rollout& first_of_group) {
-  GRPO_CHECK(!rollout.prompt_ids.empty(), "make_batch", "expected at least one prompt id; got none in " + name_of(rollout));
-  GRPO_CHECK(!rollout.ids.empty(), "make_batch", "expected at least one sampled id; got none in " + name_of(rollout));
-  GRPO_CHECK(rollout.prompt_ids == first_of_group.prompt_ids, "make_batch",
-             "expected one prompt for the whole group; got another one in " + name_of(rollout));
-  GRPO_CHECK(rollout.logprobs.empty() || rollout.logprobs.size() == rollout.ids.size(), "make_batch",
-             "expected one log-prob per id (" + std::to_string(rollout.ids.size()) + ") or none; got " +
-                 std::to_string(rollout.logprobs.size()) + " in " + name_of(rollout));
+void check(const Sequence& sequence, const Sequence& first_of_group) {
+  GRPO_CHECK(!sequence.prompt_ids.empty(), "make_batch", "expected at least one prompt id; got none in " + name_of(sequence));
+  GRPO_CHECK(!sequence.ids.empty(), "make_batch", "expected at least one sampled id; got none in " + name_of(sequence));
+  GRPO_CHECK(std::ranges::equal(sequence.prompt_ids, first_of_group.prompt_ids), "make_batch",
+             "expected one prompt for the whole group; got another one in " + name_of(sequence));
+  GRPO_CHECK(sequence.logprobs.empty() || sequence.logprobs.size() == sequence.ids.size(), "make_batch",
+             "expected one log-prob per id (" + std::to_string(sequence.ids.size()) + ") or none; got " +
+                 std::to_string(sequence.logprobs.size()) + " in " + name_of(sequence));
 }
 
-/// One number for each id of the rollout, drawn apart from those that sampled it.
-void append_draws(std::vector<float>& draws, const Rollout& rollout, const DrawKey& key) {
+/// One number for each id of the sequence, drawn apart from those that sampled it.
+void append_draws(std::vector<float>& draws, const Sequence& sequence, const DrawKey& key) {
   const SampleKey sample{.seed = ~key.seed,
                          .step = key.step,
-                         .problem = static_cast<uint64_t>(rollout.problem),
-                         .sample = static_cast<uint32_t>(rollout.sample)};
-  for (uint32_t position = 0; position < rollout.ids.size(); ++position) draws.push_back(sample_uniform(sample, position));
+                         .problem = static_cast<uint64_t>(sequence.stream),
+                         .sample = static_cast<uint32_t>(sequence.sample)};
+  for (uint32_t position = 0; position < sequence.ids.size(); ++position) draws.push_back(sample_uniform(sample, position));
 }
 
 /// Advantages [B] or [M] as [M].
@@ -56,29 +56,44 @@ at::Tensor per_pair(const at::Tensor& advantages, const Batch& batch) {
 
 }  // namespace
 
-Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) {
-  GRPO_CHECK(!rollouts.empty(), "make_batch", "expected at least one rollout; got none");
+Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advantages, const BatchOptions& options) {
+  GRPO_CHECK(!sequences.empty(), "make_batch", "expected at least one sequence; got none");
   Batch batch;
   Packer packer(batch);
   std::vector<float> mask, sampling, draws;
-  const bool sampled = std::ranges::none_of(rollouts, [](const Rollout& rollout) { return rollout.logprobs.empty(); });
-  const Rollout* first = &rollouts.front();
-  for (const Rollout& rollout : rollouts) {
-    if (rollout.group != first->group) first = &rollout;
-    check(rollout, *first);
-    packer.add(rollout.group, rollout.prompt_ids, rollout.ids);
-    batch.versions.push_back(rollout.policy_version);
-    const bool cut_off = rollout.finish == FinishReason::kLength || rollout.finish == FinishReason::kPaused;
+  const bool sampled = std::ranges::none_of(sequences, [](const Sequence& sequence) { return sequence.logprobs.empty(); });
+  const Sequence* first = &sequences.front();
+  for (const Sequence& sequence : sequences) {
+    if (sequence.group != first->group) first = &sequence;
+    check(sequence, *first);
+    packer.add(sequence.group, sequence.prompt_ids, sequence.ids);
+    batch.born_at_step.push_back(sequence.born_at_step);
+    const bool cut_off = sequence.finish == FinishReason::kLength || sequence.finish == FinishReason::kPaused;
     const bool masked = options.mask_truncated_completions && cut_off;
-    mask.resize(mask.size() + rollout.ids.size(), masked ? 0.0F : 1.0F);
-    if (sampled) sampling.insert(sampling.end(), rollout.logprobs.begin(), rollout.logprobs.end());
-    if (options.draw_key) append_draws(draws, rollout, *options.draw_key);
+    mask.resize(mask.size() + sequence.ids.size(), masked ? 0.0F : 1.0F);
+    if (sampled) sampling.insert(sampling.end(), sequence.logprobs.begin(), sequence.logprobs.end());
+    if (options.draw_key) append_draws(draws, sequence, *options.draw_key);
   }
   batch.mask = to_tensor(mask);
   if (sampled) batch.sampling_logprobs = to_tensor(sampling);
   if (options.draw_key) batch.draws = to_tensor(draws);
   if (advantages.defined()) batch.advantages = per_pair(advantages, batch);
   return batch;
+}
+
+Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) {
+  std::vector<Sequence> sequences;
+  for (const Rollout& rollout : rollouts) {
+    sequences.push_back({.group = rollout.group,
+                         .sample = rollout.sample,
+                         .stream = rollout.problem,
+                         .prompt_ids = rollout.prompt_ids,
+                         .ids = rollout.ids,
+                         .logprobs = rollout.logprobs,
+                         .finish = rollout.finish,
+                         .born_at_step = rollout.weights_version});
+  }
+  return make_batch(sequences, advantages, options);
 }
 
 Batch Batch::select(std::vector<int64_t> chosen) const {
@@ -101,7 +116,7 @@ Batch Batch::select(std::vector<int64_t> chosen) const {
   for (const int64_t sample : chosen) {
     const auto number = static_cast<size_t>(sample);
     const Segment& completion = completions[number];
-    if (!versions.empty()) part.versions.push_back(versions[number]);
+    if (!born_at_step.empty()) part.born_at_step.push_back(born_at_step[number]);
     packer.add(groups[number], ids(completion.prefix_begin, completion.prefix_end), ids(completion.begin, completion.end));
     for (int64_t pair = first_pair[number]; pair < first_pair[number + 1]; ++pair) pairs.push_back(pair);
   }

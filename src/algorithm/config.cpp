@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "core/faults.h"
 #include "grpo/core/config.h"
-#include "grpo/core/error.h"
 
 namespace grpo {
 namespace {
@@ -89,7 +89,7 @@ void describe(ConfigVisitor& visitor, AdvantageConfig& config) {
       "nothing.");
   visitor.enumeration("multi_objective_aggregation", config.multi_objective_aggregation, {"sum_then_normalize", "normalize_then_sum"},
                       "How several reward functions become one advantage.");
-  visitor.field("reward_weights", config.reward_weights, "Weight of each reward function; empty: all 1.");
+  visitor.field("reward_weights", config.reward_weights, "Weight of each reward function in the sum, in their order; empty: reward[].weight, which is the same thing.");
   visitor.field("normalize_advantages", config.normalize_advantages, "rloo: divide advantages by their deviation over the batch.");
   visitor.field("reward_clip_range", config.reward_clip_range, "Lowest and highest weighted sum of rewards; empty: no bounds.");
   visitor.field("pass_k", config.pass_k, "pass_at_k: the k; fewer than num_generations.", {.min = 1.0});
@@ -103,20 +103,6 @@ void describe(ConfigVisitor& visitor, LossConfig& config) {
 }
 
 namespace {
-
-/// Collects contradictions.
-class Faults {
- public:
-  void refuse(bool wrong, std::string_view fault) {
-    if (wrong) text_.append(text_.empty() ? "" : "; ").append(fault);
-  }
-  void raise(std::string_view where) const {
-    if (!text_.empty()) fail_usage(where, text_);
-  }
-
- private:
-  std::string text_;
-};
 
 void check_policy_term(Faults& faults, const LossConfig& config) {
   const Surrogate surrogate = loss_row(config.loss_type).surrogate;

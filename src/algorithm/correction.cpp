@@ -58,18 +58,4 @@ at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const 
   return accepted().to(old_logprobs.scalar_type());
 }
 
-std::vector<int64_t> fresh_samples(const Batch& batch, int64_t policy_version, int64_t max_staleness) {
-  constexpr auto kWhere = "fresh_samples";
-  GRPO_CHECK(static_cast<int64_t>(batch.versions.size()) == batch.num_samples(), kWhere,
-             "expected a version for each sequence; got others");
-  GRPO_CHECK(max_staleness >= 0, kWhere, "expected max_staleness of 0 or more; got " + std::to_string(max_staleness));
-  std::vector<int64_t> fresh;
-  for (int64_t sample = 0; sample < batch.num_samples(); ++sample) {
-    const int64_t age = policy_version - batch.versions[static_cast<size_t>(sample)];
-    GRPO_CHECK(age >= 0, kWhere, "expected versions up to " + std::to_string(policy_version) + "; got a newer one");
-    if (age <= max_staleness) fresh.push_back(sample);
-  }
-  return fresh;
-}
-
 }  // namespace grpo

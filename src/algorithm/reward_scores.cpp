@@ -78,7 +78,7 @@ Scores::Scores(const at::Tensor& rewards, const std::vector<int64_t>& group_of, 
     }
   }
   groups = rows_by_group(group_of);
-  total = weighted_sum([this](size_t f, size_t row) { return functions[f][row]; });
+  total = sum_over_functions([this](size_t f, size_t row) { return functions[f][row]; });
 }
 
 Values clipped(Values values, const AdvantageConfig& config) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "grpo/algorithm/config.h"
+#include "grpo/data/weighted_sum.h"
 
 namespace grpo {
 
@@ -46,19 +47,17 @@ struct Scores {
 
   std::vector<Values> functions;  // [F][B]
   Values weights;                 // [F]
-  Values total;                   // [B] weighted sum, NaN where no function scored; before reward_clip_range
+  Values total;                   // [B] weighted sum, NaN where no function with a weight scored; before reward_clip_range
   std::vector<Rows> groups;       // rows of each group
   Rows all;                       // every row
 
-  /// Σ_f weight · value(f, row) over the functions that scored the row; NaN where none did.
+  /// `weighted_sum` of value(f, row) over the functions that scored the row.
   template <class Value>
-  Values weighted_sum(Value value) const {
-    Values sums(all.size(), std::numeric_limits<double>::quiet_NaN());
+  Values sum_over_functions(Value value) const {
+    Values sums(all.size()), of_row(functions.size());
     for (const size_t row : all) {
-      for (size_t f = 0; f < functions.size(); ++f) {
-        if (std::isnan(functions[f][row])) continue;
-        sums[row] = (std::isnan(sums[row]) ? 0.0 : sums[row]) + weights[f] * value(f, row);
-      }
+      for (size_t f = 0; f < functions.size(); ++f) of_row[f] = std::isnan(functions[f][row]) ? kNan : value(f, row);
+      sums[row] = weighted_sum(of_row, weights);
     }
     return sums;
   }

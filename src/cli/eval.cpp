@@ -8,8 +8,7 @@
 #include "grpo/core/interrupt.h"
 #include "grpo/io/atomic_file.h"
 #include "grpo/model/transformer.h"
-#include "grpo/trainer/evaluation.h"
-#include "trainer/sources.h"
+#include "grpo/policy/evaluation.h"
 
 namespace grpo::cli {
 namespace {
@@ -27,7 +26,7 @@ struct EvalArguments {
 void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   validate(arguments.prompt);
   validate(arguments.sampling);
-  const auto problems = load_source(arguments.data, registry);
+  const auto problems = load_source(arguments.data, registry.tasks);
   const Policy policy = load_policy(arguments.model, 0);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));

@@ -6,8 +6,8 @@
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/model/transformer.h"
+#include "grpo/policy/sampling.h"
 #include "grpo/trainer/config.h"
-#include "grpo/trainer/evaluation.h"
 
 namespace grpo::cli {
 namespace {
@@ -38,12 +38,13 @@ void generate(const GenerateArguments& arguments) {
   context.interrupted = interrupt_requested;
   const bool streaming = arguments.sampling.num_generations == 1;
   if (streaming) context.on_token = [&stream](const TokenEvent& event) { std::cout << stream.push(event.id) << std::flush; };
-  const auto batch = sample(policy, engine, {&problem}, prompt, arguments.sampling, {arguments.seed, 0}, context);
+  const Experience groups = sample(policy, engine, {&problem}, prompt, arguments.sampling, {arguments.seed, 0}, context);
   if (streaming) {
     std::cout << stream.finish() << "\n";
     return;
   }
-  for (const auto& completion : batch.completions) std::cout << "--- " << completion.sample + 1 << "\n" << completion.text << "\n";
+  const auto& samples = groups.front().samples;
+  for (size_t i = 0; i < samples.size(); ++i) std::cout << "--- " << i + 1 << "\n" << samples[i].text << "\n";
 }
 
 }  // namespace

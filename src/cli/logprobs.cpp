@@ -6,8 +6,8 @@
 #include "cli/commands.h"
 #include "cli/lines.h"
 #include "grpo/model/transformer.h"
+#include "grpo/policy/policy.h"
 #include "grpo/rollout/engine.h"
-#include "grpo/trainer/policy.h"
 
 namespace grpo::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/log.h"
 #include "grpo/dist/communicator.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 
 namespace grpo::cli {
@@ -54,7 +54,7 @@ void run(Command command, const Config& config, const TrainArguments& arguments,
   TrainerParts parts;
   parts.communicator = connect(read_launch_environment(),
                                {.device = device_of(config.model).type(), .timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
-  if (!parts.communicator->is_main()) set_log_level(LogLevel::kError);  // the others would say the same
+  if (!parts.communicator->is_main()) set_log_level(LogLevel::kOff);  // the others would say the same
   const auto trainer = make_trainer(command, config, std::move(parts), registry);
   if (arguments.resume) trainer->resume();
   if (!trainer->train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");

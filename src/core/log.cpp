@@ -28,8 +28,6 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
       return spdlog::level::info;
     case LogLevel::kWarn:
       return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
     case LogLevel::kOff:
       break;
   }
@@ -42,6 +40,5 @@ void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
 
 void log_info(const std::string& message) { logger().info(message); }
 void log_warn(const std::string& message) { logger().warn(message); }
-void log_error(const std::string& message) { logger().error(message); }
 
 }  // namespace grpo

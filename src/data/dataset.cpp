@@ -1,11 +1,10 @@
 #include "grpo/data/dataset.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/file_text.h"
 #include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/data/strings.h"
@@ -213,9 +212,7 @@ std::vector<Problem> load_problems(const std::filesystem::path& path, const Fiel
   const std::string file = path.string();
   const bool is_array = path.extension() == ".json";
   if (!is_array && path.extension() != ".jsonl") fail_at(file, "expected a .jsonl or .json file; got another extension");
-  std::ifstream in(path, std::ios::binary);
-  if (!in || std::filesystem::is_directory(path)) fail_at(file, "expected a readable file; got none");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string text = file_text(path, kDatasetWhere);
   std::vector<Problem> problems = is_array ? load_array(text, mapping, file) : load_lines(text, mapping, file);
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
   for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i);

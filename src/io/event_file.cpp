@@ -19,7 +19,10 @@ constexpr size_t kFlushBytes = 1 << 20;
 
 // Field numbers of tensorflow's event.proto, summary.proto, tensor.proto and tensor_shape.proto.
 namespace event {
-constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5;
+constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
+}
+namespace session {
+constexpr int kStatus = 1, kStart = 1;
 }
 namespace summary {
 constexpr int kValue = 1, kTag = 1, kSimpleValue = 2, kTensor = 8, kMetadata = 9, kPluginData = 1, kPluginName = 1;
@@ -99,6 +102,10 @@ EventFile::~EventFile() {
     flush();
   } catch (const std::exception&) {  // documented: flush reports it
   }
+}
+
+void EventFile::session_start(int64_t step) {
+  add_event(step, event::kSessionLog, Message().varint(session::kStatus, session::kStart).str());
 }
 
 void EventFile::scalar(std::string_view tag, double value, int64_t step) {

@@ -2,9 +2,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/file_text.h"
 #include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
@@ -22,10 +22,9 @@ constexpr const char* kTensors = "adapter_model.safetensors";
 
 Json read_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
-  std::ifstream in(path, std::ios::binary);
-  GRPO_CHECK(static_cast<bool>(in), kAdapterFilesWhere, "expected a PEFT folder; cannot open " + path.string());
+  const std::string text = file_text(path, kAdapterFilesWhere);
   try {
-    Json config = parse_json<Json>(std::string(std::istreambuf_iterator<char>(in), {}));
+    Json config = parse_json<Json>(text);
     GRPO_CHECK(config.is_object(), kAdapterFilesWhere, "expected an object in " + path.string());
     return config;
   } catch (const nlohmann::json::exception& error) {
@@ -100,7 +99,7 @@ void load_adapter(Transformer& model, const fs::path& folder) {
   const bool added = !model.has_adapter();
   if (added) model.add_adapter(config);
   const LoraConfig& present = model.lora();
-  Faults faults(kAdapterFilesWhere);
+  Faults faults;
   if (config.rank != present.rank || config.scale() != present.scale()) {
     faults.add("expected rank " + std::to_string(present.rank) + " and scale " + std::to_string(present.scale()) + ", got rank " +
                std::to_string(config.rank) + " and scale " + std::to_string(config.scale()));
@@ -109,7 +108,7 @@ void load_adapter(Transformer& model, const fs::path& folder) {
   read_parameters(
       file, model.adapter_parameters(), [](const std::string&) { return false; }, faults);
   try {
-    faults.raise(folder.string());
+    faults.raise(kAdapterFilesWhere, ErrorKind::kFailure, folder.string() + ": ");
   } catch (...) {
     if (added) model.remove_adapter();
     throw;

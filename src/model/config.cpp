@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
+#include "core/faults.h"
+#include "core/file_text.h"
 #include "core/json.h"
 #include "grpo/core/error.h"
 
@@ -99,12 +99,6 @@ Json parse(const std::string& text, const char* where) {
   }
 }
 
-std::string slurp(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  GRPO_CHECK(in.good(), "model", "cannot read " + path.string());
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 void read_family(const Json& json, ModelConfig& c) {
   const auto& type = c.model_type;
   if (type == "llama" || type == "mistral") {
@@ -123,24 +117,21 @@ void read_family(const Json& json, ModelConfig& c) {
 }  // namespace
 
 void validate(const ModelConfig& c) {
-  std::string faults;
-  const auto need = [&faults](bool good, const std::string& what) {
-    if (!good) faults += (faults.empty() ? "" : "; ") + what;
-  };
-  need(c.vocab_size > 0 && c.vocab_size < (int64_t{1} << 24), "vocab_size must be in 1 … 16777215");
-  need(c.hidden_size > 0 && c.hidden_size <= 65536, "hidden_size must be in 1 … 65536");
-  need(c.intermediate_size > 0 && c.intermediate_size <= (1 << 20), "intermediate_size must be in 1 … 1048576");
-  need(c.num_hidden_layers > 0 && c.num_hidden_layers <= 1024, "num_hidden_layers must be in 1 … 1024");
-  need(c.num_attention_heads > 0 && c.num_attention_heads <= 4096, "num_attention_heads must be in 1 … 4096");
-  need(c.num_key_value_heads > 0 && c.num_attention_heads % std::max<int64_t>(1, c.num_key_value_heads) == 0,
-       "num_key_value_heads must divide num_attention_heads");
-  need(c.head_dim > 0 && c.head_dim <= 1024 && c.head_dim % 2 == 0, "head_dim must be even and in 2 … 1024");
-  need(c.max_position_embeddings > 0, "max_position_embeddings must be positive");
-  need(c.rms_norm_eps > 0.0, "rms_norm_eps must be positive");
-  need(c.rope.theta > 0.0 && c.rope.factor > 0.0, "rope theta and factor must be positive");
-  need(c.sliding_window.empty() || static_cast<int64_t>(c.sliding_window.size()) == c.num_hidden_layers,
-       "sliding windows must be given per layer");
-  if (!faults.empty()) fail_usage("model config", faults);
+  Faults faults;
+  faults.need(c.vocab_size > 0 && c.vocab_size < (int64_t{1} << 24), "vocab_size must be in 1 … 16777215");
+  faults.need(c.hidden_size > 0 && c.hidden_size <= 65536, "hidden_size must be in 1 … 65536");
+  faults.need(c.intermediate_size > 0 && c.intermediate_size <= (1 << 20), "intermediate_size must be in 1 … 1048576");
+  faults.need(c.num_hidden_layers > 0 && c.num_hidden_layers <= 1024, "num_hidden_layers must be in 1 … 1024");
+  faults.need(c.num_attention_heads > 0 && c.num_attention_heads <= 4096, "num_attention_heads must be in 1 … 4096");
+  faults.need(c.num_key_value_heads > 0 && c.num_attention_heads % std::max<int64_t>(1, c.num_key_value_heads) == 0,
+              "num_key_value_heads must divide num_attention_heads");
+  faults.need(c.head_dim > 0 && c.head_dim <= 1024 && c.head_dim % 2 == 0, "head_dim must be even and in 2 … 1024");
+  faults.need(c.max_position_embeddings > 0, "max_position_embeddings must be positive");
+  faults.need(c.rms_norm_eps > 0.0, "rms_norm_eps must be positive");
+  faults.need(c.rope.theta > 0.0 && c.rope.factor > 0.0, "rope theta and factor must be positive");
+  faults.need(c.sliding_window.empty() || static_cast<int64_t>(c.sliding_window.size()) == c.num_hidden_layers,
+              "sliding windows must be given per layer");
+  faults.raise("model config");
 }
 
 ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json) {
@@ -176,7 +167,8 @@ ModelConfig model_config_from_json(const std::string& config_json, const std::st
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const auto generation = folder / "generation_config.json";
-  return model_config_from_json(slurp(folder / "config.json"), std::filesystem::exists(generation) ? slurp(generation) : std::string());
+  return model_config_from_json(file_text(folder / "config.json", "model"),
+                                std::filesystem::exists(generation) ? file_text(generation, "model") : std::string());
 }
 
 }  // namespace grpo

@@ -15,14 +15,14 @@ namespace {
 
 void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
   const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
-  Faults faults("load_model");
+  Faults faults;
   read_parameters(
       Safetensors::open(folder), model.named_parameters(),
       [tied](const std::string& name) {
         return name.find("rotary_emb.inv_freq") != std::string::npos || (tied && name == "lm_head.weight");
       },
       faults);
-  faults.raise(folder.string());
+  faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
 }
 
 /// Hugging Face name → GGUF name.
@@ -53,7 +53,7 @@ void unpermute_rows(at::Tensor& value, int64_t head_dim) {
 }
 
 void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path& path) {
-  Faults faults("load_model");
+  Faults faults;
   for (auto& parameter : model.named_parameters()) {
     const std::string name = gguf_name(parameter.name);
     const GgufTensor* tensor = gguf.find(name);
@@ -69,7 +69,7 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
     const bool rotated = parameter.name.find("q_proj") != std::string::npos || parameter.name.find("k_proj") != std::string::npos;
     if (rotated && model.config().model_type == "llama") unpermute_rows(parameter.value, model.config().head_dim);
   }
-  faults.raise(path.string());
+  faults.raise("load_model", ErrorKind::kFailure, path.string() + ": ");
 }
 
 }  // namespace

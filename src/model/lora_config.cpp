@@ -2,8 +2,8 @@
 #include <cmath>
 #include <set>
 
+#include "core/faults.h"
 #include "grpo/core/config.h"
-#include "grpo/core/error.h"
 #include "grpo/core/nearest.h"
 #include "grpo/model/lora.h"
 
@@ -31,22 +31,19 @@ const std::vector<std::string>& lora_modules() {
 }
 
 void validate(const LoraConfig& config) {
-  std::string faults;
-  const auto need = [&faults](bool good, const std::string& what) {
-    if (!good) faults += (faults.empty() ? "" : "; ") + what;
-  };
-  need(config.rank >= 0, "expected a rank of at least 0; got " + std::to_string(config.rank));
-  need(config.alpha > 0.0, "expected alpha above 0");
-  need(config.dropout == 0.0, "expected dropout 0, since sampler and trainer must agree; got " + std::to_string(config.dropout));
+  Faults faults;
+  faults.need(config.rank >= 0, "expected a rank of at least 0; got " + std::to_string(config.rank));
+  faults.need(config.alpha > 0.0, "expected alpha above 0");
+  faults.need(config.dropout == 0.0, "expected dropout 0, since sampler and trainer must agree; got " + std::to_string(config.dropout));
   std::set<std::string> seen;
   const auto& known = lora_modules();
   for (const auto& name : config.target_modules) {
     if (name == "all-linear" && config.target_modules.size() == 1) continue;
     const bool good = std::find(known.begin(), known.end(), name) != known.end();
-    need(good, "unknown target module '" + name + "'" + did_you_mean(name, known));
-    need(seen.insert(name).second, "target module '" + name + "' is given twice");
+    faults.need(good, "unknown target module '" + name + "'" + did_you_mean(name, known));
+    faults.need(seen.insert(name).second, "target module '" + name + "' is given twice");
   }
-  if (!faults.empty()) fail_usage("lora", faults);
+  faults.raise("lora");
 }
 
 }  // namespace grpo

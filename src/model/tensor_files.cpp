@@ -9,11 +9,6 @@
 
 namespace grpo {
 
-void Faults::raise(const std::string& path) const {
-  if (count_ == 0) return;
-  fail(where_, path + ": " + text_ + (count_ > 8 ? "; and " + std::to_string(count_ - 8) + " more" : ""));
-}
-
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);

@@ -5,24 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "core/faults.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/arena.h"
 
 namespace grpo {
-
-/// Collects what is wrong with a checkpoint, so that one error names it all.
-class Faults {
- public:
-  explicit Faults(std::string where) : where_(std::move(where)) {}
-  void add(const std::string& what) {
-    if (++count_ <= 8) text_ += (text_.empty() ? "" : "; ") + what;
-  }
-  void raise(const std::string& path) const;
-
- private:
-  std::string where_, text_;
-  int64_t count_ = 0;
-};
 
 std::string shape_text(const std::vector<int64_t>& shape);
 

@@ -1,10 +1,13 @@
 #include "grpo/reward/score.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
 #include "grpo/core/error.h"
+#include "grpo/core/nearest.h"
 #include "grpo/data/strings.h"
+#include "grpo/data/weighted_sum.h"
 
 namespace grpo {
 namespace {
@@ -67,18 +70,6 @@ void merge_metrics(const RewardContext& from, RewardContext& into) {
   }
 }
 
-std::vector<double> weighted_sums(const RewardSet& set, const std::vector<std::vector<double>>& per_function, size_t samples) {
-  std::vector<double> sums(samples, std::nan(""));
-  for (size_t f = 0; f < per_function.size(); ++f) {
-    for (size_t i = 0; i < samples; ++i) {
-      const double value = per_function[f][i];
-      if (std::isnan(value)) continue;
-      sums[i] = (std::isnan(sums[i]) ? 0.0 : sums[i]) + set.weights[f] * value;
-    }
-  }
-  return sums;
-}
-
 }  // namespace
 
 void RewardSet::add(std::string name, std::unique_ptr<Reward> reward, double weight) {
@@ -88,16 +79,23 @@ void RewardSet::add(std::string name, std::unique_ptr<Reward> reward, double wei
   rewards.push_back(std::move(reward));
 }
 
-ScoredBatch score_all(RewardSet& set, std::span<const Completion> batch, RewardContext& context, ThreadPool* pool) {
+size_t judging_function(const std::vector<std::string>& names, const std::string& wanted) {
+  const auto found = std::ranges::find(names, wanted.empty() ? "accuracy" : wanted);
+  if (found != names.end()) return static_cast<size_t>(found - names.begin());
+  if (!wanted.empty()) fail_usage("reward", "expected a function called '" + wanted + "'; got none" + did_you_mean(wanted, names));
+  return 0;
+}
+
+std::vector<Verdict> score_all(RewardSet& set, std::span<const Completion> batch, RewardContext& context, ThreadPool* pool) {
   const size_t functions = set.rewards.size();
   GRPO_CHECK(set.names.size() == functions && set.weights.size() == functions, "score_all", "expected a name and a weight for each reward");
-  std::vector<std::vector<Score>> verdicts(functions);
+  std::vector<std::vector<Score>> by_function(functions);
   RewardContext fresh = context;
   fresh.metrics.clear();
   std::vector<RewardContext> contexts(functions, fresh);
   const auto score_function = [&](int64_t index) {
     const auto f = static_cast<size_t>(index);
-    verdicts[f] = score_one(set.names[f], *set.rewards[f], batch, contexts[f]);
+    by_function[f] = score_one(set.names[f], *set.rewards[f], batch, contexts[f]);
   };
   if (pool != nullptr) {
     pool->parallel_for(static_cast<int64_t>(functions), score_function);
@@ -105,20 +103,17 @@ ScoredBatch score_all(RewardSet& set, std::span<const Completion> batch, RewardC
     for (size_t f = 0; f < functions; ++f) score_function(static_cast<int64_t>(f));
   }
 
-  ScoredBatch scored;
-  for (size_t f = 0; f < functions; ++f) {
-    merge_metrics(contexts[f], context);
-    auto& values = scored.per_function.emplace_back();
-    auto& reasons = scored.reasons.emplace_back();
-    auto& steps = scored.steps.emplace_back();
-    for (Score& score : verdicts[f]) {
-      values.push_back(score.value);
-      reasons.push_back(std::move(score.reason));
-      steps.push_back(std::move(score.steps));
+  for (const RewardContext& one : contexts) merge_metrics(one, context);
+  std::vector<Verdict> verdicts(batch.size());
+  std::vector<double> values(functions);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    for (size_t f = 0; f < functions; ++f) {
+      values[f] = by_function[f][i].value;
+      verdicts[i].scores.push_back(std::move(by_function[f][i]));
     }
+    verdicts[i].reward = weighted_sum(values, set.weights);
   }
-  scored.rewards = weighted_sums(set, scored.per_function, batch.size());
-  return scored;
+  return verdicts;
 }
 
 }  // namespace grpo

@@ -117,7 +117,7 @@ Prompt resumed(const Rollout& paused, const RolloutKey& key) {
           .ids = paused.prompt_ids,
           .continuation = Continuation{.sample = paused.sample,
                                        .key = key,
-                                       .policy_version = paused.policy_version,
+                                       .weights_version = paused.weights_version,
                                        .ids = paused.ids,
                                        .logprobs = paused.logprobs,
                                        .processed_logprobs = paused.processed_logprobs}};
@@ -148,8 +148,8 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
 
   const Extent extent = extent_of(plan);
   const int64_t budget = budget_pages(options_, *backend_, *view_, extent);
-  plan.policy_version = version_();
-  backend_->refresh(*view_, plan.policy_version);
+  plan.weights_version = version_();
+  backend_->refresh(*view_, plan.weights_version);
   plan_slots(options_, *backend_, *view_, extent, budget, plan);
   plan.prefill_tokens = options_.prefill_tokens;
   backend_->reserve({.rows = plan.slots + plan.prefill_tokens,

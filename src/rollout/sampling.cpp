@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
+#include "core/faults.h"
 #include "grpo/core/config.h"
-#include "grpo/core/error.h"
 
 namespace grpo {
 
@@ -30,23 +29,21 @@ void describe(ConfigVisitor& visitor, SamplingParams& params) {
 }
 
 void validate(const SamplingParams& params) {
-  std::string faults;
-  const auto expect = [&](bool holds, std::string_view what) {
-    if (!holds) faults.append(faults.empty() ? "" : "; ").append(what);
-  };
-  expect(params.num_generations >= 1, "expected num_generations >= 1; got " + std::to_string(params.num_generations));
-  expect(params.max_completion_length >= 1, "expected max_completion_length >= 1; got " + std::to_string(params.max_completion_length));
-  expect(params.temperature >= 0.0 && std::isfinite(params.temperature),
-         "expected temperature >= 0; got " + std::to_string(params.temperature));
-  expect(params.top_k >= 0, "expected top_k >= 0; got " + std::to_string(params.top_k));
-  expect(params.top_p > 0.0 && params.top_p <= 1.0, "expected top_p in (0, 1]; got " + std::to_string(params.top_p));
-  expect(params.min_p >= 0.0 && params.min_p <= 1.0, "expected min_p in [0, 1]; got " + std::to_string(params.min_p));
-  expect(params.repetition_penalty > 0.0 && std::isfinite(params.repetition_penalty),
-         "expected repetition_penalty > 0; got " + std::to_string(params.repetition_penalty));
-  expect(params.repetition_guard >= 0, "expected repetition_guard >= 0; got " + std::to_string(params.repetition_guard));
-  expect(std::none_of(params.stop.begin(), params.stop.end(), [](const std::string& text) { return text.empty(); }),
-         "expected stop strings that are not empty");
-  if (!faults.empty()) fail_usage("SamplingParams", faults);
+  Faults faults;
+  faults.need(params.num_generations >= 1, "expected num_generations >= 1; got " + std::to_string(params.num_generations));
+  faults.need(params.max_completion_length >= 1,
+              "expected max_completion_length >= 1; got " + std::to_string(params.max_completion_length));
+  faults.need(params.temperature >= 0.0 && std::isfinite(params.temperature),
+              "expected temperature >= 0; got " + std::to_string(params.temperature));
+  faults.need(params.top_k >= 0, "expected top_k >= 0; got " + std::to_string(params.top_k));
+  faults.need(params.top_p > 0.0 && params.top_p <= 1.0, "expected top_p in (0, 1]; got " + std::to_string(params.top_p));
+  faults.need(params.min_p >= 0.0 && params.min_p <= 1.0, "expected min_p in [0, 1]; got " + std::to_string(params.min_p));
+  faults.need(params.repetition_penalty > 0.0 && std::isfinite(params.repetition_penalty),
+              "expected repetition_penalty > 0; got " + std::to_string(params.repetition_penalty));
+  faults.need(params.repetition_guard >= 0, "expected repetition_guard >= 0; got " + std::to_string(params.repetition_guard));
+  faults.need(std::none_of(params.stop.begin(), params.stop.end(), [](const std::string& text) { return text.empty(); }),
+              "expected stop strings that are not empty");
+  faults.raise("SamplingParams");
 }
 
 }  // namespace grpo

@@ -17,13 +17,13 @@ Rollout begin_rollout(const GeneratePlan& plan, const Prompt& prompt, int64_t gr
   rollout.group = group;
   rollout.sample = sample;
   rollout.prompt_ids = prompt.ids;
-  rollout.policy_version = plan.policy_version;
+  rollout.weights_version = plan.weights_version;
   if (const auto& earlier = prompt.continuation) {
     rollout.sample = earlier->sample;
     rollout.ids = earlier->ids;
     rollout.logprobs = earlier->logprobs;
     rollout.processed_logprobs = earlier->processed_logprobs;
-    rollout.policy_version = earlier->policy_version;
+    rollout.weights_version = earlier->weights_version;
   }
   return rollout;
 }

@@ -24,7 +24,7 @@ struct GeneratePlan {
   int64_t pages = 0;  // of keys and values: enough for the longest prompt and completion at least
   int64_t prefill_tokens = 0;
   int64_t max_length = 0;  // prompt and completion together
-  int64_t policy_version = 0;
+  int64_t weights_version = 0;
 
   int64_t samples_of(const Prompt& prompt) const { return prompt.continuation ? 1 : params.num_generations; }
   const RolloutKey& key_of(const Prompt& prompt) const { return prompt.continuation ? prompt.continuation->key : key; }

@@ -1,8 +1,7 @@
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
+#include "core/file_text.h"
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
 #include "grpo/io/gguf.h"
@@ -16,19 +15,12 @@ namespace {
 constexpr std::string_view kLoadTokenizerWhere = "load_tokenizer";
 constexpr std::array<const char*, 3> kCompanions{"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(in), {}};
-  GRPO_CHECK(!in.bad() && in.is_open(), kLoadTokenizerWhere, "expected a readable file; got " + path.string());
-  return content;
-}
-
 /// The tokenizer's main file `main`, stored under the name `name`, with what stands beside it.
 std::shared_ptr<const Tokenizer> load_files(const std::filesystem::path& main, const char* name) {
-  text::TokenizerFiles files{{name, read_file(main)}};
+  text::TokenizerFiles files{{name, file_text(main, kLoadTokenizerWhere)}};
   for (const char* companion : kCompanions) {
     const std::filesystem::path path = main.parent_path() / companion;
-    if (std::filesystem::is_regular_file(path)) files[companion] = read_file(path);
+    if (std::filesystem::is_regular_file(path)) files[companion] = file_text(path, kLoadTokenizerWhere);
   }
   return text::tokenizer_from_files(std::move(files));
 }

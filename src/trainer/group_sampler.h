@@ -7,60 +7,61 @@
 #include <vector>
 
 #include "grpo/dist/communicator.h"
-#include "grpo/trainer/config.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/experience.h"
+#include "grpo/policy/policy.h"
+#include "grpo/rollout/config.h"
+#include "policy/gather.h"
 
 namespace grpo {
-
-/// A problem's samples, which began together.
-struct SampleGroup {
-  int64_t item = 0;               // the problem's place in the data
-  RolloutKey key;                 // that they began under
-  std::vector<Rollout> rollouts;  // by sample; none: not begun
-};
-
-/// Of completions.
-double count_tokens(const std::vector<Rollout>& rollouts);
 
 /// What a policy trainer samples. With a partial_rollout_length a sample that has not ended after so many tokens of a call waits for the
 /// next one, which goes on with it under newer weights, and its group with it (partial rollouts: Kimi k1.5, arXiv 2501.12599, 2.6.2). What
 /// waits is the same on all ranks.
 class GroupSampler {
  public:
-  /// Keeps references to all of them.
-  GroupSampler(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, const Config& config,
-               Communicator& communicator);
+  /// Keeps references to all of them. `prompts` are those of `problems`.
+  GroupSampler(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems,
+               const std::vector<Policy::EncodedPrompt>& prompts, const RolloutSection& config, Communicator& communicator);
 
-  /// Begins a group of each of `items` and goes on with those that wait, under weights of that version, until a group is finished. Gives
-  /// the finished groups, those that waited first. Where no sample can pause, a rank has the rollouts of its share of the groups alone.
-  std::vector<SampleGroup> sample(const std::vector<int64_t>& items, const RolloutKey& key, double temperature, int64_t version);
+  /// Begins a group of each of `items` and goes on with those that wait, until a group is finished; `step` is the number of optimiser steps
+  /// that the weights have seen. Gives this rank's share of the finished groups, without texts; those that waited come first.
+  Experience sample(const std::vector<int64_t>& items, const RolloutKey& key, double temperature, int64_t step);
 
-  /// Drops waiting groups that began before that version; gives their number.
-  int64_t drop_older(int64_t version);
+  /// Drops waiting groups that began before that step; gives their number.
+  int64_t drop_older(int64_t step);
   int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
-  double waiting_tokens() const;
+  /// Tokens of the completions that wait.
+  double waiting_tokens() const { return count_tokens(waiting_); }
 
-  /// The waiting groups in a file, and back. Reading throws where it does not hold whole groups of this data and group size.
+  /// What waits becomes what it was when `mark` was called.
+  void mark() { marked_ = waiting_; }
+  void roll_back() { waiting_ = marked_; }
+
+  /// The waiting groups in a file, and back. Reading throws if the file does not hold whole groups of this data and group size.
   void save(const std::filesystem::path& file) const;
   void load(const std::filesystem::path& file);
 
  private:
-  using Asked = std::vector<std::pair<int64_t, Prompt>>;  // each with the place of its group among those that wait
+  /// A prompt for the engine with the place of its group among those that wait.
+  using Asked = std::vector<std::pair<int64_t, Prompt>>;
 
+  void begin(const std::vector<int64_t>& items, const RolloutKey& key);
   Asked paused_samples() const;
   Asked new_groups() const;
-  std::vector<Rollout> advance(const SamplingParams& params, const RolloutKey& key, int64_t version);
-  void put_back(std::vector<Rollout> rollouts);
-  std::vector<SampleGroup> take_finished(bool all);
-  void note_lengths(const SampleGroup& group);
+  /// One call of the engine for this rank's share of either kind.
+  std::vector<PlacedSample> advance(const SamplingParams& params, const RolloutKey& key, int64_t step);
+  void put_back(std::vector<PlacedSample> samples);
+  Experience take_finished();
+  void note_lengths(const Experience& groups);
 
   const Policy& policy_;
   RolloutEngine& engine_;
   const std::vector<Problem>& problems_;
-  const Config& config_;
+  const std::vector<Policy::EncodedPrompt>& prompts_;
+  const RolloutSection& config_;
   Communicator& communicator_;
-  std::vector<SampleGroup> waiting_;
-  std::map<int64_t, double> lengths_;  // of a problem's completions when they were last sampled: long ones begin first
+  Experience waiting_, marked_;
+  std::map<int64_t, double> lengths_;  // of an item's completions when they were last sampled: long ones begin first
 };
 
 }  // namespace grpo

@@ -1,18 +1,19 @@
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "grpo/algorithm/dpo.h"
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
-#include "grpo/optim/adamw.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
-#include "trainer/exchange.h"
-#include "trainer/pair_loss.h"
-#include "trainer/reference.h"
-#include "trainer/side_models.h"
+#include "objective/pair_loss.h"
+#include "objective/reference.h"
+#include "trainer/data_order.h"
+#include "trainer/gradient_step.h"
+#include "trainer/overlong.h"
 
 namespace grpo {
 
@@ -46,22 +47,14 @@ std::vector<std::pair<std::string, std::string>> texts_of(const std::vector<Prob
   return texts;
 }
 
-Rollout as_rollout(const TokenizedPair& pair, int64_t group, bool chosen) {
-  Rollout rollout;
-  rollout.group = group;
-  rollout.sample = chosen ? 0 : 1;
-  rollout.prompt_ids = pair.prompt;
-  rollout.ids = chosen ? pair.chosen : pair.rejected;
-  rollout.finish = FinishReason::kStop;
-  return rollout;
-}
-
 Batch make_pair_batch(const std::vector<const TokenizedPair*>& pairs) {
-  std::vector<Rollout> rollouts;
+  std::vector<Sequence> sequences;
   for (size_t i = 0; i < pairs.size(); ++i) {
-    for (const bool chosen : {true, false}) rollouts.push_back(as_rollout(*pairs[i], static_cast<int64_t>(i), chosen));
+    for (const auto* completion : {&pairs[i]->chosen, &pairs[i]->rejected}) {
+      sequences.push_back({.group = static_cast<int64_t>(i), .prompt_ids = pairs[i]->prompt, .ids = *completion, .logprobs = {}});
+    }
   }
-  Batch batch = make_batch(rollouts, {});
+  Batch batch = make_batch(sequences, {});
   std::vector<float> chosen;
   for (const int32_t sample : batch.samples) chosen.push_back(sample % 2 == 0 ? 1.0F : 0.0F);
   batch.columns["chosen"] = at::tensor(chosen);
@@ -95,7 +88,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
   Transformer& model = *policy_->model;
   if (impl_->reward_model) {
     model.become_classifier();
-    adopt({{.name = "value_head", .arenas = {model.value_head()}, .optim = &config_.optim}});
+    adopt({{.name = "value_head", .arenas = {model.value_head()}, .optim = config_.optim}});
   } else {
     impl_->reference = std::make_unique<ReferencePolicy>(model, config_.algorithm, true);
     adopt(impl_->reference->models());
@@ -104,54 +97,50 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
   for (size_t i = 0; i < problems_.size(); ++i) {
     TokenizedPair pair;
     pair.prompt = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
-    pair.chosen = policy_->encode_completion(problems_[i], texts[i].first, pair.prompt.size());
-    pair.rejected = policy_->encode_completion(problems_[i], texts[i].second, pair.prompt.size());
+    pair.chosen = policy_->encode_completion(texts[i].first);
+    pair.rejected = policy_->encode_completion(texts[i].second);
     impl_->pairs.push_back(std::move(pair));
   }
-  total_steps_ = planned_steps(config_.trainer.batch_size);
+  leave_out_overlong(problems_, impl_->pairs, model.config().max_position_embeddings, config_.data.overlong_prompts,
+                     [](const TokenizedPair& pair) {
+                       return static_cast<int64_t>(pair.prompt.size() + std::max(pair.chosen.size(), pair.rejected.size()));
+                     });
+  plan_steps(config_.trainer.batch_size);
 }
 
 PreferenceTrainer::~PreferenceTrainer() = default;
 
-std::map<std::string, double> PreferenceTrainer::update(double learning_rate) {
+Metrics PreferenceTrainer::update() {
   std::vector<const TokenizedPair*> pairs;  // of all ranks
-  for (const int64_t item : next_items(config_.trainer.batch_size)) pairs.push_back(&impl_->pairs[static_cast<size_t>(item)]);
+  for (const int64_t item : order_->next(config_.trainer.batch_size)) pairs.push_back(&impl_->pairs[static_cast<size_t>(item)]);
   Batch whole = make_pair_batch(pairs);
   tokens_seen_ += static_cast<double>(whole.num_tokens());
   if (impl_->reference) whole.ref_logprobs = impl_->reference->logprobs(whole, 1.0, config_.trainer.max_tokens, *communicator_);
 
-  optimizer_->zero_grad();
-  side_models_->zero_grad();
+  GradientStep step(*policy_->model, *models_, *communicator_);
   const auto count = static_cast<double>(pairs.size());
   const Share share = share_of(static_cast<int64_t>(pairs.size()), *communicator_);
-  double loss = 0.0;
-  Tallies tallies;
   if (share.size() > 0) {
     std::vector<int64_t> mine(static_cast<size_t>(2 * share.size()));
     std::iota(mine.begin(), mine.end(), 2 * share.begin);
-    for (const auto& micro : whole.select(mine).split({.max_tokens = config_.trainer.max_tokens, .keep_groups = true})) {
-      loss += learn(micro.to(policy_->model->device()), count, tallies);
-    }
+    for (const auto& micro : whole.select(mine).split({.max_tokens = config_.trainer.max_tokens, .keep_groups = true}))
+      learn(step, micro.to(policy_->model->device()), count);
   }
-  std::map<std::string, double> metrics = {{"loss", finish_backward(loss)}};
-  gather(*communicator_, tallies);
-  for (const auto& [name, tally] : tallies) metrics[name] = tally.result();
-  apply_update(learning_rate, metrics);
+  Metrics metrics = apply(step);
   if (impl_->reference) impl_->reference->end_step(steps_done_ + 1);
   return metrics;
 }
 
-double PreferenceTrainer::learn(const Batch& micro, double pairs, Tallies& tallies) {
+void PreferenceTrainer::learn(GradientStep& step, const Batch& micro, double pairs) {
   const bool judge = impl_->reward_model;
   BackwardOptions options = backward_options();
   options.logprobs = !judge;
   options.values = judge;
-  return pass(*policy_->model, judge ? last_rows(micro) : static_cast<const PackedTokens&>(micro), options, tallies,
-              [&](const TokenOutputs& outputs) {
-                if (!judge) return pair_loss(outputs.logprobs, micro, pairs, config_.algorithm.dpo);
-                const auto [chosen, rejected] = by_preference(outputs.values, first_is_chosen(micro));
-                return bradley_terry_loss(chosen, rejected, pairs);
-              });
+  step.pass(*policy_->model, judge ? last_rows(micro) : static_cast<const PackedTokens&>(micro), options, [&](const TokenOutputs& outputs) {
+    if (!judge) return pair_loss(outputs.logprobs, micro, pairs, config_.algorithm.dpo);
+    const auto [chosen, rejected] = by_preference(outputs.values, first_is_chosen(micro));
+    return bradley_terry_loss(chosen, rejected, pairs);
+  });
 }
 
 std::vector<std::string> PreferenceTrainer::plan_lines() const {

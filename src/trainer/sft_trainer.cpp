@@ -1,12 +1,15 @@
 #include <algorithm>
+#include <memory>
 #include <span>
 
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
-#include "grpo/optim/adamw.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
+#include "trainer/data_order.h"
+#include "trainer/gradient_step.h"
+#include "trainer/overlong.h"
 
 namespace grpo {
 
@@ -66,43 +69,37 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
     SupervisedExample example;
     example.ids = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
     example.prompt_length = static_cast<int64_t>(example.ids.size());
-    const auto completion = policy_->encode_completion(problems_[i], completions[i], example.ids.size());
+    const auto completion = policy_->encode_completion(completions[i]);
     example.ids.insert(example.ids.end(), completion.begin(), completion.end());
     impl_->examples.push_back(std::move(example));
   }
-  total_steps_ = planned_steps(config_.trainer.batch_size);
+  leave_out_overlong(problems_, impl_->examples, policy_->model->config().max_position_embeddings, config_.data.overlong_prompts,
+                     [](const SupervisedExample& example) { return static_cast<int64_t>(example.ids.size()); });
+  plan_steps(config_.trainer.batch_size);
 }
 
 SftTrainer::~SftTrainer() = default;
 
-std::map<std::string, double> SftTrainer::update(double learning_rate) {
+Metrics SftTrainer::update() {
   std::vector<const SupervisedExample*> examples;  // of all ranks
   double targets = 0.0;
-  for (const int64_t item : next_items(config_.trainer.batch_size)) {
+  for (const int64_t item : order_->next(config_.trainer.batch_size)) {
     examples.push_back(&impl_->examples[static_cast<size_t>(item)]);
     targets += static_cast<double>(static_cast<int64_t>(examples.back()->ids.size()) - examples.back()->prompt_length);
     tokens_seen_ += static_cast<double>(examples.back()->ids.size());
   }
-  optimizer_->zero_grad();
-  const BackwardOptions backward = backward_options();
-  double loss = 0.0, entropy = 0.0;
+  GradientStep step(*policy_->model, *models_, *communicator_);
+  const auto loss = [targets](const TokenOutputs& outputs) {
+    LossOutput out;
+    out.loss = outputs.logprobs.sum().div(-targets);
+    out.metrics["entropy"] = {.value = outputs.entropy.detach().sum().item<double>(),
+                              .count = static_cast<double>(outputs.entropy.numel())};
+    return out;
+  };
   const Share share = share_of(static_cast<int64_t>(examples.size()), *communicator_);
   const std::vector<const SupervisedExample*> mine(examples.begin() + share.begin, examples.begin() + share.end);
-  for (const auto& part : cut(mine, config_.trainer.max_tokens)) {
-    loss += policy_->model
-                ->forward_backward(
-                    pack(part),
-                    [&](const TokenOutputs& outputs) {
-                      entropy += outputs.entropy.detach().sum().item<double>() / targets;
-                      return outputs.logprobs.sum().div(-targets);
-                    },
-                    backward)
-                .item<double>();
-  }
-  communicator_->all_reduce(std::span(&entropy, 1));
-  std::map<std::string, double> metrics = {{"loss", finish_backward(loss)}, {"entropy", entropy}};
-  apply_update(learning_rate, metrics);
-  return metrics;
+  for (const auto& part : cut(mine, config_.trainer.max_tokens)) step.pass(*policy_->model, pack(part), backward_options(), loss);
+  return apply(step);
 }
 
 std::vector<std::string> SftTrainer::plan_lines() const {

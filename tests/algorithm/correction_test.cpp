@@ -90,17 +90,13 @@ TEST(Rejection, NeedsAMode) {
   EXPECT_THROW(grpo::acceptance(f.old, f.batch, {}), grpo::Error);
 }
 
-// Oracle: by hand. Versions travel with their sequences through select and split.
-TEST(Staleness, FiltersByVersion) {
+// Oracle: by hand. A sequence's age travels with it through select and split.
+TEST(Staleness, TravelsWithItsSequence) {
   auto rollouts = grpo::testing::make_rollouts({1, 2, 1, 1}, 2);
-  for (size_t i = 0; i < rollouts.size(); ++i) rollouts[i].policy_version = std::vector<int64_t>{5, 3, 7, 6}[i];
+  for (size_t i = 0; i < rollouts.size(); ++i) rollouts[i].weights_version = std::vector<int64_t>{5, 3, 7, 6}[i];
   const auto batch = grpo::make_batch(rollouts, {});
-  EXPECT_EQ(grpo::fresh_samples(batch, 7, 1), (std::vector<int64_t>{2, 3}));
-  EXPECT_EQ(grpo::fresh_samples(batch, 7, 2), (std::vector<int64_t>{0, 2, 3}));
-  EXPECT_EQ(batch.select(grpo::fresh_samples(batch, 7, 2)).versions, (std::vector<int64_t>{5, 7, 6}));
-  EXPECT_EQ(batch.split({.max_tokens = 1}).at(1).versions, (std::vector<int64_t>{3}));
-  EXPECT_THROW(grpo::fresh_samples(batch, 6, 1), grpo::Error);  // version 7 is of the future
-  EXPECT_THROW(grpo::fresh_samples(batch, 7, -1), grpo::Error);
+  EXPECT_EQ(batch.select({0, 2, 3}).born_at_step, (std::vector<int64_t>{5, 7, 6}));
+  EXPECT_EQ(batch.split({.max_tokens = 1}).at(1).born_at_step, (std::vector<int64_t>{3}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -15,9 +16,10 @@
 #include "grpo/core/random.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
+#include "grpo/policy/data_parallel.h"
 #include "grpo/trainer/config.h"
-#include "grpo/trainer/data_parallel.h"
-#include "trainer/exchange.h"
+#include "policy/gather.h"
+#include "policy/sampling.h"
 
 namespace grpo {
 namespace {
@@ -115,6 +117,30 @@ void check_weights(Communicator& c) {
   }
 }
 
+void expect_same(const Sample& a, const Sample& b) {
+  GRPO_CHECK(a.ids == b.ids && a.logprobs == b.logprobs && a.processed_logprobs == b.processed_logprobs && a.finish == b.finish &&
+                 a.born_at_step == b.born_at_step && a.text == b.text && a.reward == b.reward,
+             "gather", "expected the sample of one process");
+  GRPO_CHECK(a.scores.size() == b.scores.size(), "gather", "expected its scores");
+  for (size_t f = 0; f < a.scores.size(); ++f) {
+    const Score &x = a.scores[f], &y = b.scores[f];
+    const bool steps =
+        std::ranges::equal(x.steps, y.steps, [](const StepScore& s, const StepScore& t) { return s.end == t.end && s.value == t.value; });
+    GRPO_CHECK((x.value == y.value || !(x.defined() || y.defined())) && x.reason == y.reason && steps, "gather", "expected its scores");
+  }
+}
+
+void expect_same(const Experience& a, const Experience& b) {
+  GRPO_CHECK(a.size() == b.size(), "gather", "expected the groups of all ranks");
+  for (size_t g = 0; g < a.size(); ++g) {
+    GRPO_CHECK(a[g].item == b[g].item && a[g].problem == b[g].problem && a[g].key.seed == b[g].key.seed && a[g].key.step == b[g].key.step &&
+                   a[g].stream == b[g].stream && a[g].prompt == b[g].prompt && a[g].prompt_ids == b[g].prompt_ids &&
+                   a[g].greedy_reward == b[g].greedy_reward && a[g].samples.size() == b[g].samples.size(),
+               "gather", "expected the group of one process at " + std::to_string(g));
+    for (size_t i = 0; i < a[g].samples.size(); ++i) expect_same(a[g].samples[i], b[g].samples[i]);
+  }
+}
+
 /// Oracle: `sample` of all problems in one process, and verdicts that can be told from the completion.
 void check_samples(Communicator& c, uint64_t seed) {
   const NewModelConfig model{
@@ -129,48 +155,40 @@ void check_samples(Communicator& c, uint64_t seed) {
   sampling.max_completion_length = 9;
   PromptOptions prompt;
   prompt.prompt_template = "plain";
-  const SampledBatch expected = sample(policy, engine, asked, prompt, sampling, {seed, 4});
+  const auto verdict = [](const Group& group, const Sample& one) { return static_cast<double>(group.problem->index * 1000 + one.ids[0]); };
+  const auto judge = [&verdict](Experience& groups, RewardContext& context) {
+    for (Group& group : groups) {
+      group.greedy_reward = static_cast<double>(group.item);
+      for (Sample& one : group.samples) {
+        Score judged(verdict(group, one), one.text);
+        judged.steps = {{one.text.size(), 0.0}, {one.text.size() + 1, verdict(group, one)}};
+        one.scores = {judged, Score::undefined()};
+        one.reward = verdict(group, one);
+        one.born_at_step = one.ids[0];
+        context.log_metric("seen", verdict(group, one));
+      }
+    }
+  };
+  Experience expected = sample(policy, engine, asked, prompt, sampling, {seed, 4});
+  RewardContext all, mine;
+  judge(expected, all);
 
-  SampledBatch sampled = sample_share(policy, engine, asked, share_of(4, c), prompt, sampling, {seed, 4});
-  const auto verdict = [](const Completion& one) { return static_cast<double>(one.problem->index * 1000 + one.ids[0]); };
-  ScoredBatch scores{.per_function = {{}, {}}, .reasons = {{}, {}}, .rewards = {}, .steps = {{}, {}}};
-  RewardContext context;
-  for (const Completion& one : sampled.completions) {
-    scores.per_function[0].push_back(verdict(one));
-    scores.per_function[1].push_back(std::nan(""));
-    scores.reasons[0].push_back(one.text);
-    scores.reasons[1].emplace_back();
-    scores.rewards.push_back(verdict(one));
-    scores.steps[0].push_back({{one.text.size(), 0.0}, {one.text.size() + 1, verdict(one)}});
-    scores.steps[1].emplace_back();
-    context.log_metric("seen", verdict(one));
+  Experience groups = begin_groups(policy, asked, share_of(4, c), prompt, {seed, 4});
+  sample_groups(policy, engine, groups, sampling, {seed, 4});
+  judge(groups, mine);
+  std::vector<PlacedSample> placed;
+  for (const Group& group : groups) {
+    for (size_t i = 0; i < group.samples.size(); ++i)
+      placed.push_back({.group = group.item, .place = static_cast<int64_t>(i), .sample = group.samples[i]});
   }
-  std::vector<Rollout> rollouts = sampled.rollouts;
-  gather(c, rollouts);
-  gather(c, asked, sampled, scores, context);
-  GRPO_CHECK(sampled.rollouts.size() == 8 && sampled.completions.size() == 8, "gather", "expected the samples of all ranks");
-  double sum = 0.0;
-  for (size_t i = 0; i < 8; ++i) {
-    const Rollout &a = sampled.rollouts[i], &b = expected.rollouts[i];
-    GRPO_CHECK(a.problem == b.problem && a.group == b.group && a.sample == b.sample && a.prompt_ids == b.prompt_ids && a.ids == b.ids &&
-                   a.logprobs == b.logprobs && a.processed_logprobs == b.processed_logprobs && a.finish == b.finish &&
-                   a.policy_version == b.policy_version,
-               "gather", "expected the rollout of one process at " + std::to_string(i));
-    GRPO_CHECK(rollouts.at(i).group == b.group && rollouts[i].sample == b.sample && rollouts[i].ids == b.ids, "gather",
-               "expected the rollout of one process, without its text, at " + std::to_string(i));
-    const Completion &x = sampled.completions[i], &y = expected.completions[i];
-    GRPO_CHECK(x.problem == y.problem && x.prompt == y.prompt && x.text == y.text && x.ids == y.ids && x.finish == y.finish &&
-                   x.sample == y.sample,
-               "gather", "expected the completion of one process at " + std::to_string(i));
-    GRPO_CHECK(scores.per_function[0][i] == verdict(y) && std::isnan(scores.per_function[1][i]) && scores.reasons[0][i] == y.text &&
-                   scores.reasons[1][i].empty() && scores.rewards[i] == verdict(y),
-               "gather", "expected the verdict of one process at " + std::to_string(i));
-    const auto& steps = scores.steps[0][i];
-    GRPO_CHECK(steps.size() == 2 && steps[0].end == y.text.size() && steps[1].value == verdict(y) && scores.steps[1][i].empty(), "gather",
-               "expected the steps of one process at " + std::to_string(i));
-    sum += verdict(y);
-  }
-  GRPO_CHECK(context.metrics["seen"] == std::pair(sum, int64_t{8}), "gather", "expected the metrics of all ranks");
+  gather(c, placed);
+  gather(c, groups, asked);
+  gather(c, mine.metrics);
+  expect_same(groups, expected);
+  GRPO_CHECK(placed.size() == 8, "gather", "expected the samples of all ranks");
+  for (const PlacedSample& one : placed)
+    expect_same(one.sample, expected.at(static_cast<size_t>(one.group)).samples.at(static_cast<size_t>(one.place)));
+  GRPO_CHECK(mine.metrics == all.metrics, "gather", "expected the metrics of all ranks");
 }
 
 void collectives(Communicator& c, uint64_t seed) {

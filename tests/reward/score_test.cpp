@@ -57,15 +57,16 @@ TEST(ScoreAll, SumsTheDefinedOnesByWeight) {
     RewardSet set = two_rewards();
     RewardContext context;
     context.log_metric("seen", 4.0);
-    const ScoredBatch scored = score_all(set, batch.completions, context, pool);
-    ASSERT_EQ(scored.per_function.size(), 2U);
-    EXPECT_EQ(scored.per_function[0][1], 10.0);
-    EXPECT_TRUE(std::isnan(scored.per_function[0][2]));
-    EXPECT_EQ(scored.reasons[0][0], "read");
-    EXPECT_DOUBLE_EQ(scored.rewards[0], 2.5);
-    EXPECT_DOUBLE_EQ(scored.rewards[1], 10.5);
-    EXPECT_TRUE(std::isnan(scored.rewards[2]));  // "none" is longer than two letters: neither has a verdict
-    EXPECT_DOUBLE_EQ(scored.rewards[3], 100.0);
+    const auto verdicts = score_all(set, batch.completions, context, pool);
+    ASSERT_EQ(verdicts.size(), 4U);
+    for (const Verdict& verdict : verdicts) ASSERT_EQ(verdict.scores.size(), 2U);
+    EXPECT_EQ(verdicts[1].scores[0].value, 10.0);
+    EXPECT_FALSE(verdicts[2].scores[0].defined());
+    EXPECT_EQ(verdicts[0].scores[0].reason, "read");
+    EXPECT_DOUBLE_EQ(verdicts[0].reward, 2.5);
+    EXPECT_DOUBLE_EQ(verdicts[1].reward, 10.5);
+    EXPECT_TRUE(std::isnan(verdicts[2].reward));  // "none" is longer than two letters: neither has a verdict
+    EXPECT_DOUBLE_EQ(verdicts[3].reward, 100.0);
     EXPECT_EQ(context.metrics.at("seen"), (std::pair<double, int64_t>{8.0, 5}));
   }
 }
@@ -104,13 +105,14 @@ TEST(ScoreAll, StepsComeByFunctionAndSample) {
   RewardSet set = two_rewards();
   set.add("steps", std::make_unique<StepsReward>(std::vector<StepScore>{{1, 0.5}, {2, -1.0}, {2, 3.0}}));
   RewardContext context;
-  const ScoredBatch scored = score_all(set, batch.completions, context);
-  ASSERT_EQ(scored.steps.size(), 3U);
-  for (const auto& samples : scored.steps) ASSERT_EQ(samples.size(), 2U);
-  EXPECT_TRUE(scored.steps[0][0].empty() && scored.steps[1][1].empty());
-  ASSERT_EQ(scored.steps[2][1].size(), 3U);
-  EXPECT_EQ(scored.steps[2][1][0].end, 1U);
-  EXPECT_EQ(scored.steps[2][1][2].value, 3.0);
+  const auto verdicts = score_all(set, batch.completions, context);
+  ASSERT_EQ(verdicts.size(), 2U);
+  for (const Verdict& verdict : verdicts) ASSERT_EQ(verdict.scores.size(), 3U);
+  EXPECT_TRUE(verdicts[0].scores[0].steps.empty() && verdicts[1].scores[1].steps.empty());
+  const auto& steps = verdicts[1].scores[2].steps;
+  ASSERT_EQ(steps.size(), 3U);
+  EXPECT_EQ(steps[0].end, 1U);
+  EXPECT_EQ(steps[2].value, 3.0);
 }
 
 TEST(ScoreAll, StepsMustLieInTheText) {
@@ -129,13 +131,35 @@ TEST(ScoreAll, StepsMustLieInTheText) {
   }
 }
 
+// A function of weight 0 is only reported: it makes no reward where the others have no verdict.
+TEST(ScoreAll, WeightZeroNeverTurnsUndefinedIntoZero) {
+  const Batch batch({"none", "2"});
+  RewardSet set;
+  set.add("number", std::make_unique<NumberReward>());
+  RewardRegistry registry;
+  registry.add("seen", [](const Completion&) { return 1.0; });
+  set.add("seen", registry.make("seen"), 0.0);
+  RewardContext context;
+  const auto verdicts = score_all(set, batch.completions, context);
+  EXPECT_EQ(verdicts[0].scores[1].value, 1.0);
+  EXPECT_TRUE(std::isnan(verdicts[0].reward));
+  EXPECT_EQ(verdicts[1].reward, 2.0);
+}
+
+TEST(JudgingFunction, IsTheNamedOneOrAccuracyOrTheFirst) {
+  EXPECT_EQ(judging_function({"format", "accuracy"}), 1U);
+  EXPECT_EQ(judging_function({"format", "length"}), 0U);
+  EXPECT_EQ(judging_function({"accuracy", "length"}, "length"), 1U);
+  EXPECT_THROW(judging_function({"accuracy"}, "acuracy"), Error);
+}
+
 TEST(ScoreAll, EmptyBatchesAndSetsAreFine) {
   RewardSet set = two_rewards();
   RewardContext context;
-  EXPECT_TRUE(score_all(set, {}, context).rewards.empty());
+  EXPECT_TRUE(score_all(set, {}, context).empty());
   RewardSet none;
   const Batch batch({"1"});
-  EXPECT_TRUE(std::isnan(score_all(none, batch.completions, context).rewards[0]));
+  EXPECT_TRUE(std::isnan(score_all(none, batch.completions, context)[0].reward));
   EXPECT_THROW(none.add("bad", std::make_unique<NumberReward>(), std::nan("")), Error);
 }
 
@@ -150,7 +174,7 @@ TEST(Registry, EveryBuiltinRefusesUnknownOptionsAndScores) {
     set.add(name, registry.make(name));
     RewardContext context;
     context.max_completion_length = 100;
-    EXPECT_TRUE(std::isfinite(score_all(set, {&given, 1}, context).rewards[0])) << name;
+    EXPECT_TRUE(std::isfinite(score_all(set, {&given, 1}, context)[0].reward)) << name;
   }
 }
 

@@ -69,7 +69,7 @@ TEST(Engine, FillsRolloutsInGroupOrder) {
     EXPECT_EQ(rollouts[i].sample, static_cast<int64_t>(i % 3));
     EXPECT_EQ(rollouts[i].problem, prompts[i / 3].problem);
     EXPECT_EQ(rollouts[i].prompt_ids, prompts[i / 3].ids);
-    EXPECT_EQ(rollouts[i].policy_version, 7);
+    EXPECT_EQ(rollouts[i].weights_version, 7);
     EXPECT_EQ(rollouts[i].ids.size(), 5U);
     EXPECT_EQ(rollouts[i].logprobs.size(), 5U);
     EXPECT_EQ(rollouts[i].finish, FinishReason::kLength);
@@ -180,7 +180,7 @@ TEST(Engine, RepacksWhenTheVersionChanges) {
   for (int i = 0; i < 100; ++i) weights[i] += 0.5F;
   ++version;
   const auto rollouts = engine.generate(prompts, params, {});
-  EXPECT_EQ(rollouts[0].policy_version, 1);
+  EXPECT_EQ(rollouts[0].weights_version, 1);
   expect_reference_logprobs(model.view, rollouts, 1.0);
 }
 

@@ -115,7 +115,7 @@ class PagesUsedUp : public ::testing::TestWithParam<Kind> {
     plan.pages = pages;
     plan.prefill_tokens = prefill_tokens;
     plan.max_length = config_.max_position_embeddings;
-    plan.policy_version = 7;
+    plan.weights_version = 7;
     ToyModel model(config_, 3, 0.1F);
     CountingBackend backend(make_cpu_backend({.threads = 2}));
     backend.refresh(model.view, 7);

@@ -31,7 +31,7 @@ std::vector<Rollout> in_pieces(RolloutEngine& engine, const std::vector<Prompt>&
       const Prompt& prompt = asked.at(static_cast<size_t>(rollout.group));
       EXPECT_EQ(rollout.problem, prompt.problem);
       EXPECT_EQ(rollout.prompt_ids, prompt.ids);
-      EXPECT_EQ(rollout.policy_version, 7);
+      EXPECT_EQ(rollout.weights_version, 7);
       const size_t before = prompt.continuation ? prompt.continuation->ids.size() : 0;
       EXPECT_LE(rollout.ids.size() - before, static_cast<size_t>(context.max_new_tokens));
       (rollout.finish == FinishReason::kPaused ? paused : finished).push_back(std::move(rollout));
@@ -150,7 +150,7 @@ TEST(Partial, GoesOnUnderTheWeightsOfNow) {
   for (const Rollout& rollout : first) prompts.push_back(resumed(rollout, kKey));
   const auto whole = engine.generate(prompts, short_params(1, 10), kKey);
   for (size_t i = 0; i < whole.size(); ++i) {
-    EXPECT_EQ(whole[i].policy_version, 5);
+    EXPECT_EQ(whole[i].weights_version, 5);
     ASSERT_EQ(whole[i].ids.size(), 10U);
     ASSERT_EQ(whole[i].logprobs.size(), 10U);
     EXPECT_TRUE(std::equal(first[i].ids.begin(), first[i].ids.end(), whole[i].ids.begin()));
@@ -170,7 +170,7 @@ TEST(Partial, RefusesWhatCannotGoOn) {
   const auto error_with = [&](const Continuation& earlier) {
     return error_of(engine, {{.problem = 12, .ids = {1, 2}, .continuation = earlier}}, short_params(1, 3));
   };
-  Continuation earlier{.sample = 0, .key = {}, .policy_version = 0, .ids = {4, 5}, .logprobs = {-1, -1}, .processed_logprobs = {-1, -1}};
+  Continuation earlier{.sample = 0, .key = {}, .weights_version = 0, .ids = {4, 5}, .logprobs = {-1, -1}, .processed_logprobs = {-1, -1}};
   EXPECT_EQ(error_with(earlier), "");
   earlier.ids[1] = 37;
   EXPECT_NE(error_with(earlier).find("got 37"), std::string::npos);

@@ -95,7 +95,7 @@ TEST(TransformerEngine, SamplesFromTheWeightsAsTheyAre) {
   init_weights(model, 2);
   const auto after = engine.generate(prompts, params, {});
   expect_training_logprobs(model, after, 1.0, 4e-5F);
-  EXPECT_GT(after[0].policy_version, before[0].policy_version);
+  EXPECT_GT(after[0].weights_version, before[0].weights_version);
   EXPECT_NE(after[0].logprobs, before[0].logprobs);
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/algorithm/policy_term.h"
 #include "grpo/core/error.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "trainer/tiny_run.h"
@@ -100,6 +101,139 @@ INSTANTIATE_TEST_SUITE_P(Mishaps, NothingLost,
                                            MishapCase{"evaluation_is_interrupted", Mishap::kSignal, 2, 2},
                                            MishapCase{"step_throws", Mishap::kThrow, 3, 0}),
                          [](const auto& test) { return test.param.name; });
+
+/// A clipped loss that fails when it is told to.
+class FragileTerm final : public PolicyTerm {
+ public:
+  at::Tensor loss(const PolicyTermInput& in) const override {
+    if (std::exchange(mishap, Mishap::kNone) == Mishap::kThrow) fail("fragile", "broken");
+    return -at::minimum(in.ratio * in.advantages, in.ratio.clamp(0.8, 1.2) * in.advantages);
+  }
+};
+
+enum class End { kMaxSteps, kMaxTokens, kSignal, kLossThrows, kCallbackThrows };
+
+struct StopCase {
+  std::string name;
+  std::function<void(Config&)> change;
+  End end = End::kMaxSteps;
+  int64_t stop = 6;
+  int64_t logging_steps = 1;
+};
+
+void PrintTo(const StopCase& given, std::ostream* out) { *out << given.name; }
+
+void four_steps_a_rollout(Config& c) { c.algorithm.steps_per_generation = 4; }
+
+const StopCase kStops[] = {
+    {"whole_rollouts", [](Config&) {}},
+    {"four_steps_a_rollout", four_steps_a_rollout},
+    {"two_passes", [](Config& c) { c.algorithm.steps_per_generation = 2, c.algorithm.num_iterations = 2; }, End::kMaxSteps, 7},
+    {"two_passes_with_reference",
+     [](Config& c) { c.algorithm.num_iterations = 4, c.algorithm.loss.beta = 0.05, c.algorithm.loss.use_adaptive_kl = true; }},
+    {"clip_cov", [](Config& c) { c.algorithm.num_iterations = 4, c.algorithm.loss.loss_type = LossType::kClipCov; }, End::kMaxSteps, 5},
+    {"ppo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo; }},
+    {"prime",
+     [](Config& c) {
+       four_steps_a_rollout(c);
+       c.algorithm.objective = AlgorithmSection::ObjectiveType::kPrime;
+       c.algorithm.prime.outcome_reward = "even";
+     }},
+    {"online_dpo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = AlgorithmSection::ObjectiveType::kOnlineDpo; }},
+    {"partial_rollouts", [](Config& c) { testing::pause_samples(c, 4), four_steps_a_rollout(c); }},
+    {"replay", [](Config& c) { four_steps_a_rollout(c), c.algorithm.replay_fraction = 0.5, c.algorithm.replay_max_pass_rate = 1.0; }},
+    {"temperature", [](Config& c) { four_steps_a_rollout(c), c.rollout.final_temperature = 0.5; }, End::kSignal},
+    {"window_of_the_log", four_steps_a_rollout, End::kMaxSteps, 5, 4},
+    {"window_and_signal", four_steps_a_rollout, End::kSignal, 5, 3},
+    {"tokens", four_steps_a_rollout, End::kMaxTokens},
+    {"loss_throws", four_steps_a_rollout, End::kLossThrows, 6, 4},
+    {"loss_throws_at_a_rollouts_first_step", four_steps_a_rollout, End::kLossThrows, 4},
+    {"loss_throws_with_partial_rollouts", [](Config& c) { testing::pause_samples(c, 4); }, End::kLossThrows, 3},
+    {"loss_throws_with_replay",
+     [](Config& c) {
+       c.algorithm.replay_fraction = 0.5, c.algorithm.replay_max_pass_rate = 1.0, c.algorithm.curriculum_max_pass_rate = 0.9;
+     },
+     End::kLossThrows, 5},
+    {"callback_throws", four_steps_a_rollout, End::kCallbackThrows, 6},
+};
+
+Config stop_config(const StopCase& given, const std::string& run) {
+  Config c = testing::tiny_config(given.name + "-" + run);
+  c.trainer.max_steps = 8;
+  c.trainer.logging_steps = given.logging_steps;
+  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  given.change(c);
+  if (given.end == End::kLossThrows) c.algorithm.loss.custom_loss = "fragile";
+  return c;
+}
+
+/// Trains until the case's end, after step `stop`, and says how that went.
+void train_until(const StopCase& given, Config c, const Registry& registry) {
+  if (given.end == End::kMaxSteps) c.trainer.max_steps = given.stop;
+  if (given.end == End::kMaxTokens) c.trainer.max_num_tokens = 1;
+  PolicyTrainer trainer(c, {}, registry);
+  trainer.on_step([&](const TrainReport& report) {
+    if (report.step != given.stop) return;
+    if (given.end == End::kSignal) std::raise(SIGTERM);
+    if (given.end == End::kLossThrows) mishap = Mishap::kThrow;
+    if (given.end == End::kCallbackThrows) fail("callback", "broken");
+  });
+  if (given.end == End::kLossThrows || given.end == End::kCallbackThrows) {
+    EXPECT_THROW(trainer.train(), Error);
+  } else {
+    EXPECT_EQ(trainer.train(), given.end != End::kSignal);
+  }
+}
+
+class Stops : public ::testing::TestWithParam<StopCase> {};
+
+// At any step, for any reason, and whatever a rollout still has to give.
+TEST_P(Stops, TheRunGoesOnAsIfItHadNotStopped) {
+  const StopCase& given = GetParam();
+  Registry registry = fragile_registry();
+  registry.add_loss<FragileTerm>("fragile");
+  const Config whole = stop_config(given, "whole"), cut = stop_config(given, "cut");
+  std::vector<at::Tensor> expected;
+  {
+    PolicyTrainer trainer(whole, {}, registry);
+    ASSERT_TRUE(trainer.train());
+    expected = testing::weights(trainer.model());
+  }
+  train_until(given, cut, registry);
+  PolicyTrainer trainer(cut, {}, registry);
+  ASSERT_TRUE(trainer.resume());
+  EXPECT_EQ(trainer.steps_done(), given.end == End::kMaxTokens ? 1 : given.stop);
+  ASSERT_TRUE(trainer.train());
+  EXPECT_TRUE(testing::equal(testing::weights(trainer.model()), expected));
+  EXPECT_EQ(testing::metric_lines(cut), testing::metric_lines(whole));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Stops, ::testing::ValuesIn(kStops), [](const auto& test) { return test.param.name; });
+
+TEST(NothingLost, APartialLineIsWrittenAtAStop) {
+  const StopCase given{"partial-line", four_steps_a_rollout, End::kSignal, 5, 3};
+  const Config c = stop_config(given, "cut");
+  train_until(given, c, fragile_registry());
+  const auto lines = testing::metric_lines(c);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1].at("step"), 5);
+}
+
+TEST(NothingLost, LogsOfARunWithoutCheckpointsMoveAside) {
+  Config c = testing::tiny_config("aside");
+  {
+    PolicyTrainer trainer(c, {}, testing::registry());
+    ASSERT_TRUE(trainer.train());
+  }
+  const auto lines = testing::metric_lines(c);
+  for (int64_t step = 1; step <= c.trainer.max_steps; ++step)
+    fs::remove_all(fs::path(c.trainer.output_dir) / ("checkpoint-" + std::to_string(step)));
+  PolicyTrainer again(c, {}, testing::registry());
+  EXPECT_FALSE(again.resume());
+  ASSERT_TRUE(again.train());
+  EXPECT_EQ(testing::metric_lines(c), lines);
+  EXPECT_TRUE(fs::exists(fs::path(c.trainer.output_dir) / "metrics.jsonl.1"));
+}
 
 TEST(NothingLost, AFailingLastEvaluationCostsNoModel) {
   Config c = fragile_config("last-evaluation");

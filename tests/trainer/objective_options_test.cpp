@@ -26,7 +26,6 @@ Config small_config(const std::string& name) {
   c.data.train.seed = DataSource().seed;
   c.reward.resize(1);
   c.rollout.sampling.max_completion_length = 6;
-  c.algorithm.advantage.pass_k = 2;
   c.trainer.max_steps = 2;
   c.trainer.max_tokens = TrainerSection().max_tokens;
   return c;
@@ -105,6 +104,7 @@ TEST(ObjectiveOptions, EveryEstimatorTrains) {
   for (const auto& row : estimator_table()) {
     Config c = small_config(std::string(row.name));
     c.algorithm.advantage.advantage_estimator = row.estimator;
+    if (row.estimator == AdvantageEstimator::kPassAtK) c.algorithm.advantage.pass_k = 2;
     if (row.estimator == AdvantageEstimator::kProcessSupervision) {
       EXPECT_THROW(train(c), Error) << row.name;  // no function judges steps
       fs::remove_all(c.trainer.output_dir);

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "grpo/core/error.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "support/parity.h"
 #include "trainer/tiny_run.h"

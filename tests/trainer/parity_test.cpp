@@ -9,8 +9,8 @@
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "objective/no_grad.h"
 #include "support/place.h"
-#include "trainer/frozen.h"
 
 namespace grpo {
 namespace {
@@ -63,7 +63,8 @@ class Update {
     auto normalizer = loss_normalizer(batch, config_.at("max_completion_length").get<int64_t>());
     const LogprobOptions options{.temperature = config_.at("temperature"), .entropy = true};
     if (loss_.top_entropy_quantile < 1.0) {
-      set_entropy_threshold(normalizer, frozen_outputs(model_, batch, options, 24).entropy.cpu(), batch.mask, loss_.top_entropy_quantile);
+      set_entropy_threshold(normalizer, outputs_without_grad(model_, batch, options, 24).entropy.cpu(), batch.mask,
+                            loss_.top_entropy_quantile);
     }
     for (auto* arena : model_.parameters()) arena->flat_grad().zero_();
     metrics.clear();
@@ -115,7 +116,7 @@ TEST_P(ParityTrl, OneStepOnACheckpoint) {
     Batch batch = make_batch(rollouts, advantages);
     const double temperature = config.at("temperature");
     if (config.at("beta").get<double>() > 0.0)
-      batch.ref_logprobs = frozen_outputs(*model, batch, {.temperature = temperature}, 1 << 20).logprobs;
+      batch.ref_logprobs = outputs_without_grad(*model, batch, {.temperature = temperature}, 1 << 20).logprobs;
 
     TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
     out = {out.logprobs.cpu(), out.entropy.cpu(), {}};
@@ -182,9 +183,9 @@ TEST_P(ParityTrl, SeveralOptimizerSteps) {
         batch = make_batch(
             rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), testing::advantage_config(config)));
         if (config.at("num_iterations").get<int64_t>() > 1)
-          batch.old_logprobs = frozen_outputs(*model, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
+          batch.old_logprobs = outputs_without_grad(*model, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
         if (config.at("beta").get<double>() > 0.0)
-          batch.ref_logprobs = frozen_outputs(*reference, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
+          batch.ref_logprobs = outputs_without_grad(*reference, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
       }
       const auto& log = logs[static_cast<size_t>(step)];
       const double rate = scheduled_learning_rate(optimizer.config(), step, config.at("max_steps"));

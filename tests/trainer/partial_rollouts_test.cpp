@@ -3,7 +3,7 @@
 #include <map>
 
 #include "grpo/core/error.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "support/parity.h"
 #include "trainer/group_sampler.h"
@@ -183,22 +183,32 @@ TEST(PartialRollouts, ReplaceGroupsThatTeachNothing) {
 std::string waiting_groups(const std::vector<int64_t>& versions) {
   nlohmann::json groups = nlohmann::json::array();
   for (const int64_t version : versions) {
-    nlohmann::json sample = {{"problem", 1},    {"finish", "stop"},       {"policy_version", version},
-                             {"ids", {70, 71}}, {"logprobs", {-1, -2.5}}, {"processed_logprobs", {-1, -2.5}}};
+    nlohmann::json sample = {{"ids", {70, 71}},  {"logprobs", {-1.0, -2.5}}, {"processed_logprobs", {-1.0, -2.5}},
+                             {"finish", "stop"}, {"born_at_step", version},  {"text", "FG"},
+                             {"reward", nullptr}};
+    sample["scores"] = nlohmann::json::array();
     nlohmann::json paused = sample;
     paused["finish"] = "paused";
-    groups.push_back({{"item", 1}, {"seed", 42}, {"step", 0}, {"prompt_ids", {50, 43, 51}}, {"samples", {sample, paused}}});
+    groups.push_back({{"item", 1},
+                      {"seed", 42},
+                      {"step", 0},
+                      {"stream", 1},
+                      {"prompt", "2+3"},
+                      {"prompt_ids", {50, 43, 51}},
+                      {"samples", {sample, paused}},
+                      {"greedy_reward", nullptr}});
   }
   return groups.dump();
 }
 
-TEST(GroupSampler, DropsWhatBeganBeforeAVersion) {
+TEST(GroupSampler, DropsWhatBeganBeforeAStep) {
   const Config c = partial_config("by-hand", 3);
   const Policy policy = load_policy(c.model, 3);
   RolloutEngine engine(*policy.model);
   const std::vector<Problem> problems(2);
   const auto communicator = single_process();
-  GroupSampler sampler(policy, engine, problems, c, *communicator);
+  const std::vector<Policy::EncodedPrompt> prompts(2);
+  GroupSampler sampler(policy, engine, problems, prompts, c.rollout, *communicator);
   const fs::path file = fs::path(::testing::TempDir()) / "waiting.json", copy = fs::path(::testing::TempDir()) / "waiting-copy.json";
   std::ofstream(file) << waiting_groups({3, 5, 4, 4});
   sampler.load(file);

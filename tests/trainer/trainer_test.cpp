@@ -10,7 +10,7 @@
 #include "grpo/io/json_config.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "trainer/tiny_run.h"
 

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "grpo/algorithm/batch.h"
@@ -42,6 +43,10 @@ struct RewardSignals {
 /// completion where a group is compared, and groups (remax: completions and baseline; reinforce_plus_plus: batches) whose rewards are
 /// equal. Throws as `group_advantages` does, and where a needed signal is missing.
 at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config = {});
+
+/// Whether rewards differ by more than rounding: at least two of them are defined (not NaN), and the largest and the smallest of those are
+/// further apart than 1e-6 of their size. This is what «equal rewards» means everywhere.
+bool rewards_vary(std::span<const double> rewards);
 
 /// TRL's reward metrics; NaN where fewer than one (means) or two (deviations) scores are defined.
 struct RewardStatistics {

@@ -2,9 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-#include <vector>
-
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
 
@@ -20,9 +17,5 @@ at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch
 /// the ratios, or by the k1 or k3 estimate of the KL from the sampler to the policy. Means over the tokens in the loss, so that length does
 /// not decide. An unknown sampling log-prob counts as a ratio of 1. `old_logprobs` [M], nats.
 at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config);
-
-/// The numbers of the sequences whose weights were at most `max_staleness` versions older than `policy_version`, ascending: what
-/// `Batch::select` takes. Throws where the batch has no versions or newer ones.
-std::vector<int64_t> fresh_samples(const Batch& batch, int64_t policy_version, int64_t max_staleness);
 
 }  // namespace grpo

@@ -4,7 +4,7 @@
 
 namespace grpo {
 
-enum class LogLevel { kInfo, kWarn, kError, kOff };
+enum class LogLevel { kInfo, kWarn, kOff };
 
 /// Messages below `level` are dropped. Initially kInfo.
 void set_log_level(LogLevel level);
@@ -12,6 +12,5 @@ void set_log_level(LogLevel level);
 /// One line to stderr, with the time of day and the level; any thread.
 void log_info(const std::string& message);
 void log_warn(const std::string& message);
-void log_error(const std::string& message);
 
 }  // namespace grpo

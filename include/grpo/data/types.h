@@ -43,7 +43,7 @@ struct Rollout {
   std::vector<float> logprobs;            // nats, one per id: log p under softmax(logits / temperature)
   std::vector<float> processed_logprobs;  // nats, one per id: under the distribution that was really sampled (top-k, … applied)
   FinishReason finish = FinishReason::kLength;
-  int64_t policy_version = 0;  // of the weights that sampled its first token; in a trainer the optimiser steps that they had seen
+  int64_t weights_version = 0;  // version of the weights that sampled its first token, as the engine counts it
 };
 
 /// What a reward sees of one rollout.

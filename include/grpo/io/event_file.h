@@ -10,8 +10,7 @@
 namespace grpo {
 
 /// A TensorBoard event file `events.out.tfevents.<time>.<host>.<pid>.<n>`: TFRecord frames (length, masked CRC32C) of `Event` protocol
-/// buffers, version brain.Event:2. A resumed run opens another file in the same folder; TensorBoard replaces the points that it writes
-/// again.
+/// buffers, version brain.Event:2. A resumed run opens another file in the same folder and says where it begins.
 class EventFile {
  public:
   /// Makes `folder` where it is absent. Throws `Error` where it cannot be written.
@@ -21,6 +20,8 @@ class EventFile {
   /// Writes what is buffered; a failure at that point is lost, so call `flush` to see it.
   ~EventFile();
 
+  /// Says that a session starts whose first point has this step: TensorBoard drops points of other files from there on.
+  void session_start(int64_t step);
   /// One point of the curve `tag`. NaN and infinities are kept: TensorBoard marks them.
   void scalar(std::string_view tag, double value, int64_t step);
   /// A note in the Text tab; TensorBoard reads it as Markdown. `text` is UTF-8.

@@ -51,7 +51,7 @@ struct RolloutKey {
 struct Continuation {
   int64_t sample = 0;                               // its number in its group
   RolloutKey key;                                   // that it began under
-  int64_t policy_version = 0;                       // of its first token
+  int64_t weights_version = 0;                      // of its first token
   std::vector<int32_t> ids;                         // its completion so far
   std::vector<float> logprobs, processed_logprobs;  // one per id, as in Rollout
 };

@@ -1,17 +1,14 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "grpo/trainer/trainer.h"
 
 namespace grpo {
 
 struct Batch;
-struct SampledBatch;
-struct ScoredBatch;
 
 /// Reinforcement learning with verifiable rewards: sample, score, advantages, pack, update. The objective is a word in the config.
 class PolicyTrainer final : public Trainer {
@@ -20,28 +17,20 @@ class PolicyTrainer final : public Trainer {
   ~PolicyTrainer() override;
 
  private:
-  std::map<std::string, double> update(double learning_rate) override;
-  bool at_boundary() const override;
-  bool can_save_after_failure() const override;
-  std::vector<double> objective_state() const override;
-  void restore_objective(const std::vector<double>& state) override;
+  Metrics update() override;
+  void roll_back() override;
+  void describe_state(ConfigVisitor& visitor) override;
   void save_files(const std::string& folder) const override;
   void load_files(const std::string& folder) override;
   std::vector<std::string> plan_lines() const override;
 
-  struct Round;
-  std::pair<SampledBatch, ScoredBatch> collect(std::map<std::string, double>& metrics);
-  Round sample_round(const std::vector<int64_t>& items, std::map<std::string, double>& metrics);
-  void drop_stale(std::map<std::string, double>& metrics);
-  std::vector<double> greedy_rewards(const std::vector<const Problem*>& problems, std::map<std::string, double>& metrics);
-  ScoredBatch score(const std::vector<const Problem*>& problems, SampledBatch& sampled, std::map<std::string, double>& metrics);
-  bool worth_training_on(const ScoredBatch& scores, size_t begin, size_t count) const;
-  const std::vector<double>& judged(const ScoredBatch& scores) const;
-  void collect_updates(std::map<std::string, double>& metrics);
-  void log_samples(const SampledBatch& sampled, const ScoredBatch& scores);
+  /// Samples, scores and prepares a rollout.
+  Metrics begin_rollout();
+  /// An optimiser step on this rank's share of the next mini-batch.
+  Metrics train_on(const Batch& share);
 
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 using GrpoTrainer = PolicyTrainer;
@@ -54,9 +43,9 @@ class PreferenceTrainer final : public Trainer {
   ~PreferenceTrainer() override;
 
  private:
-  std::map<std::string, double> update(double learning_rate) override;
+  Metrics update() override;
   std::vector<std::string> plan_lines() const override;
-  double learn(const Batch& micro, double pairs, std::map<std::string, Tally>& tallies);
+  void learn(GradientStep& step, const Batch& micro, double pairs);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;
@@ -69,7 +58,7 @@ class SftTrainer final : public Trainer {
   ~SftTrainer() override;
 
  private:
-  std::map<std::string, double> update(double learning_rate) override;
+  Metrics update() override;
   std::vector<std::string> plan_lines() const override;
 
   struct Impl;

@@ -6,16 +6,12 @@
 #include <type_traits>
 #include <utility>
 
-#include "grpo/data/factory_table.h"
+#include "grpo/algorithm/loss_registry.h"
 #include "grpo/data/options.h"
 #include "grpo/data/tasks.h"
 #include "grpo/reward/registry.h"
 
 namespace grpo {
-
-class PolicyTerm;
-/// Policy terms by name, for `custom_loss`; none is built in. A term shows tensors: include grpo/torch.h to write one.
-using LossRegistry = FactoryTable<PolicyTerm>;
 
 /// The parts that a config can name: the built-in ones, and yours.
 struct Registry {

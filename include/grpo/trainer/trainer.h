@@ -8,24 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "grpo/core/metrics.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/registry.h"
 
 namespace grpo {
 
-class AdamW;
 class Communicator;
+class ConfigVisitor;
+class DataOrder;
+class GradientStep;
 class RunFolder;
-class SideModels;
-struct SideModel;
-struct BackwardOptions;
-struct LossOutput;
-struct PackedTokens;
-struct Tally;
-struct TokenOutputs;
+class TrainedModels;
 class Tokenizer;
 class Transformer;
+struct BackwardOptions;
 struct Policy;
+struct TrainedModel;
+struct TrainerState;
 
 /// What an application brings itself; what is left out comes from the config.
 struct TrainerParts {
@@ -39,10 +39,8 @@ struct TrainerParts {
 /// One optimiser step's figures, under TRL's names.
 struct TrainReport {
   int64_t step = 0;  // optimiser steps done, this one included
-  std::map<std::string, double> metrics;
+  Metrics metrics;
 };
-
-struct TrainerState;
 
 /// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption.
 ///
@@ -63,11 +61,11 @@ class Trainer {
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
   std::optional<TrainReport> step();
-  /// Continues from the newest whole checkpoint of the run folder. Where there is none yet, the run begins anew, what it has logged is cut,
-  /// and the answer is false.
+  /// Continues from the newest whole checkpoint of the run folder. If there is none yet, the run begins anew, what an earlier one has
+  /// logged is moved aside, and the answer is false.
   bool resume();
   /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
-  std::map<std::string, double> evaluate();
+  Metrics evaluate();
   /// Called after each step.
   void on_step(std::function<void(const TrainReport&)> callback) { on_step_ = std::move(callback); }
 
@@ -85,67 +83,58 @@ class Trainer {
  protected:
   Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command);
 
-  /// One optimiser step; gives its metrics. `learning_rate` is the schedule's.
-  virtual std::map<std::string, double> update(double learning_rate) = 0;
-  /// Whether the state is all in weights, moments and cursors, so that a checkpoint can be taken.
-  virtual bool at_boundary() const { return true; }
-  /// Whether a failed step leaves all that a checkpoint keeps beside weights and cursors as it was.
-  virtual bool can_save_after_failure() const { return true; }
-  /// What a checkpoint must keep beside weights, moments and cursors.
-  virtual std::vector<double> objective_state() const { return {}; }
-  virtual void restore_objective(const std::vector<double>& /*state*/) {}
-  /// And that in files of its own in the checkpoint's folder.
+  /// One optimiser step; gives its metrics. Where it throws, `roll_back` is called.
+  virtual Metrics update() = 0;
+  /// Everything that `update` changes beside weights, the data's order and the counters below becomes what it was before `update`.
+  virtual void roll_back() {}
+  /// What a checkpoint must keep beside weights, moments, the data's order and the counters below, and in files of its own in its folder.
+  virtual void describe_state(ConfigVisitor& /*visitor*/) {}
   virtual void save_files(const std::string& /*folder*/) const {}
   virtual void load_files(const std::string& /*folder*/) {}
-  /// Tokens that the activations of one micro-batch are for, and further lines of the plan.
+  /// Further lines of the plan.
   virtual std::vector<std::string> plan_lines() const = 0;
 
-  /// The next `count` items of the endlessly repeated, per epoch shuffled training data, as indices.
-  std::vector<int64_t> next_items(int64_t count);
-  /// Takes over what the objective has beside the policy: their updates, checkpoints and sums over ranks. To be called once, in the
-  /// constructor.
-  void adopt(std::vector<SideModel> models);
-  /// Optimiser steps where max_steps does not say: epochs of the data at so many items a rollout or batch, each of which feeds `updates`.
-  int64_t planned_steps(int64_t items, int64_t updates = 1) const;
+  /// Takes over what is trained or kept beside the policy: its updates, checkpoints and sums over ranks.
+  void adopt(std::vector<TrainedModel> models);
+  /// Fixes the data's order and the number of steps: where max_steps does not say, epochs of the data at so many items a rollout or batch,
+  /// each of which feeds `updates` steps. To be called once `problems_` are those that are trained on.
+  void plan_steps(int64_t items, int64_t updates = 1);
   /// Recomputation and memory as the config says.
   BackwardOptions backward_options() const;
-  /// Forward and backward of one model; gives its loss, and merges the metrics into `tallies`.
-  static double pass(Transformer& model, const PackedTokens& rows, const BackwardOptions& options, std::map<std::string, Tally>& tallies,
-                     const std::function<LossOutput(const TokenOutputs&)>& loss_fn);
-  /// After the last backward of a step: gradients become their sum over ranks; gives that of `loss`.
-  double finish_backward(double loss);
-  /// Clips, updates (the side models too; the policy only where `policy` says so), and throws where a gradient was not finite. Adds
-  /// grad_norm and learning_rate to `metrics`.
-  void apply_update(double learning_rate, std::map<std::string, double>& metrics, bool policy = true);
-  /// Sample completions of this step, written with the next metrics line.
-  void log_completion(std::string json_line);
+  /// The figures of a step that ends here: gradients are summed, weights move. The policy moves only if `moves_policy` says so.
+  Metrics apply(GradientStep& step, bool moves_policy = true);
+  /// Sample completions, written with the next metrics line; they take the place of earlier ones that wait for it.
+  void log_completions(std::vector<std::string> json_lines);
 
   std::shared_ptr<Communicator> communicator_;
   Config config_;
   Registry registry_;
   std::unique_ptr<Policy> policy_;
   std::vector<Problem> problems_, eval_problems_;
-  std::unique_ptr<AdamW> optimizer_;
-  std::unique_ptr<SideModels> side_models_;  // never null
-  int64_t total_steps_ = 0, dataset_size_ = 0;
+  std::unique_ptr<TrainedModels> models_;  // the policy first
+  std::unique_ptr<DataOrder> order_;
+  int64_t total_steps_ = 0;
   int64_t steps_done_ = 0;
-  int64_t rollouts_done_ = 0;  // sampling rounds so far: the random key's step
-  int64_t items_taken_ = 0;    // position in the endless data
+  int64_t rollouts_done_ = 0;  // prepared for training
   double tokens_seen_ = 0;
 
  private:
-  /// Shuffles the items for an epoch, once.
-  void order_items(int64_t epoch);
+  bool finished();
   void record(const TrainReport& report);
-  /// A step; where it throws, the state that it found is saved first, if weights still are what they were.
+  /// Writes the line of the figures that wait, if any do.
+  void write_pending();
+  std::optional<TrainReport> next_step();
+  /// A step, its record and the callback; where one of them throws, the last good state is saved first.
   std::optional<TrainReport> step_or_save();
+  void save_after_failure(const TrainerState& before, int64_t weights);
   bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_ && evaluated_step_ != steps_done_; }
   /// False where the run was asked to stop meanwhile. Where an evaluation fails, the state is saved before that is reported.
   bool record_evaluation();
-  void log_evaluation(const std::map<std::string, double>& prefixed);
+  void log_evaluation(const Metrics& prefixed);
   /// Saves, and says how to go on; false.
   bool stopped();
   TrainerState state() const;
+  void restore(const TrainerState& state);
   void save_checkpoint();
   void write_state(const TrainerState& state);
   void save_final();
@@ -154,14 +143,13 @@ class Trainer {
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
   std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<RewardSet> eval_rewards_;  // made once
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
-  std::map<std::string, std::pair<double, int64_t>> pending_metrics_;
+  std::map<std::string, std::pair<double, int64_t>> pending_metrics_;  // sums and counts since the last line
   double train_seconds_ = 0;
-  std::vector<int64_t> order_;  // of the items in an epoch
-  int64_t order_epoch_ = -1;
   int64_t evaluated_step_ = -1;
-  bool save_due_ = false, resumed_ = false;
+  bool resumed_ = false;
 };
 
 }  // namespace grpo

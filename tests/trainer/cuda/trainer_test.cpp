@@ -10,10 +10,10 @@
 
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
-#include "grpo/trainer/policy.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
+#include "objective/reference.h"
 #include "support/place.h"
-#include "trainer/reference.h"
 #include "trainer/tiny_run.h"
 
 namespace grpo {

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "grpo/reward/registry.h"
+#include "grpo/reward/score.h"
+
+namespace grpo {
+
+/// One element of the config's list `reward`.
+struct RewardFunction {
+  std::string name;      // in metrics; also the function where that is not given
+  std::string function;  // the registry's name
+  double weight = 1.0;
+  NamedOptions options;
+  std::string registry_name() const { return function.empty() ? name : function; }
+};
+
+void describe(ConfigVisitor& visitor, RewardFunction& function);
+
+/// The functions that a config lists, made from the registry, with their names and weights.
+RewardSet make_rewards(const std::vector<RewardFunction>& functions, const RewardRegistry& registry);
+
+}  // namespace grpo

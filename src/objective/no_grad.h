@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "grpo/algorithm/batch.h"
+#include "grpo/dist/communicator.h"
+#include "grpo/model/transformer.h"
+
+namespace grpo {
+
+/// What a model gives for a batch without gradient, micro-batch by micro-batch: [M] each of what `options` asks for.
+TokenOutputs outputs_without_grad(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens);
+
+/// The same for a batch that all ranks have: each rank computes a share, and all get the whole. Every rank calls it.
+TokenOutputs outputs_of_all_ranks(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,
+                                  Communicator& communicator);
+
+/// A model of its own that is like `model` (without LoRA), with its weights, or those of `arenas`, which may lie on another device.
+std::unique_ptr<Transformer> frozen_copy(Transformer& model);
+std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<ParameterArena*>& arenas);
+
+}  // namespace grpo

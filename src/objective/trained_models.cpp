@@ -1,0 +1,109 @@
+#include "objective/trained_models.h"
+
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+
+#include "grpo/core/error.h"
+#include "ops/ops.h"
+#include "run/checkpoint.h"
+
+namespace grpo {
+
+TrainedModels::TrainedModels(TrainedModel policy) {
+  optimizers_.push_back(std::make_unique<AdamW>(policy.arenas, *policy.optim));
+  models_.push_back(std::move(policy));
+}
+
+void TrainedModels::add(std::vector<TrainedModel> models, Communicator& communicator) {
+  for (TrainedModel& model : models) {
+    for (auto* arena : model.arenas) {
+      if (communicator.world_size() == 1) break;
+      at::Tensor flat = arena->flat(), there = flat.to(communicator.device());  // weights may wait on the host
+      communicator.broadcast(there);
+      if (!there.is_same(flat)) flat.copy_(there);
+      arena->mark_written();
+    }
+    optimizers_.push_back(model.optim ? std::make_unique<AdamW>(model.arenas, *model.optim) : nullptr);
+    models_.push_back(std::move(model));
+  }
+}
+
+int64_t TrainedModels::version() const {
+  int64_t sum = 0;
+  for (const auto& model : models_) {
+    for (const auto* arena : model.arenas) sum += arena->version();
+  }
+  return sum;
+}
+
+void TrainedModels::expect_finite(int64_t step) const {
+  for (const auto& model : models_) {
+    for (const auto* arena : model.arenas) {
+      GRPO_CHECK(std::isfinite(ops::sum_of_squares({arena->flat()})), "train",
+                 "weights of " + arena->name() + " are not finite after step " + std::to_string(step) +
+                     "; nothing is saved, earlier checkpoints stand. A lower learning rate or max_grad_norm may help");
+    }
+  }
+}
+
+void TrainedModels::zero_grad() {
+  for (const auto& optimizer : optimizers_) {
+    if (optimizer) optimizer->zero_grad();
+  }
+}
+
+void TrainedModels::sum_gradients(Communicator& communicator) {
+  for (const auto& model : models_) {
+    if (!model.optim) continue;
+    for (auto* arena : model.arenas) communicator.all_reduce(arena->flat_grad());
+  }
+}
+
+Metrics TrainedModels::update(int64_t step, int64_t total_steps, bool policy) {
+  Metrics metrics;
+  for (size_t i = models_.size(); i-- > 0;) {  // the policy last
+    if (!optimizers_[i] || (i == 0 && !policy)) continue;
+    const double learning_rate = scheduled_learning_rate(*models_[i].optim, step, total_steps);
+    const UpdateReport report = optimizers_[i]->step(learning_rate);
+    if (!report.applied) {
+      fail("train", "a gradient of the " + models_[i].name + " in step " + std::to_string(step + 1) +
+                        " is not finite; its weights keep the values of step " + std::to_string(step) +
+                        ". A lower learning rate or max_grad_norm may help");
+    }
+    const std::string prefix = i == 0 ? "" : models_[i].name + "/";
+    metrics[prefix + "grad_norm"] = report.grad_norm;
+    metrics[prefix + "learning_rate"] = learning_rate;
+  }
+  return metrics;
+}
+
+void TrainedModels::release_gradients() {
+  for (auto* arena : models_.front().arenas) arena->release_grad();
+}
+
+void TrainedModels::save(const std::filesystem::path& folder) const {
+  for (size_t i = 1; i < models_.size(); ++i) {
+    ArenaEntries entries;
+    for (size_t a = 0; a < models_[i].arenas.size(); ++a) entries.add(a, "weights", models_[i].arenas[a]->flat());
+    if (optimizers_[i]) entries.add_moments(*optimizers_[i]);
+    const int64_t steps = optimizers_[i] ? optimizers_[i]->steps_done() : 0;
+    write_safetensors(folder / (models_[i].name + ".safetensors"), entries.get(), {{"optimizer_steps", std::to_string(steps)}});
+  }
+}
+
+void TrainedModels::load(const std::filesystem::path& folder) {
+  const c10::NoGradGuard no_grad;
+  for (size_t i = 1; i < models_.size(); ++i) {
+    const auto path = folder / (models_[i].name + ".safetensors");
+    GRPO_CHECK(std::filesystem::exists(path), "checkpoint", "expected " + path.string() + ", as the objective has a " + models_[i].name);
+    const auto file = Safetensors::open(path);
+    for (size_t a = 0; a < models_[i].arenas.size(); ++a) {
+      at::Tensor flat = models_[i].arenas[a]->flat();
+      flat.copy_(read_arena(file, a, "weights", flat));
+    }
+    if (optimizers_[i]) optimizers_[i]->restore(std::stoll(file.metadata().at("optimizer_steps")), read_moments(file, *optimizers_[i]));
+  }
+}
+
+}  // namespace grpo

@@ -1,0 +1,155 @@
+#include "grpo/policy/policy.h"
+
+#include <filesystem>
+
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "grpo/policy/config.h"
+#include "grpo/text/byte_tokenizer.h"
+#include "ops/ops.h"
+
+namespace grpo {
+namespace {
+
+std::string token_text(const Tokenizer& tokenizer, const std::optional<int32_t>& id) {
+  return id ? tokenizer.id_to_token(*id) : std::string();
+}
+
+ModelConfig new_model_config(const NewModelConfig& c, const Tokenizer& tokenizer) {
+  ModelConfig config;
+  config.vocab_size = tokenizer.vocab_size();
+  config.hidden_size = c.hidden_size;
+  config.intermediate_size = c.intermediate_size;
+  config.num_hidden_layers = c.num_hidden_layers;
+  config.num_attention_heads = c.num_attention_heads;
+  config.num_key_value_heads = c.num_key_value_heads > 0 ? c.num_key_value_heads : c.num_attention_heads;
+  config.head_dim = c.num_attention_heads > 0 ? c.hidden_size / c.num_attention_heads : 0;
+  config.max_position_embeddings = c.max_position_embeddings;
+  config.tie_word_embeddings = c.tie_word_embeddings;
+  config.rope.theta = c.rope_theta;
+  if (tokenizer.eos_id()) config.eos_token_ids = {*tokenizer.eos_id()};
+  if (tokenizer.pad_id()) config.pad_token_id = *tokenizer.pad_id();
+  return config;
+}
+
+/// A PEFT folder stands for its base with its adapters.
+ModelSection resolved(ModelSection section) {
+  namespace fs = std::filesystem;
+  const fs::path folder = section.path;
+  if (!fs::exists(folder / "adapter_config.json") || fs::exists(folder / "config.json")) return section;
+  section.path = lora_base(folder).string();
+  GRPO_CHECK(!section.path.empty(), "policy", "expected a base model; " + folder.string() + " names none (base_model_name_or_path)");
+  if (section.tokenizer.empty() && fs::exists(folder / "tokenizer.json")) section.tokenizer = folder.string();
+  if (section.lora.path.empty()) section.lora.path = folder.string();
+  return section;
+}
+
+void attach_adapter(Transformer& model, const LoraConfig& lora, uint64_t seed) {
+  if (!lora.path.empty()) {
+    load_adapter(model, lora.path);
+  } else if (lora.rank > 0) {
+    model.add_adapter(lora);
+    init_adapter(model, seed);
+  }
+}
+
+/// What a section's device and compute_dtype come to.
+struct Compute {
+  at::Device device;
+  at::ScalarType weights;
+  ComputeOptions options;
+};
+
+Compute compute_of(const ModelSection& section) {
+  const at::Device device = device_of(section);
+  const bool cuda = ops::on_cuda(device);
+  bool rounds = section.compute_dtype == ModelSection::ComputeDType::kBFloat16;
+  if (section.compute_dtype == ModelSection::ComputeDType::kAuto) rounds = cuda;
+  const at::ScalarType type = rounds ? at::kBFloat16 : at::kFloat;
+  return {device, cuda ? type : at::kFloat, {.dtype = type, .exact = section.exact}};
+}
+
+std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t seed) {
+  const Compute compute = compute_of(section);
+  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
+  model->set_compute(compute.options);
+  attach_adapter(*model, section.lora, seed);
+  return model;
+}
+
+}  // namespace
+
+std::string Policy::prompt_text(const Problem& problem, const PromptOptions& options) const {
+  if (!is_chat(options)) return render_prompt(problem, options);
+  if (!chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
+  ChatTemplate::Options values;
+  values.bos_token = token_text(*tokenizer, tokenizer->bos_id());
+  values.eos_token = token_text(*tokenizer, tokenizer->eos_id());
+  values.pad_token = token_text(*tokenizer, tokenizer->pad_id());
+  return chat_template->render(prompt_messages(problem, options), values);
+}
+
+Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
+  EncodedPrompt prompt;
+  prompt.text = prompt_text(problem, options);
+  prompt.ids = tokenizer->encode(prompt.text, !is_chat(options));
+  return prompt;
+}
+
+std::vector<int32_t> Policy::encode_completion(const std::string& text) const {
+  auto ids = tokenizer->encode(text, false);
+  ids.push_back(end_id());
+  return ids;
+}
+
+int32_t Policy::end_id() const {
+  if (tokenizer->eos_id()) return *tokenizer->eos_id();
+  GRPO_CHECK(!model->config().eos_token_ids.empty(), "policy", "neither the tokenizer nor config.json names an end-of-sequence token");
+  return model->config().eos_token_ids.front();
+}
+
+Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer) {
+  const int64_t ids = tokenizer->vocab_size(), rows = model->config().vocab_size;
+  GRPO_CHECK(ids <= rows, "policy",
+             "expected a tokenizer with at most the model's " + std::to_string(rows) + " ids; got one with " + std::to_string(ids));
+  model->set_vocab_limit(ids);
+  Policy policy{std::move(model), std::move(tokenizer), std::nullopt, {}};
+  if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
+  return policy;
+}
+
+at::Device device_of(const ModelSection& section) {
+  const bool wanted = section.device == ModelSection::Device::kCuda;
+  const bool possible = section.device == ModelSection::Device::kAuto && !section.exact && ops::has_cuda();
+  return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
+}
+
+std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) { return load_resolved(resolved(asked), seed); }
+
+Policy load_policy(const ModelSection& asked, uint64_t seed) {
+  const ModelSection section = resolved(asked);
+  if (!section.path.empty()) {
+    auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
+    Policy policy = make_policy(load_resolved(section, seed), std::move(tokenizer));
+    policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
+    return policy;
+  }
+  const auto tokenizer =
+      section.tokenizer.empty() ? make_byte_tokenizer(section.new_model.extra_tokens) : load_tokenizer(section.tokenizer);
+  const Compute compute = compute_of(section);
+  auto model = std::make_shared<Transformer>(new_model_config(section.new_model, *tokenizer), compute.weights, compute.device);
+  init_weights(*model, seed);
+  model->set_compute(compute.options);
+  return make_policy(std::move(model), tokenizer);
+}
+
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {
+  if (policy.model->has_adapter()) {
+    save_adapter(*policy.model, folder, policy.base);
+  } else {
+    save_model(*policy.model, folder, {.dtype = dtype});
+  }
+  save_tokenizer(*policy.tokenizer, folder);
+}
+
+}  // namespace grpo

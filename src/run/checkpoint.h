@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grpo/io/safetensors.h"
+#include "grpo/optim/adamw.h"
+#include "run/run_folder.h"
+
+namespace grpo {
+
+class ConfigVisitor;
+class Transformer;
+
+/// Describes what else a kind of training keeps: a section of trainer_state.json.
+using DescribeState = std::function<void(ConfigVisitor&)>;
+
+/// A figure that waits for its line of metrics.jsonl.
+struct PendingFigure {
+  std::string name;
+  std::optional<double> sum;  // null: not a number
+  int64_t count = 0;
+};
+
+/// What every run needs, beside weights and moments, to go on as if it had not stopped.
+struct TrainerState {
+  int64_t steps_done = 0;
+  int64_t total_steps = 0;
+  int64_t rollouts_done = 0;  // prepared for training
+  int64_t items_taken = 0;    // of the data
+  int64_t optimizer_steps = 0;
+  int64_t evaluated_step = -1;  // the step after which the last evaluation was logged
+  double train_seconds = 0;
+  double tokens_seen = 0;
+  LogSizes logs;
+  std::vector<PendingFigure> pending_metrics;    // of the steps since the last line
+  std::vector<std::string> pending_completions;  // for the next line
+};
+
+/// Flat buffers by arena as a file's entries: arena.<number>.<kind>, float32, wherever and of whatever type the buffers are.
+class ArenaEntries {
+ public:
+  void add(size_t arena, const std::string& kind, const at::Tensor& flat);
+  /// Both moments of each arena, and masters where the weights are not float32.
+  void add_moments(const AdamW& optimizer);
+  const std::vector<TensorEntry>& get() const { return entries_; }
+
+ private:
+  std::vector<TensorEntry> entries_;
+  std::vector<at::Tensor> owned_;  // what the entries point at
+};
+/// And back, on the CPU. Throws where one is missing or not of the size of `like`.
+at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
+std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer);
+
+/// optimizer.safetensors (both moments of each arena) and trainer_state.json in `folder`.
+void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer, const DescribeState& more);
+
+/// Loads weights, moments and state from a checkpoint folder; weights keep their values until everything was read and checked.
+TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, AdamW& optimizer, const DescribeState& more);
+
+}  // namespace grpo

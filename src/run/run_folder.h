@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grpo/io/atomic_file.h"
+#include "grpo/io/event_file.h"
+
+namespace grpo {
+
+/// Sizes of the logs at a checkpoint: a resumed run cuts them back to here, so that no step stands in them twice.
+struct LogSizes {
+  uint64_t metrics = 0, completions = 0;
+};
+
+/// Where a resumed run goes on.
+struct Resumed {
+  LogSizes logs;
+  int64_t step = 0;  // optimiser steps done
+};
+
+/// The folder of a run: config.json, metrics.jsonl, completions.jsonl, TensorBoard events, checkpoints.
+class RunFolder {
+ public:
+  /// Makes the folder. A folder that holds another run's metrics or checkpoints is refused, unless the run is resumed: then the logs are
+  /// cut back to what they were at its checkpoint, and TensorBoard forgets later points. A log that is
+  /// shorter than that is named and goes on.
+  RunFolder(const std::filesystem::path& path, const std::string& config_json, const std::optional<Resumed>& resumed = std::nullopt);
+
+  /// One line of metrics.jsonl and a point of each curve. Figures that are not finite become null.
+  void metrics(int64_t step, const std::map<std::string, double>& values);
+  void completion(const std::string& json_line);
+  LogSizes sizes() const { return {metrics_.size(), completions_.size()}; }
+
+ private:
+  AppendFile metrics_, completions_;
+  EventFile events_;
+};
+
+/// checkpoint-N folders of a run, the newest first; unfinished ones are not among them.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run);
+
+/// Calls `write(folder)` on a new folder beside, syncs it, then renames it to run/checkpoint-<step>; a failure leaves nothing behind.
+void write_checkpoint(const std::filesystem::path& run, int64_t step, const std::function<void(const std::filesystem::path&)>& write);
+
+/// Removes the oldest checkpoints beyond `limit` (0 = keeps all), but never that of step `newest`.
+void prune_checkpoints(const std::filesystem::path& run, int64_t limit, int64_t newest);
+
+/// Gives the logs of an earlier run other names (metrics.jsonl.1, completions.jsonl.1, events.1, or the next number that is free), so that
+/// a new one can begin in its folder.
+void move_logs_aside(const std::filesystem::path& run);
+
+}  // namespace grpo
