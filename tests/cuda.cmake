@@ -12,7 +12,7 @@ file(GLOB engine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/*.
 list(FILTER engine_sources EXCLUDE REGEX "/(transformer_engine|no_cuda|cuda_[a-z]+)\\.cpp$")
 foreach(part IN ITEMS backend engine)
   add_library(grpo_${part}_on_host OBJECT EXCLUDE_FROM_ALL ${${part}_sources})
-  target_include_directories(grpo_${part}_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/kernels")
+  target_include_directories(grpo_${part}_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/kernels")
   target_link_libraries(grpo_${part}_on_host PRIVATE grpo_options OpenMP::OpenMP_CXX)
   grpo_batch(grpo_${part}_on_host)
 endforeach()

@@ -62,13 +62,11 @@ double fraction_without_deviation(const Scores& scores, const AdvantageConfig& c
   const bool then_sum = config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum;
   const bool by_batch = config.advantage_estimator == AdvantageEstimator::kGroup && config.scale_rewards == ScaleRewards::kBatch;
   if (then_sum || by_batch) {
-    const Moments of_batch = moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all);
-    return of_batch.std == 0.0 || of_batch.count == 0.0 ? 1.0 : 0.0;
+    return moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all).std == 0.0 ? 1.0 : 0.0;
   }
   size_t without = 0;
   for (const Rows& group : scores.groups) {
-    const Moments of_group = moments(scores.total, group);
-    if (of_group.std == 0.0 || of_group.count == 0.0) without += group.size();
+    if (moments(scores.total, group).std == 0.0) without += group.size();
   }
   return static_cast<double>(without) / static_cast<double>(scores.all.size());
 }

@@ -89,7 +89,8 @@ void describe(ConfigVisitor& visitor, AdvantageConfig& config) {
       "nothing.");
   visitor.enumeration("multi_objective_aggregation", config.multi_objective_aggregation, {"sum_then_normalize", "normalize_then_sum"},
                       "How several reward functions become one advantage.");
-  visitor.field("reward_weights", config.reward_weights, "Weight of each reward function in the sum, in their order; empty: reward[].weight, which is the same thing.");
+  visitor.field("reward_weights", config.reward_weights,
+                "Weight of each reward function in the sum, in their order; empty: reward[].weight, which is the same thing.");
   visitor.field("normalize_advantages", config.normalize_advantages, "rloo: divide advantages by their deviation over the batch.");
   visitor.field("reward_clip_range", config.reward_clip_range, "Lowest and highest weighted sum of rewards; empty: no bounds.");
   visitor.field("pass_k", config.pass_k, "pass_at_k: the k; fewer than num_generations.", {.min = 1.0});

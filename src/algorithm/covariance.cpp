@@ -35,6 +35,10 @@ void set_covariance(LossNormalizer& normalizer, const at::Tensor& tokens, const 
   const at::Tensor covariance = token_covariance(advantages, logprobs, statistics);
   const bool drops = loss_row(config.loss_type).surrogate == Surrogate::kClipCov;
   const double share = drops ? config.clip_cov_ratio : config.kl_cov_ratio;
+  if (share == 0.0) {  // no token is chosen
+    statistics.threshold = drops ? -1.0 : std::numeric_limits<double>::infinity();
+    return;
+  }
   const int64_t chosen = std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(count)), 1, count);
   if (drops) {
     const at::Tensor eligible = (covariance > config.clip_cov_min).logical_and(covariance < config.clip_cov_max);

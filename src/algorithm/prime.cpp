@@ -15,21 +15,23 @@ namespace {
 
 /// What a completion is compared with: figures of its group's completions of known outcome, itself included. NaN where it has none.
 struct Baseline {
-  double count;         // K
-  double outcome_mean;  // of K
-  double process_sum;   // Σ_j of the means over j's tokens
+  double count;          // K
+  double outcome_mean;   // of K
+  double process_count;  // of them, those with tokens in the loss: no other has process rewards
+  double process_sum;    // Σ_j of the means over j's tokens
 };
 
-std::vector<Baseline> baselines(const Values& token_means, const Values& outcomes, const std::vector<int64_t>& groups) {
-  std::vector<Baseline> result(outcomes.size(), {kNan, kNan, kNan});
+std::vector<Baseline> baselines(const Values& token_means, const Values& lengths, const Values& outcomes,
+                                const std::vector<int64_t>& groups) {
+  std::vector<Baseline> result(outcomes.size(), {kNan, kNan, kNan, kNan});
   for (const Rows& group : rows_by_group(groups)) {
     Values means = token_means;
-    for (const size_t row : group) means[row] = std::isnan(outcomes[row]) ? kNan : means[row];
+    for (const size_t row : group) means[row] = std::isnan(outcomes[row]) || lengths[row] == 0.0 ? kNan : means[row];
     const Moments outcome = moments(outcomes, group), process = moments(means, group);
     if (outcome.count < 2) continue;
     for (const size_t row : group) {
       if (!std::isnan(outcomes[row]))
-        result[row] = {outcome.count, outcome.varied ? outcome.mean : outcomes[row], process.mean * outcome.count};
+        result[row] = {outcome.count, outcome.varied ? outcome.mean : outcomes[row], process.count, process.mean * process.count};
     }
   }
   return result;
@@ -66,7 +68,7 @@ LossOutput prime_loss(const at::Tensor& logprobs, const at::Tensor& outcomes, co
   const Pairs pairs(batch, logprobs.options());
   const at::Tensor rewards = implicit_process_rewards(pairs.keep(logprobs), pairs.keep(batch.ref_logprobs), config.prime_beta);
   const at::Tensor logits = pairs.sum(rewards), target = outcomes.to(logprobs.options());
-  const at::Tensor known = target.isnan().logical_not();
+  const at::Tensor known = target.isnan().logical_not().logical_and(pairs.loss_lengths() > 0);
   const at::Tensor label = at::where(known, target, at::zeros({}, target.options()));
   const at::Tensor losses = at::binary_cross_entropy_with_logits(logits, label, {}, {}, at::Reduction::None) * known;
   MetricList metrics;
@@ -86,11 +88,12 @@ at::Tensor prime_advantages(const at::Tensor& process_rewards, const at::Tensor&
 
   Values means = tokens.sums(rewards);
   for (size_t s = 0; s < means.size(); ++s) means[s] /= std::max(tokens.lengths[s], 1.0);
-  const std::vector<Baseline> baseline = baselines(means, o, batch.groups);
+  const std::vector<Baseline> baseline = baselines(means, tokens.lengths, o, batch.groups);
   Values relative(tokens.size());
   for (size_t t = 0; t < tokens.size(); ++t) {
     const size_t s = tokens.sample_of[t];
-    const auto& [count, mean, sum] = baseline[s];
+    const double count = baseline[s].process_count, sum = baseline[s].process_sum;
+    if (count < 2) continue;  // no other completion has process rewards
     relative[t] = paper ? rewards[t] - (sum - means[s]) / (count - 1) : count / (count - 1) * rewards[t] - sum / (count - 1);
   }
   Values advantages = plus(tokens.to_go(tokens.kept(relative), paper ? config.gamma : 1.0), tokens.spread(outcome_part(baseline, o)));

@@ -49,17 +49,36 @@ void add_modules(const Safetensors& file, std::vector<std::string>& modules) {
   }
 }
 
+/// Whether the folder holds a classifier's head: PEFT names `classifier` too, whatever the head is called.
+bool saves_score(const Json& config) {
+  const auto it = config.find("modules_to_save");
+  if (it == config.end() || !it->is_array() || it->empty()) return false;
+  return std::all_of(it->begin(), it->end(), [](const Json& name) { return name == "score" || name == "classifier"; });
+}
+
+/// What the folder of such a model holds: its adapters and, of a classifier, the head.
+std::vector<NamedParameter> saved_parameters(Transformer& model) {
+  auto all = model.adapter_parameters();
+  if (!model.config().sequence_classifier) return all;
+  NamedParameter score = model.value_head()->named().front();
+  score.name = "base_model.model." + score.name;
+  all.push_back(std::move(score));
+  return all;
+}
+
 LoraConfig parse_config(const Json& json, const fs::path& folder) {
   const auto need = [&](bool good, const std::string& what) {
     GRPO_CHECK(good, kAdapterFilesWhere, (folder / "adapter_config.json").string() + ": expected " + what);
   };
   need(json.value("peft_type", "") == "LORA", "peft_type LORA; got '" + json.value("peft_type", std::string()) + "'");
   need(unused(json, "bias", "none"), "bias none: only low-rank matrices are supported");
-  for (const char* key : {"use_dora", "use_qalora", "fan_in_fan_out", "lora_bias", "modules_to_save", "rank_pattern", "alpha_pattern",
-                          "layers_to_transform", "layer_replication", "trainable_token_indices", "target_parameters"}) {
+  for (const char* key : {"use_dora", "use_qalora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern", "layers_to_transform",
+                          "layer_replication", "trainable_token_indices", "target_parameters"}) {
     need(unused(json, key), std::string("no ") + key + ", which is not supported");
   }
   LoraConfig config;
+  config.score_head = saves_score(json);
+  need(config.score_head || unused(json, "modules_to_save"), "no modules_to_save but a classifier's score");
   config.rank = json.value("r", int64_t{0});
   config.alpha = json.value("lora_alpha", 0.0);
   config.use_rslora = json.value("use_rslora", false);
@@ -104,9 +123,10 @@ void load_adapter(Transformer& model, const fs::path& folder) {
     faults.add("expected rank " + std::to_string(present.rank) + " and scale " + std::to_string(present.scale()) + ", got rank " +
                std::to_string(config.rank) + " and scale " + std::to_string(config.scale()));
   }
+  if (config.score_head && !model.config().sequence_classifier) model.become_classifier();
   const auto file = Safetensors::open(folder / kTensors);
   read_parameters(
-      file, model.adapter_parameters(), [](const std::string&) { return false; }, faults);
+      file, saved_parameters(model), [](const std::string&) { return false; }, faults);
   try {
     faults.raise(kAdapterFilesWhere, ErrorKind::kFailure, folder.string() + ": ");
   } catch (...) {
@@ -119,9 +139,10 @@ void save_adapter(Transformer& model, const fs::path& folder, const std::string&
   const c10::NoGradGuard no_grad;
   GRPO_CHECK(model.has_adapter(), "save_adapter", "expected a model with LoRA; got one without");
   const LoraConfig& lora = model.lora();
+  const bool classifier = model.config().sequence_classifier;
   fs::create_directories(folder);
   std::deque<std::vector<std::byte>> converted;
-  write_safetensors(folder / kTensors, parameter_entries(model.adapter_parameters(), DType::kF32, converted));
+  write_safetensors(folder / kTensors, parameter_entries(saved_parameters(model), DType::kF32, converted));
   const Json config = {{"alpha_pattern", Json::object()},
                        {"base_model_name_or_path", base.empty() ? Json(nullptr) : Json(base)},
                        {"bias", "none"},
@@ -132,12 +153,12 @@ void save_adapter(Transformer& model, const fs::path& folder, const std::string&
                        {"layers_to_transform", nullptr},
                        {"lora_alpha", lora.alpha},
                        {"lora_dropout", 0.0},
-                       {"modules_to_save", nullptr},
+                       {"modules_to_save", classifier ? Json({"score"}) : Json(nullptr)},
                        {"peft_type", "LORA"},
                        {"r", lora.rank},
                        {"rank_pattern", Json::object()},
                        {"target_modules", lora.target_modules},
-                       {"task_type", "CAUSAL_LM"},
+                       {"task_type", classifier ? "SEQ_CLS" : "CAUSAL_LM"},
                        {"use_dora", false},
                        {"use_rslora", lora.use_rslora}};
   write_file_atomically(folder / "adapter_config.json", to_text(config, 2) + "\n");

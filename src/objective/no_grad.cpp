@@ -6,6 +6,7 @@
 
 #include <numeric>
 
+#include "grpo/model/lora.h"
 #include "policy/gather.h"
 
 namespace grpo {
@@ -52,7 +53,16 @@ TokenOutputs outputs_of_all_ranks(Transformer& model, const Batch& batch, const 
   return whole;
 }
 
-std::unique_ptr<Transformer> frozen_copy(Transformer& model) { return frozen_copy(model, model.parameters()); }
+std::unique_ptr<Transformer> frozen_copy(Transformer& model) {
+  const c10::NoGradGuard no_grad;
+  auto copy = frozen_copy(model, model.parameters());
+  if (!model.has_adapter()) return copy;
+  copy->add_adapter(model.lora());
+  const auto from = model.adapter_parameters(), to = copy->adapter_parameters();
+  for (size_t i = 0; i < from.size(); ++i) at::Tensor(to[i].value).copy_(from[i].value);
+  merge_adapter(*copy);
+  return copy;
+}
 
 std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<ParameterArena*>& arenas) {
   const c10::NoGradGuard no_grad;

@@ -16,8 +16,9 @@ TokenOutputs outputs_without_grad(Transformer& model, const Batch& batch, const 
 TokenOutputs outputs_of_all_ranks(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,
                                   Communicator& communicator);
 
-/// A model of its own that is like `model` (without LoRA), with its weights, or those of `arenas`, which may lie on another device.
+/// A model of its own that computes what `model` computes; low-rank adapters are added to its weights.
 std::unique_ptr<Transformer> frozen_copy(Transformer& model);
+/// The same with the weights of `arenas`, which may lie on another device, and without adapters.
 std::unique_ptr<Transformer> frozen_copy(Transformer& model, const std::vector<ParameterArena*>& arenas);
 
 }  // namespace grpo

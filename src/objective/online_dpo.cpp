@@ -9,14 +9,18 @@ namespace grpo {
 namespace {
 
 /// Online DPO (Guo et al., 2402.04792): of each group the best and the worst completion are a preference pair; the loss is DPO's or IPO's
-/// against the reference. Groups whose rewards are all equal have no pair.
+/// against the reference. Groups whose rewards are all equal have no pair, nor has a group of whose two completions one is masked.
 class OnlineDpoObjective final : public GrpoObjective {
  public:
   explicit OnlineDpoObjective(const ObjectiveContext& context) : GrpoObjective(context, true) {}
 
   PreparedBatch prepare(const Experience& experience, const RolloutInfo& rollout) override {
     PreparedBatch prepared{.batch = {}, .metrics = reward_metrics(experience)};
-    const auto pairs = preference_pairs(rewards_of(experience), groups_of(experience));
+    auto pairs = preference_pairs(rewards_of(experience), groups_of(experience));
+    const auto masked = masked_samples(experience);
+    std::erase_if(pairs, [&](const PreferencePair& pair) {
+      return masked[static_cast<size_t>(pair.chosen)] || masked[static_cast<size_t>(pair.rejected)];
+    });
     prepared.metrics["dpo/pairs"] = static_cast<double>(pairs.size());
     if (pairs.empty()) return prepared;
     Batch all = make_batch(experience, {}, batch_options(rollout));
@@ -36,6 +40,16 @@ class OnlineDpoObjective final : public GrpoObjective {
 
   LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) override {
     return pair_loss(outputs.logprobs, micro, normalizer.sequences / 2.0, config_.dpo);
+  }
+
+ private:
+  std::vector<bool> masked_samples(const Experience& experience) const {
+    std::vector<bool> masked;
+    for (const Group& group : experience) {
+      for (const Sample& sample : group.samples)
+        masked.push_back(config_.mask_truncated_completions && sample.finish == FinishReason::kLength);
+    }
+    return masked;
   }
 };
 

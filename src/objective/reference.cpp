@@ -2,6 +2,7 @@
 
 #include <c10/core/GradMode.h>
 
+#include "grpo/core/error.h"
 #include "objective/no_grad.h"
 #include "ops/ops.h"
 
@@ -13,6 +14,8 @@ ReferencePolicy::ReferencePolicy(Transformer& policy, const AlgorithmSection& co
       moves_(present_ && config.sync_ref_model),
       alpha_(config.ref_model_mixup_alpha),
       every_(config.ref_model_sync_steps) {
+  if (moves_ && policy.has_adapter())
+    fail_usage("sync_ref_model", "expected a model without adapters; under LoRA the base is the reference, and it does not move");
   if (!present_ || policy.has_adapter()) return;
   if (!config.offload_ref_model || !ops::on_cuda(policy.device())) {
     copy_ = frozen_copy(policy);

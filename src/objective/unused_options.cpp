@@ -73,6 +73,8 @@ const Use kUses[] = {
      },
      "advantage_estimator group, pass_at_k or process_supervision"},
     {"/multi_objective_aggregation", [](const Algorithm& a) { return estimator_is(a, {Estimator::kGroup}); }, "advantage_estimator group"},
+    {"/reward_weights", [](const Algorithm& a) { return a.objective != Type::kPrime; },
+     "an objective that learns from the sum of rewards; prime learns from prime.outcome_reward alone"},
     {"/normalize_advantages", [](const Algorithm& a) { return estimator_is(a, {Estimator::kRloo}); }, "advantage_estimator rloo"},
     {"/reward_clip_range", estimates, kEstimator},
     {"/pass_k", [](const Algorithm& a) { return estimator_is(a, {Estimator::kPassAtK}); }, "advantage_estimator pass_at_k"},

@@ -87,10 +87,9 @@ std::vector<Chart> charts_of(const Run& run) {
 
 std::string subtitle(const Run& run) {
   const auto config = try_parse_json(run.config);
-  const bool supervised = run.of("reward").empty();
-  std::string text = supervised ? "Supervised fine-tuning" : "Reinforcement learning";
+  std::string text(kind_of(run));
   if (!config.is_object()) return text;
-  for (const char* path : {"/trainer/objective", "/model/path", "/data/train/task", "/data/train/path"}) {
+  for (const char* path : {"/algorithm/objective", "/model/path", "/data/train/task", "/data/train/path"}) {
     const nlohmann::json::json_pointer pointer(path);
     if (!config.contains(pointer) || !config[pointer].is_string()) continue;
     if (const auto& value = config[pointer].get_ref<const std::string&>(); !value.empty()) text += " · " + shortened(value, 80);

@@ -153,6 +153,13 @@ const Series& Run::of(std::string_view metric) const {
   return it == series.end() ? none : it->second;
 }
 
+std::string_view kind_of(const Run& run) {
+  if (!run.of("reward").empty() || !run.of("tokens/generated").empty()) return "Reinforcement learning";  // rewards may all be undefined
+  if (!run.of("rewards/chosen").empty()) return "Direct preference optimisation";
+  if (!run.of("rewards/margins").empty()) return "Reward model";
+  return "Supervised fine-tuning";
+}
+
 Run read_run(const fs::path& folder) {
   Run run;
   read_metrics(folder / "metrics.jsonl", run);

@@ -35,6 +35,10 @@ struct Run {
   const Series& of(std::string_view metric) const;
 };
 
+/// What kind of training the figures are of: «Reinforcement learning», «Direct preference optimisation», «Reward model» or «Supervised
+/// fine-tuning».
+std::string_view kind_of(const Run& run);
+
 /// Reads metrics.jsonl, completions.jsonl and config.json of `folder`; the latter two may be missing. A last line that was cut off
 /// is left out. Throws `Error` where metrics.jsonl is missing, has no line, or holds a broken line before the last.
 Run read_run(const std::filesystem::path& folder);

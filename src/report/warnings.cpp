@@ -67,10 +67,25 @@ void check_share(const Series& series, const char* what, const char* explanation
   if (share && share->last > kMostlyClipped) warnings.push_back({percent(share->last) + what, explanation});
 }
 
+/// Rewards that teach nothing: undefined, or equal within each group.
+void check_rewards(const Run& run, std::vector<Warning>& warnings) {
+  if (run.of("reward").empty() && !run.of("tokens/generated").empty()) {
+    warnings.push_back(
+        {"No sample has a verdict", "Every reward of the run is undefined, so nothing was learnt. Look at the data's reference answers."});
+    return;
+  }
+  const auto without = trend_of(run.of("frac_reward_zero_std"), kFewestSteps);
+  if (!without || without->first < 1.0 || without->last < 1.0) return;
+  warnings.push_back(
+      {"The rewards of each problem's samples are equal",
+       "There is nothing to compare and to learn from: the problems are too easy or too hard, or the reward does not look at the answer."});
+}
+
 }  // namespace
 
 std::vector<Warning> collapse_warnings(const Run& run) {
   std::vector<Warning> warnings;
+  check_rewards(run, warnings);
   if (run.of("reward").empty()) return warnings;
   const auto accuracy = evaluated_or_trained(run, "eval_accuracy", "rewards/accuracy/mean");
   check_accuracy(accuracy, evaluated_or_trained(run, "eval_format", "rewards/format/mean"), warnings);

@@ -122,6 +122,11 @@ TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& m
     v.section("more", "", more);
   });
 
+  const bool adapters = std::filesystem::exists(folder / "adapter_config.json");
+  GRPO_CHECK(
+      adapters == model.has_adapter(), "resume",
+      folder.string() + (adapters ? " holds low-rank adapters, and the config asks for none: set model.lora as it was in the run"
+                                  : " holds whole weights, and the config asks for low-rank adapters: leave model.lora out as in the run"));
   const auto file = Safetensors::open(folder / "optimizer.safetensors");
   const auto moments = read_moments(file, optimizer);
   if (model.has_adapter()) {

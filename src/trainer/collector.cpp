@@ -69,6 +69,9 @@ Collector::Collector(const Config& config, const Policy& policy, const std::vect
       engine_(*policy.model, engine_options(config.rollout)),
       sampler_(policy, engine_, problems, prompts, config.rollout, communicator),
       picker_(config.algorithm, static_cast<int64_t>(problems.size())),
+      watch_(rewards_.names, config.algorithm.advantage.advantage_estimator != AdvantageEstimator::kReinforcePlusPlus &&
+                                 config.algorithm.objective != AlgorithmSection::ObjectiveType::kPpo &&
+                                 config.algorithm.objective != AlgorithmSection::ObjectiveType::kExpertIteration),
       pass_judge_(judging_function(rewards_.names, config.algorithm.pass_rate_reward)) {}
 
 Collector::Collected Collector::collect(int64_t step, double temperature) {
@@ -86,9 +89,13 @@ Collector::Collected Collector::collect(int64_t step, double temperature) {
   for (int64_t round = 0; round < rounds && missing > 0; ++round) {
     Experience groups = sample_round(picker_.pick(missing, order_), step, temperature, sums);
     for (const Group& group : groups) picker_.note(group.item, pass_rate(group));
+    count_verdicts(groups, sums);
     missing = a.dynamic_sampling ? std::erase_if(groups, [this](const Group& group) { return !worth_training_on(group); }) : 0;
     std::ranges::move(groups, std::back_inserter(collected.experience));
   }
+  watch_.look(sums.counts, step == 0, problems_);
+  for (size_t f = 0; f < sums.counts.undefined.size(); ++f)
+    metrics["rewards/" + rewards_.names[f] + "/undefined"] = static_cast<double>(sums.counts.undefined[f]);
   for (const auto& [name, figure] : sums.figures) metrics[name] = figure.first / static_cast<double>(figure.second);
   metrics["tokens/generated"] = sums.tokens;
   metrics["tokens/dropped"] = sums.tokens + waited - sampler_.waiting_tokens() - count_tokens(collected.experience);
@@ -150,6 +157,22 @@ void Collector::add_greedy_rewards(Experience& groups, int64_t step, Sums& sums)
   gather(communicator_, greedy, problems_);
   for (size_t g = 0; g < groups.size(); ++g) groups[g].greedy_reward = greedy[g].samples.front().reward;
   sums.tokens += count_tokens(greedy);
+}
+
+void Collector::count_verdicts(const Experience& groups, Sums& sums) const {
+  VerdictCounts& counts = sums.counts;
+  counts.undefined.resize(rewards_.names.size());
+  for (const Group& group : groups) {
+    std::vector<double> rewards;
+    for (const Sample& sample : group.samples) {
+      rewards.push_back(sample.reward);
+      ++counts.samples;
+      counts.verdicts += std::isnan(sample.reward) ? 0 : 1;
+      for (size_t f = 0; f < sample.scores.size(); ++f) counts.undefined[f] += sample.scores[f].defined() ? 0 : 1;
+    }
+    ++counts.groups;
+    counts.varied += rewards_vary(rewards) ? 1 : 0;
+  }
 }
 
 /// What dynamic sampling judges a sample by.

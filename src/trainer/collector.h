@@ -13,6 +13,7 @@
 #include "grpo/trainer/config.h"
 #include "trainer/group_sampler.h"
 #include "trainer/problem_picker.h"
+#include "trainer/verdict_watch.h"
 
 namespace grpo {
 
@@ -48,12 +49,14 @@ class Collector {
   struct Sums {
     double tokens = 0.0, generate_seconds = 0.0, reward_seconds = 0.0;
     std::map<std::string, std::pair<double, int64_t>> figures;  // that rewards give
+    VerdictCounts counts;
   };
 
   Experience sample_round(const std::vector<int64_t>& items, int64_t step, double temperature, Sums& sums);
   void score_groups(Experience& groups, int64_t step, Sums& sums);
   void add_greedy_rewards(Experience& groups, int64_t step, Sums& sums);
   RewardContext reward_context(int64_t step) const;
+  void count_verdicts(const Experience& groups, Sums& sums) const;
   bool worth_training_on(const Group& group) const;
   double judged(const Sample& sample) const;
   double pass_rate(const Group& group) const;
@@ -67,6 +70,7 @@ class Collector {
   RolloutEngine engine_;
   GroupSampler sampler_;
   ProblemPicker picker_;
+  VerdictWatch watch_;
   size_t pass_judge_;
   ThreadPool pool_;
   int64_t rounds_ = 0, marked_rounds_ = 0;  // so far: the random key's step

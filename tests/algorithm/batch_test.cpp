@@ -125,7 +125,7 @@ TEST(MakeBatch, BadRolloutsAreRefused) {
   expect_refused([](Rollout& r) { r.prompt_ids.clear(); }, "expected at least one prompt id");
   expect_refused([](Rollout& r) { r.prompt_ids.push_back(4); }, "expected one prompt for the whole group");
   expect_refused([](Rollout& r) { r.logprobs = {-1}; }, "expected one log-prob per id (2) or none; got 1");
-  EXPECT_THROW(make_batch({}, {}), grpo::Error);
+  EXPECT_THROW(make_batch(std::vector<Rollout>(), {}), grpo::Error);
   EXPECT_THROW(make_batch(good, at::zeros({3})), grpo::Error);
   EXPECT_FALSE(make_batch(good, {}).advantages.defined());
   EXPECT_FALSE(make_batch(good, {}).sampling_logprobs.defined());

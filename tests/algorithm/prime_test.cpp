@@ -71,6 +71,16 @@ TEST(PrimeAdvantages, CountsTheLossAlone) {
   expect_prime(a, {-0.4 - 0.2 + 1, -0.2 + 1, 0, 0.3 - 1});
 }
 
+// Oracle: the two others by hand, K = 2: a completion that is masked whole has no process rewards, so it is in no baseline of them. Its
+// outcome counts.
+TEST(PrimeAdvantages, MaskedCompletionsAreLeftOutOfTheProcessBaseline) {
+  Batch batch = batch_of({1, 1, 2}, 3);
+  batch.mask = at::tensor({1.0F, 1.0F, 0.0F, 0.0F});
+  expect_prime(grpo::prime_advantages(numbers({0.2, 0.6, 7, 7}), numbers({1, 0, 0}), batch), {-0.4 + 1, 0.4 - 0.5, 0, 0});
+  batch.mask = at::tensor({1.0F, 0.0F, 0.0F, 0.0F});  // nothing to compare the process with
+  expect_prime(grpo::prime_advantages(numbers({0.2, 0.6, 7, 7}), numbers({1, 0, 0}), batch), {1, 0, 0, 0});
+}
+
 // Oracle: by hand. r / 0.6 (the largest return to go), then K/(K−1) r − Σ of all means / (K−1), sums, outcomes, z-score over the tokens.
 TEST(PrimeAdvantages, RepositoryByHand) {
   const Batch batch = batch_of({2, 1, 1}, 3);

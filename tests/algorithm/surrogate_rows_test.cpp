@@ -127,6 +127,18 @@ TEST(KlCovSurrogate, HoldsBackTheHighestCovariance) {
   EXPECT_EQ(out.metrics.at("kl_cov_ratio").result(), 0.25);
 }
 
+// A share of 0 is no token, not one.
+TEST(Covariance, AShareOfZeroChoosesNothing) {
+  Sequence sequence({2, 0.5, -1, -0.5}, {4, 1, -0.5, -0.5});
+  LossConfig config = config_for(LossType::kKlCov);
+  config.kl_cov_ratio = 0;
+  EXPECT_EQ(sequence.run(config).metrics.at("kl_cov_ratio").result(), 0.0);
+  Sequence drawn({0.1, 0, -0.1, 0}, {30, 0, -30, 0});
+  config = config_for(LossType::kClipCov);
+  config.clip_cov_ratio = 0;
+  EXPECT_EQ(drawn.run(config).metrics.at("clip_cov_ratio").result(), 0.0);
+}
+
 // Oracle: by hand, statistics of arXiv 2505.22617 over the tokens in the loss alone.
 TEST(Covariance, CountsTheLossAlone) {
   Sequence sequence({1, 3, 100}, {1, 5, 100});

@@ -121,7 +121,7 @@ TEST_F(Report, HoldsEverySectionOfARun) {
           "\n"
           R"({"step":40,"eval_accuracy":0.75,"eval_accuracy_greedy":0.8,"eval_pass@1":0.75,"eval_pass@8":0.9,"eval_seconds":12})"
           "\n");
-  file("config.json", R"({"trainer":{"objective":"grpo"},"marker":1})");
+  file("config.json", R"({"algorithm":{"objective":"grpo"},"trainer":{"seed":1},"marker":1})");
   file("completions.jsonl", R"({"step":1,"prompt":"What?","completion":"early text","finish":"stop","rewards":{"accuracy":0}})"
                             "\n"
                             R"({"step":40,"prompt":"What?","completion":"late text","finish":"length","rewards":{"accuracy":1}})"
@@ -234,6 +234,19 @@ TEST_F(Report, LeavesUndefinedValuesOut) {
   EXPECT_EQ(run.of("entropy").size(), 2U);
   EXPECT_EQ(run.of("rewards/NaN/mean").size(), 1U);
   EXPECT_TRUE(has(page(), "4 undefined values"));
+}
+
+// Figures under the names that each kind of training logs.
+TEST_F(Report, NamesTheKindOfTraining) {
+  const auto titled = [&](const Values& figures, const char* title) {
+    metrics(10, [&](double) { return figures; });
+    EXPECT_TRUE(has(page(), title)) << title;
+  };
+  titled({{"loss", 1.0}, {"rewards/chosen", 0.1}, {"rewards/margins", 0.1}}, "Direct preference optimisation");
+  titled({{"loss", 1.0}, {"rewards/margins", 0.1}, {"rewards/accuracies", 0.5}}, "Reward model");
+  titled({{"loss", 1.0}, {"rewards/margins", 0.1}, {"reward", 0.5}, {"dpo/pairs", 3.0}}, "Reinforcement learning");
+  titled({{"loss", 0.0}, {"tokens/generated", 9.0}, {"frac_reward_zero_std", 1.0}}, "No sample has a verdict");
+  titled({{"loss", 0.0}, {"tokens/generated", 9.0}, {"reward", 0.0}, {"frac_reward_zero_std", 1.0}}, "samples are equal");
 }
 
 TEST_F(Report, SupervisedAndSingleStepRuns) {

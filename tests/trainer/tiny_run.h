@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "grpo/model/transformer.h"
+#include "grpo/policy/policy.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "grpo/trainer/registry.h"
@@ -43,6 +44,22 @@ inline Config tiny_config(const std::string& name) {
   c.trainer.save_total_limit = 0;
   c.trainer.max_tokens = 64;
   fs::remove_all(c.trainer.output_dir);
+  return c;
+}
+
+/// As tiny_config, with LoRA beside a base on disk.
+inline Config lora_config(const std::string& name) {
+  Config c = tiny_config(name);
+  const auto base = fs::path(::testing::TempDir()) / "lora-base";
+  c.model.new_model.tie_word_embeddings = false;
+  const Policy policy = load_policy(c.model, 3);
+  for (auto& parameter : policy.model->named_parameters()) {
+    if (parameter.name == "lm_head.weight") parameter.value.mul_(20.0);  // a new head is too small for the layers to matter
+  }
+  save_policy(policy, base.string(), "float32");
+  c.model = {};
+  c.model.path = base.string();
+  c.model.lora = {.rank = 2, .alpha = 4.0};
   return c;
 }
 

@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::equal;
+using testing::lora_config;
 using testing::metric_lines;
 using testing::registry;
 using testing::tiny_config;
@@ -55,22 +56,6 @@ std::vector<at::Tensor> adapters(Transformer& model) {
   std::vector<at::Tensor> all;
   for (const auto& parameter : model.adapter_parameters()) all.push_back(parameter.value.clone());
   return all;
-}
-
-/// As tiny_config, with LoRA beside a base on disk.
-Config lora_config(const std::string& name) {
-  Config c = tiny_config(name);
-  const auto base = fs::path(::testing::TempDir()) / "lora-base";
-  c.model.new_model.tie_word_embeddings = false;
-  const Policy policy = load_policy(c.model, 3);
-  for (auto& parameter : policy.model->named_parameters()) {
-    if (parameter.name == "lm_head.weight") parameter.value.mul_(20.0);  // a new head is too small for the layers to matter
-  }
-  save_policy(policy, base.string(), "float32");
-  c.model = {};
-  c.model.path = base.string();
-  c.model.lora = {.rank = 2, .alpha = 4.0};
-  return c;
 }
 
 // The base must neither move nor have gradients, and the run's folders hold adapters.

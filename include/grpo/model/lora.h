@@ -20,6 +20,8 @@ struct LoraConfig {
   bool use_rslora = false;                       // scale alpha / sqrt(rank) (Kalajdzievski, 2312.03732)
   std::string path = {};                         // a PEFT folder to go on from; rank, alpha and modules are then its own
 
+  bool score_head = false;                       // of a folder: it holds the head of a sequence classifier too
+
   double scale() const;
 };
 
@@ -41,11 +43,12 @@ LoraConfig read_lora_config(const std::filesystem::path& folder);
 /// named.
 std::filesystem::path lora_base(const std::filesystem::path& folder);
 
-/// Puts the adapters of a PEFT folder beside the model's layers, or into the adapters that are there. Throws `Error` naming each tensor
+/// Puts the adapters of a PEFT folder beside the model's layers, or into the adapters that are there. A folder that holds a classifier's
+/// head makes the model a sequence classifier. Throws `Error` naming each tensor
 /// that is missing, unknown or of a wrong shape (another base, another rank); the model then keeps what it had.
 void load_adapter(Transformer& model, const std::filesystem::path& folder);
 
-/// Writes adapter_config.json and adapter_model.safetensors (float32) that PEFT loads onto `base`.
+/// Writes adapter_config.json and adapter_model.safetensors (float32) that PEFT loads onto `base`; of a sequence classifier the head too.
 void save_adapter(Transformer& model, const std::filesystem::path& folder, const std::string& base);
 
 /// Adds s B A to the base's weights and removes the adapters: the same function in ordinary weights.
