@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "grpo/core/error.h"
+#include "host_tokens.h"
 #include "reward_scores.h"
-#include "tokens.h"
 
 namespace grpo {
 namespace {

@@ -46,12 +46,12 @@ void append_draws(std::vector<float>& draws, const Sequence& sequence, const Dra
 
 /// Advantages [B] or [M] as [M].
 at::Tensor per_pair(const at::Tensor& advantages, const Batch& batch) {
-  const int64_t count = batch.num_samples(), pairs = batch.num_pairs();
+  const int64_t count = batch.num_sequences(), pairs = batch.num_pairs();
   GRPO_CHECK(advantages.dim() == 1 && (advantages.size(0) == count || advantages.size(0) == pairs), "make_batch",
              "expected advantages [" + std::to_string(count) + "], one per rollout, or [" + std::to_string(pairs) + "], one per id; got " +
                  std::to_string(advantages.numel()));
   if (advantages.size(0) == pairs) return advantages.to(at::kFloat);
-  return advantages.to(at::kFloat).index_select(0, at::tensor(batch.samples).to(advantages.device()));
+  return advantages.to(at::kFloat).index_select(0, at::tensor(batch.sequence_of).to(advantages.device()));
 }
 
 }  // namespace
@@ -99,8 +99,8 @@ Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advanta
 Batch Batch::select(std::vector<int64_t> chosen) const {
   std::ranges::sort(chosen);
   GRPO_CHECK(std::ranges::adjacent_find(chosen) == chosen.end(), "Batch::select", "expected each sequence once; got one twice");
-  GRPO_CHECK(!chosen.empty() && chosen.front() >= 0 && chosen.back() < num_samples(), "Batch::select",
-             "expected numbers of sequences below " + std::to_string(num_samples()) + "; got none or one outside");
+  GRPO_CHECK(!chosen.empty() && chosen.front() >= 0 && chosen.back() < num_sequences(), "Batch::select",
+             "expected numbers of sequences below " + std::to_string(num_sequences()) + "; got none or one outside");
   std::vector<Segment> completions;  // by sequence
   std::ranges::copy_if(segments, std::back_inserter(completions), [](const Segment& s) { return s.prefix_end > s.prefix_begin; });
   std::vector<int64_t> first_pair(completions.size() + 1, 0);

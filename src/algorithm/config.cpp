@@ -41,7 +41,7 @@ void describe_kl(ConfigVisitor& visitor, LossConfig& config) {
   visitor.field("beta", config.beta, "Weight of the KL to the reference policy; 0 loads none.", kNonNegative);
   visitor.enumeration("kl_estimator", config.kl_estimator, names_of(kl_table()), "Estimator of that KL.");
   visitor.field("use_bias_correction_kl", config.use_bias_correction_kl,
-                "Multiply the KL by the importance ratio, gradient included: for k1 and k3 in the loss.");
+                "Multiply the KL by the importance ratio, gradient included: for k1 and k3 in the loss (DeepSeek-V3.2, arXiv 2512.02556).");
   visitor.field("use_kl_in_reward", config.use_kl_in_reward,
                 "Subtract beta * k1 from each token's reward instead of adding the KL to the loss; needs kl_estimator k1.");
   visitor.field("use_adaptive_kl", config.use_adaptive_kl, "Steer beta towards kl_target.");
@@ -51,8 +51,8 @@ void describe_kl(ConfigVisitor& visitor, LossConfig& config) {
 
 void describe_entropy(ConfigVisitor& visitor, LossConfig& config) {
   visitor.field("top_entropy_quantile", config.top_entropy_quantile,
-                "Share of tokens, by entropy from the top, that the policy term keeps; 1 keeps all.", kFraction);
-  visitor.field("entropy_coef", config.entropy_coef, "Weight of the mean entropy per token.", kNonNegative);
+                "Share of tokens, by entropy from the top, that the policy term keeps (arXiv 2506.01939: 0.2); 1 keeps all.", kFraction);
+  visitor.field("entropy_coef", config.entropy_coef, "Weight of the mean entropy per token, in nats.", kNonNegative);
   visitor.field("use_adaptive_entropy", config.use_adaptive_entropy, "Steer entropy_coef towards entropy_target.");
   visitor.field("entropy_coef_min", config.entropy_coef_min, "Lower bound of the adaptive coefficient.", kNonNegative);
   visitor.field("entropy_coef_max", config.entropy_coef_max, "Upper bound of the adaptive coefficient.", kNonNegative);

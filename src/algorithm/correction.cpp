@@ -6,15 +6,15 @@
 #include <string>
 
 #include "grpo/core/error.h"
-#include "pairs.h"
 #include "surrogate.h"
+#include "token_tensors.h"
 
 namespace grpo {
 
 namespace {
 
 /// old − sampling of each pair, 0 outside the mask and where the sampler's is unknown; detached.
-at::Tensor sampler_log_ratio(const at::Tensor& old_logprobs, const Batch& batch, const Pairs& pairs) {
+at::Tensor sampler_log_ratio(const at::Tensor& old_logprobs, const Batch& batch, const TokenTensors& pairs) {
   GRPO_CHECK(batch.sampling_logprobs.defined() && old_logprobs.sizes() == batch.sampling_logprobs.sizes(), "importance_sampling_ratio",
              "expected log-probs of the sampler, one for each of the policy's; got none or another number");
   const at::TensorOptions options = old_logprobs.options();
@@ -25,7 +25,7 @@ at::Tensor sampler_log_ratio(const at::Tensor& old_logprobs, const Batch& batch,
 }  // namespace
 
 at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
-  const Pairs pairs(batch, old_logprobs.options());
+  const TokenTensors pairs(batch, old_logprobs.options());
   const auto mode = config.importance_sampling_mode;
   at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs);
   if (is_sequence_mode(mode)) log_ratio = pairs.sum(log_ratio);
@@ -37,7 +37,7 @@ at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch
 }
 
 at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
-  const Pairs pairs(batch, old_logprobs.options());
+  const TokenTensors pairs(batch, old_logprobs.options());
   const at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs).clamp(-kMaxLogRatio, kMaxLogRatio);
   const double high = config.rejection_max.value_or(std::numeric_limits<double>::infinity());
   const auto accepted = [&]() -> at::Tensor {

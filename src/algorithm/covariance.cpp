@@ -10,7 +10,7 @@
 namespace grpo {
 
 at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, const LossConfig& config) {
-  const Pairs pairs(part, logprobs.options());
+  const TokenTensors pairs(part, logprobs.options());
   const at::Tensor current = pairs.keep(logprobs.detach()), advantages = pairs.keep(part.advantages);
   at::Tensor draws = at::zeros_like(current);
   if (loss_row(config.loss_type).surrogate == Surrogate::kClipCov) {

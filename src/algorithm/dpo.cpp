@@ -30,7 +30,7 @@ void add_pair_metrics(MetricList& metrics, const at::Tensor& chosen, const at::T
 at::Tensor sequence_logprobs(const at::Tensor& logprobs, const Batch& batch, bool average) {
   GRPO_CHECK(logprobs.defined() && logprobs.dim() == 1 && logprobs.size(0) == batch.num_pairs(), "sequence_logprobs",
              "expected log-probs [M]; got none or others");
-  const Pairs pairs(batch, logprobs.options());
+  const TokenTensors pairs(batch, logprobs.options());
   const at::Tensor kept = pairs.keep(logprobs);
   return average ? pairs.loss_mean(kept) : pairs.sum(kept);
 }

@@ -6,14 +6,14 @@
 #include <limits>
 
 #include "grpo/core/error.h"
+#include "host_tokens.h"
 #include "metric_list.h"
-#include "tokens.h"
 
 namespace grpo {
 namespace {
 
 /// A_t of every token by one backward scan; lambda per sequence, [S].
-Values scan(const Values& rewards, const Values& values, const Tokens& tokens, double gamma, const Values& lambda) {
+Values scan(const Values& rewards, const Values& values, const HostTokens& tokens, double gamma, const Values& lambda) {
   Values advantages(tokens.size(), 0.0);
   double next_value = 0, next_advantage = 0;
   for (size_t t = tokens.size(); t-- > 0;) {
@@ -27,7 +27,7 @@ Values scan(const Values& rewards, const Values& values, const Tokens& tokens, d
 }
 
 /// NaN for all tokens of a sequence with an undefined reward, so that it enters no statistic.
-void leave_out_undefined(Values& values, const Values& rewards, const Tokens& tokens) {
+void leave_out_undefined(Values& values, const Values& rewards, const HostTokens& tokens) {
   const Values totals = tokens.spread(tokens.sums(rewards));
   for (size_t t = 0; t < tokens.size(); ++t) {
     if (std::isnan(totals[t])) values[t] = std::numeric_limits<double>::quiet_NaN();
@@ -37,7 +37,7 @@ void leave_out_undefined(Values& values, const Values& rewards, const Tokens& to
 }  // namespace
 
 GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& batch, const GaeConfig& config) {
-  const Tokens tokens(batch);
+  const HostTokens tokens(batch);
   const Values r = tokens.numbers(rewards, "gae", "rewards"), v = tokens.numbers(values, "gae", "values");
   Values lambda(tokens.lengths.size(), config.lambda);
   if (config.lambda_length_alpha) {
@@ -54,7 +54,7 @@ GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& 
 }
 
 at::Tensor outcome_rewards(const at::Tensor& rewards, const Batch& batch, const at::Tensor& token_rewards) {
-  const Tokens tokens(batch);
+  const HostTokens tokens(batch);
   const Values outcomes = to_values(rewards);
   GRPO_CHECK(outcomes.size() == tokens.lengths.size(), "outcome_rewards", "expected one reward per completion; got another number");
   Values result = tokens.kept(tokens.numbers(token_rewards, "outcome_rewards", "token rewards", true));
@@ -74,7 +74,7 @@ LossOutput value_loss(const at::Tensor& values, const at::Tensor& old_values, co
     GRPO_CHECK(tensor->defined() && tensor->dim() == 1 && tensor->size(0) == batch.num_pairs(), "value_loss",
                "expected values, old values and returns [" + std::to_string(batch.num_pairs()) + "]; got none or others");
   }
-  const Pairs pairs(batch, values.options());
+  const TokenTensors pairs(batch, values.options());
   const at::Tensor counted = pairs.in_loss().logical_and(returns.to(values.device()).isnan().logical_not());
   const at::Tensor zero = at::zeros({}, values.options());
   const auto keep = [&](const at::Tensor& tensor) { return at::where(counted, tensor.to(values.options()), zero); };

@@ -9,8 +9,8 @@
 #include "grpo/algorithm/kl.h"
 #include "grpo/core/error.h"
 #include "metric_list.h"
-#include "pairs.h"
 #include "surrogate.h"
+#include "token_tensors.h"
 
 namespace grpo {
 namespace {
@@ -50,7 +50,7 @@ void check_inputs(const at::Tensor& logprobs, const at::Tensor& entropy, const B
 }
 
 /// w of each pair, 0 outside the mask, so that a surrogate need not be 0 there.
-at::Tensor token_weights(const Pairs& pairs, const LossNormalizer& normalizer, const LossRow& row) {
+at::Tensor token_weights(const TokenTensors& pairs, const LossNormalizer& normalizer, const LossRow& row) {
   const double sequences = std::max(normalizer.sequences, 1.0);
   switch (row.aggregation) {
     case Aggregation::kSequenceMean:
@@ -90,7 +90,7 @@ void add_sampling_metrics(const SurrogateInput& in, const Batch& batch, const at
 }
 
 /// Everything the surrogates read, in the log-probs' dtype and 0 outside the mask.
-SurrogateInput surrogate_input(const Pairs& pairs, const at::Tensor& logprobs, const at::Tensor& old, const Batch& batch,
+SurrogateInput surrogate_input(const TokenTensors& pairs, const at::Tensor& logprobs, const at::Tensor& old, const Batch& batch,
                                const LossNormalizer& normalizer, const LossConfig& config) {
   const at::Tensor log_ratio = logprobs - old;
   const bool corrected = config.importance_sampling_correction && batch.sampling_logprobs.defined();
@@ -140,7 +140,7 @@ LossOutput policy_loss(const at::Tensor& logprobs, const at::Tensor& entropy, co
                        const LossConfig& config, const PolicyTerm* custom) {
   check_inputs(logprobs, entropy, batch, normalizer, config, custom);
   const LossRow& row = loss_row(config.loss_type);
-  const Pairs pairs(batch, logprobs.options());
+  const TokenTensors pairs(batch, logprobs.options());
   MetricList metrics;
   const at::Tensor current = pairs.keep(logprobs);
   const at::Tensor old = batch.old_logprobs.defined() ? pairs.keep(batch.old_logprobs) : current.detach();

@@ -6,7 +6,7 @@
 
 namespace grpo {
 
-Chosen at_level(const Pairs& pairs, const at::Tensor& values, ImportanceSamplingLevel level) {
+Chosen at_level(const TokenTensors& pairs, const at::Tensor& values, ImportanceSamplingLevel level) {
   if (level == ImportanceSamplingLevel::kToken) return {values, pairs.in_loss()};
   const at::Tensor means = pairs.mean(values);
   return {means, at::ones_like(means, at::kBool)};

@@ -7,7 +7,7 @@
 
 #include "grpo/algorithm/config.h"
 #include "grpo/algorithm/tally.h"
-#include "pairs.h"
+#include "token_tensors.h"
 
 namespace grpo {
 
@@ -18,7 +18,7 @@ struct Chosen {
 };
 
 /// Values [M] inside the mask (token level), or each sequence's mean [S].
-Chosen at_level(const Pairs& pairs, const at::Tensor& values, ImportanceSamplingLevel level);
+Chosen at_level(const TokenTensors& pairs, const at::Tensor& values, ImportanceSamplingLevel level);
 
 /// Gathers a loss's figures on the device; one copy brings them to the host.
 class MetricList {

@@ -11,7 +11,7 @@ namespace grpo {
 LossNormalizer loss_normalizer(const Batch& step, int64_t max_completion_length) {
   const double tokens = step.mask.sum(at::kDouble).item<double>();
   return {.tokens = tokens,
-          .sequences = static_cast<double>(step.num_samples()),
+          .sequences = static_cast<double>(step.num_sequences()),
           .max_completion_length = static_cast<double>(max_completion_length),
           .entropy_tokens = tokens};
 }

@@ -7,7 +7,8 @@ namespace grpo {
 void describe(ConfigVisitor& visitor, GaeConfig& config) {
   visitor.field("gamma", config.gamma, "Discount per token.", kFraction);
   visitor.field("lambda", config.lambda, "GAE's lambda of the policy's advantages.", kFraction);
-  visitor.field("lambda_value", config.lambda_value, "GAE's lambda of the critic's returns.", kFraction);
+  visitor.field("lambda_value", config.lambda_value, "GAE's lambda of the critic's returns (VAPO, arXiv 2504.05118, decouples the two).",
+                kFraction);
   visitor.field("lambda_length_alpha", config.lambda_length_alpha,
                 "The policy's lambda is 1 - 1 / (this * tokens of the completion), at least 0 (VAPO: 0.05); null: lambda.", kPositive);
   visitor.field("whiten_advantages", config.whiten_advantages, "Subtract the mean and divide by the deviation over the batch's tokens.");

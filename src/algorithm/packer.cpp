@@ -7,7 +7,7 @@ void Packer::add(int64_t group, std::span<const int32_t> prompt, std::span<const
     batch_.add_segment(prompt);
     prompt_ = batch_.segments.back();
   }
-  batch_.add_completion(completion, prompt_.begin, prompt_.end, batch_.num_samples());
+  batch_.add_completion(completion, prompt_.begin, prompt_.end, batch_.num_sequences());
   batch_.groups.push_back(group);
 }
 

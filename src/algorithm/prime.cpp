@@ -6,9 +6,9 @@
 #include <string>
 
 #include "grpo/core/error.h"
+#include "host_tokens.h"
 #include "metric_list.h"
 #include "reward_scores.h"
-#include "tokens.h"
 
 namespace grpo {
 namespace {
@@ -46,7 +46,7 @@ Values outcome_part(const std::vector<Baseline>& baseline, const Values& outcome
   return result;
 }
 
-void divide_by_largest_return(Values& rewards, const Tokens& tokens) {
+void divide_by_largest_return(Values& rewards, const HostTokens& tokens) {
   double largest = 0;
   for (const double sum : tokens.to_go(rewards)) largest = std::max(largest, std::abs(sum));
   for (double& reward : rewards) reward = largest > 0 ? reward / largest : 0.0;
@@ -63,9 +63,9 @@ LossOutput prime_loss(const at::Tensor& logprobs, const at::Tensor& outcomes, co
   GRPO_CHECK(logprobs.defined() && batch.ref_logprobs.defined() && logprobs.sizes() == batch.ref_logprobs.sizes() &&
                  logprobs.size(0) == batch.num_pairs(),
              "prime_loss", "expected log-probs of the reward model and its reference [M]; got none or others");
-  GRPO_CHECK(outcomes.defined() && outcomes.dim() == 1 && outcomes.size(0) == batch.num_samples(), "prime_loss",
+  GRPO_CHECK(outcomes.defined() && outcomes.dim() == 1 && outcomes.size(0) == batch.num_sequences(), "prime_loss",
              "expected one outcome per sequence; got none or another number");
-  const Pairs pairs(batch, logprobs.options());
+  const TokenTensors pairs(batch, logprobs.options());
   const at::Tensor rewards = implicit_process_rewards(pairs.keep(logprobs), pairs.keep(batch.ref_logprobs), config.prime_beta);
   const at::Tensor logits = pairs.sum(rewards), target = outcomes.to(logprobs.options());
   const at::Tensor known = target.isnan().logical_not().logical_and(pairs.loss_lengths() > 0);
@@ -79,7 +79,7 @@ LossOutput prime_loss(const at::Tensor& logprobs, const at::Tensor& outcomes, co
 
 at::Tensor prime_advantages(const at::Tensor& process_rewards, const at::Tensor& outcomes, const Batch& batch, const PrimeConfig& config) {
   constexpr auto kWhere = "prime_advantages";
-  const Tokens tokens(batch);
+  const HostTokens tokens(batch);
   Values rewards = tokens.kept(tokens.numbers(process_rewards, kWhere, "process rewards"));
   const Values o = to_values(outcomes);
   GRPO_CHECK(o.size() == tokens.lengths.size(), kWhere, "expected one outcome per sequence; got another number");

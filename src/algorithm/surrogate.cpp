@@ -109,7 +109,7 @@ at::Tensor kl_cov_loss(const SurrogateInput& in, MetricList& metrics) {
 
 }  // namespace
 
-at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const Pairs& pairs) {
+at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const TokenTensors& pairs) {
   const auto bounded_exp = [](const at::Tensor& values) { return values.clamp(-kMaxLogRatio, kMaxLogRatio).exp(); };
   switch (level) {
     case ImportanceSamplingLevel::kToken:

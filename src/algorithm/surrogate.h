@@ -6,7 +6,7 @@
 #include "grpo/algorithm/loss.h"
 #include "grpo/algorithm/policy_term.h"
 #include "metric_list.h"
-#include "pairs.h"
+#include "token_tensors.h"
 
 namespace grpo {
 
@@ -19,14 +19,14 @@ inline bool is_sequence_mode(CorrectionMode mode) {
 
 /// What a built-in surrogate is made of.
 struct SurrogateInput : PolicyTermInput {
-  const Pairs& pairs;
+  const TokenTensors& pairs;
   const LossNormalizer& normalizer;
   at::Tensor sampler_ratio;  // [M] or [S]; undefined without correction
   at::Tensor draws;          // [M] as the batch has them
 };
 
 /// The ratio at a level from the tokens' log-ratios [M], which are 0 outside the mask. Grad: through log_ratio.
-at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const Pairs& pairs);
+at::Tensor ratio_at(ImportanceSamplingLevel level, const at::Tensor& log_ratio, const TokenTensors& pairs);
 
 /// Whether PPO's clip holds the token: [M] bool, below at 1 − epsilon for negative, above at 1 + epsilon_high for positive advantages.
 struct ClippedTokens {

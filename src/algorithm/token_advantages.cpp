@@ -6,8 +6,8 @@
 
 #include "grpo/algorithm/advantages.h"
 #include "grpo/core/error.h"
+#include "host_tokens.h"
 #include "reward_scores.h"
-#include "tokens.h"
 
 namespace grpo {
 namespace {
@@ -15,15 +15,15 @@ namespace {
 constexpr auto kTokenAdvantagesWhere = "estimate_advantages";
 
 /// r + Σ_s k_s of each completion.
-Values totals_of(const Scores& scores, const Tokens& tokens, const Values& token_rewards, const AdvantageConfig& config) {
+Values totals_of(const Scores& scores, const HostTokens& tokens, const Values& token_rewards, const AdvantageConfig& config) {
   return plus(clipped(scores.total, config), tokens.sums(token_rewards));
 }
 
-Values reinforce_plus_plus(const Scores& scores, const Tokens& tokens, const Values& token_rewards, const AdvantageConfig& config) {
+Values reinforce_plus_plus(const Scores& scores, const HostTokens& tokens, const Values& token_rewards, const AdvantageConfig& config) {
   return tokens.whitened(plus(tokens.to_go(token_rewards), tokens.spread(clipped(scores.total, config))));
 }
 
-Values reinforce_plus_plus_baseline(const Scores& scores, const Tokens& tokens, const Values& token_rewards,
+Values reinforce_plus_plus_baseline(const Scores& scores, const HostTokens& tokens, const Values& token_rewards,
                                     const AdvantageConfig& config) {
   const Values totals = totals_of(scores, tokens, token_rewards, config);
   Values white = tokens.whitened(tokens.spread(outcome_advantages(scores, totals, config)));
@@ -36,7 +36,7 @@ Values reinforce_plus_plus_baseline(const Scores& scores, const Tokens& tokens, 
   return white;
 }
 
-Values remax(const Scores& scores, const Values& greedy_rewards, const Tokens& tokens, const Values& token_rewards,
+Values remax(const Scores& scores, const Values& greedy_rewards, const HostTokens& tokens, const Values& token_rewards,
              const AdvantageConfig& config) {
   GRPO_CHECK(greedy_rewards.size() == scores.all.size(), kTokenAdvantagesWhere,
              "expected the greedy completion's reward for each of " + std::to_string(scores.all.size()) +
@@ -50,7 +50,8 @@ Values remax(const Scores& scores, const Values& greedy_rewards, const Tokens& t
   return plus(tokens.to_go(token_rewards), tokens.spread(advantages));
 }
 
-Values process_supervision(const Values& steps, const std::vector<int64_t>& group_of, const Tokens& tokens, const AdvantageConfig& config) {
+Values process_supervision(const Values& steps, const std::vector<int64_t>& group_of, const HostTokens& tokens,
+                           const AdvantageConfig& config) {
   std::vector<int64_t> group_of_token;
   for (const size_t sample : tokens.sample_of) group_of_token.push_back(group_of[sample]);
   const double batch_std = moments(steps, all_rows(steps.size())).std;
@@ -64,7 +65,7 @@ Values process_supervision(const Values& steps, const std::vector<int64_t>& grou
 }
 
 Values token_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) {
-  const Tokens tokens(batch);
+  const HostTokens tokens(batch);
   const Values token_rewards = tokens.kept(tokens.numbers(signals.token_rewards, kTokenAdvantagesWhere, "token rewards", true));
   if (config.advantage_estimator == AdvantageEstimator::kProcessSupervision) {
     GRPO_CHECK(!signals.token_rewards.defined(), kTokenAdvantagesWhere, "expected no token rewards with process_supervision; got some");

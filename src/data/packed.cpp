@@ -19,7 +19,7 @@ int64_t PackedTokens::add_segment(std::span<const int32_t> ids, int64_t prefix_b
 void PackedTokens::add_pair(int64_t row, int32_t target, int64_t sample) {
   rows.push_back(static_cast<int32_t>(row));
   targets.push_back(target);
-  samples.push_back(static_cast<int32_t>(sample));
+  sequence_of.push_back(static_cast<int32_t>(sample));
 }
 
 void PackedTokens::add_pairs(int64_t row, std::span<const int32_t> next, int64_t sample) {

@@ -46,7 +46,9 @@ void describe(ConfigVisitor& v, AlgorithmSection& c) {
   v.field("sync_ref_model", c.sync_ref_model,
           "Refresh the reference model of the KL while training; without, it stays what it was at the start.");
   v.field("ref_model_mixup_alpha", c.ref_model_mixup_alpha,
-          "The refreshed reference is alpha policy + (1 - alpha) reference (TR-DPO); 1 copies the policy, as DeepSeek-R1 does.", kFraction);
+          "The refreshed reference is alpha policy + (1 - alpha) reference (TR-DPO, arXiv 2404.09656); 1 copies the policy, as DeepSeek-R1 "
+          "does.",
+          kFraction);
   v.field("ref_model_sync_steps", c.ref_model_sync_steps, "Optimiser steps between refreshes (DeepSeek-R1: 400).", kPositive);
   v.field(
       "offload_ref_model", c.offload_ref_model,

@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "objective/objectives.h"
+#include "objective/make_objective.h"
 
 namespace grpo {
 namespace {

@@ -15,8 +15,8 @@
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
 #include "grpo/policy/data_parallel.h"
+#include "objective/make_objective.h"
 #include "objective/no_grad.h"
-#include "objective/objectives.h"
 #include "objective/step_rewards.h"
 #include "policy/gather.h"
 
@@ -49,8 +49,8 @@ at::Tensor greedy_rewards_of(const Experience& experience) {
 
 at::Tensor first_of_sequences(const at::Tensor& column, const Batch& batch) {
   std::vector<int64_t> first;
-  for (size_t pair = 0; pair < batch.samples.size(); ++pair) {
-    if (pair == 0 || batch.samples[pair] != batch.samples[pair - 1]) first.push_back(static_cast<int64_t>(pair));
+  for (size_t pair = 0; pair < batch.sequence_of.size(); ++pair) {
+    if (pair == 0 || batch.sequence_of[pair] != batch.sequence_of[pair - 1]) first.push_back(static_cast<int64_t>(pair));
   }
   return column.index_select(0, at::tensor(first));
 }
@@ -176,7 +176,7 @@ void GrpoObjective::add_statistics(LossNormalizer& normalizer, const Batch& shar
   const LossConfig& loss = config_.loss;
   const bool by_entropy = loss.top_entropy_quantile < 1.0, by_covariance = needs_covariance(loss_row(loss.loss_type).surrogate);
   at::Tensor entropies = at::empty({0}, at::kFloat), tokens = at::empty({0, 3}, at::kFloat);
-  if (share.num_samples() > 0) {
+  if (share.num_sequences() > 0) {
     const TokenOutputs outputs =
         outputs_without_grad(policy_, share, {.temperature = rollout.temperature, .entropy = by_entropy}, max_tokens());
     if (by_entropy) entropies = outputs.entropy.masked_select(share.mask > 0);

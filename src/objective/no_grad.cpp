@@ -38,7 +38,7 @@ TokenOutputs outputs_without_grad(Transformer& model, const Batch& batch, const 
 TokenOutputs outputs_of_all_ranks(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens,
                                   Communicator& communicator) {
   if (communicator.world_size() == 1) return outputs_without_grad(model, batch, options, max_tokens);
-  const Share share = share_of(batch.num_samples(), communicator);
+  const Share share = share_of(batch.num_sequences(), communicator);
   TokenOutputs whole;
   if (share.size() > 0) {
     std::vector<int64_t> chosen(static_cast<size_t>(share.size()));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "objective/objectives.h"
+#include "objective/make_objective.h"
 #include "objective/pair_loss.h"
 
 namespace grpo {
@@ -24,13 +24,13 @@ class OnlineDpoObjective final : public GrpoObjective {
     prepared.metrics["dpo/pairs"] = static_cast<double>(pairs.size());
     if (pairs.empty()) return prepared;
     Batch all = make_batch(experience, {}, batch_options(rollout));
-    std::vector<float> chosen(static_cast<size_t>(all.num_samples()), 0.0F);
+    std::vector<float> chosen(static_cast<size_t>(all.num_sequences()), 0.0F);
     std::vector<int64_t> both;
     for (const auto& pair : pairs) {
       chosen[static_cast<size_t>(pair.chosen)] = 1.0F;
       both.insert(both.end(), {pair.chosen, pair.rejected});
     }
-    all.columns["chosen"] = at::tensor(chosen).index_select(0, at::tensor(all.samples));
+    all.columns["chosen"] = at::tensor(chosen).index_select(0, at::tensor(all.sequence_of));
     prepared.batch = all.select(both);  // groups are adjacent, so pairs are
     prepared.batch.ref_logprobs = reference_.logprobs(prepared.batch, rollout.temperature, max_tokens(), communicator_);
     return prepared;

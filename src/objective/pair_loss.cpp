@@ -3,7 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/where.h>
 
-#include "objective/objectives.h"
+#include "objective/make_objective.h"
 
 namespace grpo {
 

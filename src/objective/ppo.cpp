@@ -2,8 +2,8 @@
 
 #include "grpo/algorithm/gae.h"
 #include "grpo/core/error.h"
+#include "objective/make_objective.h"
 #include "objective/no_grad.h"
-#include "objective/objectives.h"
 
 namespace grpo {
 namespace {

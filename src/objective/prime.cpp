@@ -6,8 +6,8 @@
 
 #include "grpo/algorithm/prime.h"
 #include "grpo/core/error.h"
+#include "objective/make_objective.h"
 #include "objective/no_grad.h"
-#include "objective/objectives.h"
 
 namespace grpo {
 namespace {
@@ -44,7 +44,7 @@ class PrimeObjective final : public GrpoObjective {
     const at::Tensor rewards = implicit_process_rewards(learnt, reference, settings_.prime.prime_beta);
     batch.advantages = prime_advantages(rewards, labels, batch, settings_.prime);
     batch.columns["process_reference"] = reference;
-    batch.columns["outcome"] = labels.index_select(0, at::tensor(batch.samples));
+    batch.columns["outcome"] = labels.index_select(0, at::tensor(batch.sequence_of));
     const double tokens = std::max(batch.mask.sum().item<double>(), 1.0);
     return {{"prime/process_reward_mean", (rewards * batch.mask).sum().item<double>() / tokens}};
   }

@@ -6,7 +6,7 @@ namespace grpo {
 
 LossNormalizer loss_normalizer(const Batch& share, int64_t max_completion_length, Communicator& communicator, int64_t micro_batches) {
   LossNormalizer result{.max_completion_length = static_cast<double>(max_completion_length)};
-  if (share.num_samples() > 0) result = loss_normalizer(share, max_completion_length);
+  if (share.num_sequences() > 0) result = loss_normalizer(share, max_completion_length);
   double counts[] = {result.tokens, result.sequences, result.entropy_tokens, static_cast<double>(micro_batches)};
   communicator.all_reduce(counts);
   result.tokens = counts[0];

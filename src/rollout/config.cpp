@@ -15,7 +15,7 @@ void describe(ConfigVisitor& v, RolloutSection& c) {
       kNonNegative);
   v.field("final_temperature", c.final_temperature,
           "The temperature moves from its first value to this one, linearly over the steps of training; null: it stays.", kPositive);
-  v.field("max_slots", c.max_slots, "Samples decoded at a time; 0 = as many as the device computes fastest, within `kv_budget_bytes`.",
+  v.field("max_slots", c.max_slots, "Samples decoded at a time; 0 = as many as the device computes fastest, within kv_cache_gib.",
           kNonNegative);
   v.field("kv_cache_gib", c.kv_cache_gib, "Memory for keys and values.", kPositive);
   v.enumeration("compute_dtype", c.compute_dtype, {"float32", "bfloat16", "int8"},

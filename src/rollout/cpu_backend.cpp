@@ -51,7 +51,7 @@ CpuBackend::CpuBackend(const kernels::DecodeKernels& table, const EngineOptions&
 void CpuBackend::Activations::resize(int64_t rows, int64_t features, int64_t panel_columns) {
   // A stride that is no power of two keeps the rows of a tile out of each other's cache sets.
   stride = round_up(features, panel_columns) + panel_columns / 2;
-  buffer.resize(rows * stride, "activations of the decode engine (lower max_slots or prefill_tokens)");
+  buffer.resize(rows * stride, "activations of the decode engine (lower max_slots)");
 }
 
 void CpuBackend::refresh(const ModelView& view, int64_t version) {
@@ -97,7 +97,8 @@ void CpuBackend::reserve(const BackendLimits& limits) {
     scratch.attention.resize(kernels_.attention_scratch(group, config.head_dim, limits.length), "attention scores");
     scratch.runs.reserve(static_cast<size_t>(pages_for(limits.prefix_capacity) + pages_for(limits.slot_capacity)));
   }
-  pages_.resize(limits.pages * page_bytes(*view_), "keys and values (lower max_slots or kv_budget_bytes)");
+  pages_.resize(limits.pages * page_bytes(*view_),
+                "keys and values (lower max_slots or the memory for keys and values, kv_cache_gib in a config)");
 }
 
 void CpuBackend::release() {

@@ -93,14 +93,15 @@ void CudaBackend::reserve(const BackendLimits& limits) {
 
 void CudaBackend::reserve_caches(const BackendLimits& limits) {
   piece_ = kernels::attention_piece(limits.length);
-  pool_.resize(limits.pages * page_bytes(*view_), "keys and values (lower max_slots or kv_budget_bytes)");
+  pool_.resize(limits.pages * page_bytes(*view_),
+               "keys and values (lower max_slots or the memory for keys and values, kv_cache_gib in a config)");
   pages_.buffer.resize(limits.pages * static_cast<int64_t>(sizeof(int32_t)), "the table of pages");
   sequences_.buffer.resize(2 * limits.slots * static_cast<int64_t>(sizeof(kernels::KvSequence)), "sequences");
 }
 
 void CudaBackend::reserve_rows(int64_t rows) {
   const ModelConfig& config = *view_->config;
-  const char* what = "activations of the decode engine (lower max_slots or prefill_tokens)";
+  const char* what = "activations of the decode engine (lower max_slots)";
   const int64_t size = size_of_element();
   hidden_.resize(rows * config.hidden_size * 4, what);
   normed_.resize(rows * config.hidden_size * size, what);

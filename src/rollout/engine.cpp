@@ -86,7 +86,7 @@ int64_t budget_pages(const EngineOptions& options, const DecodeBackend& backend,
   if (budget < needed) {
     fail_usage(kEngineWhere, "expected kv_budget_bytes of at least " + std::to_string(needed * page_bytes) +
                                  " for the keys and values of one sequence; got " + std::to_string(options.kv_budget_bytes) +
-                                 " (raise kv_budget_bytes, or lower max_completion_length or the prompts' length)");
+                                 " (raise it, in a config rollout.kv_cache_gib, or lower max_completion_length or the prompts' length)");
   }
   return budget;
 }

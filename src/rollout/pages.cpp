@@ -6,12 +6,16 @@ PagePool::PagePool(int64_t pages, int64_t sequences) : sequences_(static_cast<si
   for (int64_t p = pages; p-- > 0;) free_.push_back(static_cast<int32_t>(p));
 }
 
-void PagePool::bind(int32_t sequence, int32_t prefix, int64_t prefix_length) {
-  CachedSequence& bound = sequences_[static_cast<size_t>(sequence)];
-  free_.insert(free_.end(), bound.pages.rbegin(), bound.pages.rend());
-  bound.pages.clear();
-  bound.prefix = prefix;
-  bound.prefix_length = prefix_length;
+void PagePool::release(int32_t sequence) {
+  CachedSequence& released = sequences_[static_cast<size_t>(sequence)];
+  free_.insert(free_.end(), released.pages.rbegin(), released.pages.rend());
+  released = {};
+}
+
+void PagePool::go_on_after(int32_t sequence, int32_t prefix, int64_t prefix_length) {
+  release(sequence);
+  sequences_[static_cast<size_t>(sequence)].prefix = prefix;
+  sequences_[static_cast<size_t>(sequence)].prefix_length = prefix_length;
 }
 
 bool PagePool::grow(int32_t sequence, int64_t entries) {

@@ -26,8 +26,10 @@ class PagePool {
 
   std::span<const CachedSequence> sequences() const { return sequences_; }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  /// Makes the sequence empty and gives its pages back.
+  void release(int32_t sequence);
   /// Makes the sequence empty, to go on after the first `prefix_length` positions of sequence `prefix`.
-  void bind(int32_t sequence, int32_t prefix = -1, int64_t prefix_length = 0);
+  void go_on_after(int32_t sequence, int32_t prefix, int64_t prefix_length);
   /// Gives the sequence room for `entries` of its own. False where the pool has too few pages left; then nothing has changed.
   bool grow(int32_t sequence, int64_t entries);
 

@@ -9,8 +9,6 @@ namespace grpo {
 
 namespace {
 
-constexpr float kCertain = -0.01005034F;  // log 0.99 (MiniMax-M1, arXiv 2506.13585, 3.1.3)
-
 Rollout begin_rollout(const GeneratePlan& plan, const Prompt& prompt, int64_t group, int64_t sample) {
   Rollout rollout;
   rollout.problem = prompt.problem;
@@ -34,28 +32,6 @@ int32_t own_token(const Rollout& rollout, int64_t entry) {
 }
 
 }  // namespace
-
-StopStrings::StopStrings(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : decoder_(tokenizer), stop_(&stop) {
-  for (const std::string& text : stop) longest_ = std::max(longest_, text.size());
-}
-
-bool StopStrings::push(int32_t id) {
-  tail_ += decoder_.push(id);
-  if (std::any_of(stop_->begin(), stop_->end(), [&](const std::string& text) { return tail_.find(text) != std::string::npos; }))
-    return true;
-  if (tail_.size() >= longest_) tail_.erase(0, tail_.size() - (longest_ - 1));
-  return false;
-}
-
-int64_t GeneratePlan::completion_limit(const Prompt& prompt) const {
-  const int64_t limit = std::min(params.max_completion_length, max_length - static_cast<int64_t>(prompt.ids.size()));
-  return prompt.max_completion_length > 0 ? std::min(limit, prompt.max_completion_length) : limit;
-}
-
-int64_t GeneratePlan::call_limit(const Prompt& prompt) const {
-  const int64_t limit = completion_limit(prompt);
-  return context.max_new_tokens > 0 ? std::min(limit, earlier_tokens(prompt) + context.max_new_tokens) : limit;
-}
 
 Scheduler::Scheduler(const GeneratePlan& plan, DecodeBackend& backend) : plan_(plan), backend_(backend), pool_(plan.pages, 2 * plan.slots) {
   for (const Prompt& prompt : plan.prompts) {
@@ -108,7 +84,7 @@ void Scheduler::admit() {
     const int64_t group = rollouts_[static_cast<size_t>(number)].group;
     join_group(group);
     open_slot(slots_[s], number);
-    pool_.bind(static_cast<int32_t>(s), groups_[static_cast<size_t>(group)].prefix, prefix_length(group));
+    pool_.go_on_after(static_cast<int32_t>(s), groups_[static_cast<size_t>(group)].prefix, prefix_length(group));
   }
 }
 
@@ -140,7 +116,7 @@ void Scheduler::join_group(int64_t number) {
   if (group.prefix >= 0 || prefix_length(number) == 0) return;
   group.prefix = free_prefixes_.back();
   free_prefixes_.pop_back();
-  pool_.bind(group.prefix);
+  pool_.release(group.prefix);
   pool_.grow(group.prefix, prefix_length(number));
   prefilling_.push_back(number);
 }
@@ -150,10 +126,7 @@ void Scheduler::open_slot(Slot& slot, int64_t number) {
   const Rollout& rollout = rollouts_[static_cast<size_t>(number)];
   slot.rollout = number;
   slot.admission = admissions_++;
-  for (const float logprob : rollout.logprobs) slot.certain = logprob > kCertain ? slot.certain + 1 : 0;
-  if (plan_.params.stop.empty()) return;
-  slot.stop.emplace(*plan_.context.tokenizer, plan_.params.stop);
-  for (const int32_t id : rollout.ids) slot.stop->push(id);
+  slot.stopping = begin_stopping(plan_, rollout);
 }
 
 // Pages for what the next call writes. The oldest sample finds them always: all others may have to leave.
@@ -187,7 +160,7 @@ bool Scheduler::close_idle_groups() {
 
 void Scheduler::close_group(Group& group) {
   if (group.prefix < 0) return;
-  pool_.bind(group.prefix);
+  pool_.release(group.prefix);
   free_prefixes_.push_back(group.prefix);
   group.prefix = -1;
   group.prefilled = 0;
@@ -276,22 +249,10 @@ void Scheduler::take_token(int32_t number, const DrawnToken& token) {
   if (plan_.context.on_token) {
     plan_.context.on_token({rollout.group, rollout.sample, static_cast<int64_t>(rollout.ids.size()) - 1, token.id, token.logprob});
   }
-  if (const auto reason = finish_of(slot, rollout)) {
+  if (const auto reason = finish_of(plan_, prompt_of(rollout.group), rollout, slot.stopping)) {
     rollout.finish = *reason;
     finish(slot);
   }
-}
-
-std::optional<FinishReason> Scheduler::finish_of(Slot& slot, const Rollout& rollout) const {
-  const Prompt& prompt = prompt_of(rollout.group);
-  const auto length = static_cast<int64_t>(rollout.ids.size());
-  if (std::binary_search(plan_.stop_ids.begin(), plan_.stop_ids.end(), rollout.ids.back())) return FinishReason::kStop;
-  if (slot.stop && slot.stop->push(rollout.ids.back())) return FinishReason::kStopString;
-  if (length >= plan_.completion_limit(prompt)) return FinishReason::kLength;
-  slot.certain = rollout.logprobs.back() > kCertain ? slot.certain + 1 : 0;
-  if (plan_.params.repetition_guard > 0 && slot.certain >= plan_.params.repetition_guard) return FinishReason::kLength;
-  if (length >= plan_.call_limit(prompt)) return FinishReason::kPaused;
-  return std::nullopt;
 }
 
 void Scheduler::finish(Slot& slot) {
@@ -303,7 +264,7 @@ void Scheduler::finish(Slot& slot) {
 
 void Scheduler::vacate(Slot& slot) {
   --group_of(rollout_of(slot)).live;
-  pool_.bind(static_cast<int32_t>(&slot - slots_.data()));
+  pool_.release(static_cast<int32_t>(&slot - slots_.data()));
   slot = {};
 }
 

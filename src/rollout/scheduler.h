@@ -2,55 +2,14 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "backend.h"
-#include "grpo/rollout/engine.h"
-#include "grpo/text/tokenizer.h"
+#include "pages.h"
+#include "plan.h"
+#include "stopping.h"
 
 namespace grpo {
-
-/// What one call of RolloutEngine::generate runs with, checked.
-struct GeneratePlan {
-  std::span<const Prompt> prompts;
-  const SamplingParams& params;
-  RolloutKey key;
-  const GenerateContext& context;
-  std::vector<int32_t> stop_ids;  // sorted
-  int64_t slots = 0;
-  int64_t pages = 0;  // of keys and values: enough for the longest prompt and completion at least
-  int64_t prefill_tokens = 0;
-  int64_t max_length = 0;  // prompt and completion together
-  int64_t weights_version = 0;
-
-  int64_t samples_of(const Prompt& prompt) const { return prompt.continuation ? 1 : params.num_generations; }
-  const RolloutKey& key_of(const Prompt& prompt) const { return prompt.continuation ? prompt.continuation->key : key; }
-  /// Tokens of a completion at most, and at the end of this call.
-  int64_t completion_limit(const Prompt& prompt) const;
-  int64_t call_limit(const Prompt& prompt) const;
-};
-
-/// Tokens of its completion that a prompt brings along.
-inline int64_t earlier_tokens(const Prompt& prompt) {
-  return prompt.continuation ? static_cast<int64_t>(prompt.continuation->ids.size()) : 0;
-}
-
-/// Finds the first stop string in a growing text.
-class StopStrings {
- public:
-  StopStrings(const Tokenizer& tokenizer, const std::vector<std::string>& stop);
-  /// Whether the text contains one of them now.
-  bool push(int32_t id);
-
- private:
-  StreamDecoder decoder_;
-  const std::vector<std::string>* stop_;
-  size_t longest_ = 0;
-  std::string tail_;
-};
 
 /// Continuous batching. Samples take slots group by group, longest expected first, in the prompts' order where nothing is expected. A
 /// group's prompt, but for its last token, is computed into a sequence of its own, the prefix of all its samples; each sample then feeds
@@ -74,8 +33,7 @@ class Scheduler {
     int64_t rollout = -1;   // -1 = free
     int64_t admission = 0;  // how many samples took slots before it
     int64_t cached = 0;     // positions of its own that are in the cache or in the step at hand
-    int64_t certain = 0;    // tokens in a row, up to the last, that were all but certain
-    std::optional<StopStrings> stop;
+    Stopping stopping;
   };
 
   void queue_samples();
@@ -92,7 +50,6 @@ class Scheduler {
   int64_t choose_steps() const;
   void take_tokens();
   void take_token(int32_t slot, const DrawnToken& token);
-  std::optional<FinishReason> finish_of(Slot& slot, const Rollout& rollout) const;
   void finish(Slot& slot);
   void vacate(Slot& slot);
   void close_group(Group& group);

@@ -1,7 +1,6 @@
 #include "trainer/collector.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iterator>
 
@@ -10,24 +9,12 @@
 #include "grpo/core/random.h"
 #include "policy/gather.h"
 #include "policy/sampling.h"
+#include "trainer/stopwatch.h"
 
 namespace grpo {
 namespace {
 
 constexpr auto kWaiting = "partial_rollouts.json";  // in a checkpoint
-
-class Stopwatch {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-    return seconds;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 /// Permutes verdicts over the samples, and those of steps over all steps, whose places stay.
 void shuffle_verdicts(Experience& groups, size_t functions, Random& random) {
@@ -176,14 +163,14 @@ void Collector::count_verdicts(const Experience& groups, Sums& sums) const {
 }
 
 /// What dynamic sampling judges a sample by.
-double Collector::judged(const Sample& sample) const {
+double Collector::filter_score(const Sample& sample) const {
   const auto judge = std::ranges::find(rewards_.names, config_.algorithm.dynamic_sampling_reward);
   return judge == rewards_.names.end() ? sample.reward : sample.scores[static_cast<size_t>(judge - rewards_.names.begin())].value;
 }
 
 bool Collector::worth_training_on(const Group& group) const {
   std::vector<double> values;
-  for (const Sample& sample : group.samples) values.push_back(judged(sample));
+  for (const Sample& sample : group.samples) values.push_back(filter_score(sample));
   const double low = config_.algorithm.accuracy_lower_bound, high = config_.algorithm.accuracy_upper_bound, mean = mean_of_defined(values);
   return rewards_vary(values) && (low <= 0.0 || mean >= low) && (high >= 1.0 || mean <= high);
 }

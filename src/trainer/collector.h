@@ -58,7 +58,7 @@ class Collector {
   RewardContext reward_context(int64_t step) const;
   void count_verdicts(const Experience& groups, Sums& sums) const;
   bool worth_training_on(const Group& group) const;
-  double judged(const Sample& sample) const;
+  double filter_score(const Sample& sample) const;
   double pass_rate(const Group& group) const;
 
   const Config& config_;

@@ -89,13 +89,13 @@ void MiniBatches::begin(Batch batch, int64_t sequences_per_example, const Rollou
   batch_ = std::move(batch);
   sequences_per_example_ = sequences_per_example;
   rollout_ = rollout;
-  parts_ = std::min(most_parts_, batch_.num_samples() / sequences_per_example);
+  parts_ = std::min(most_parts_, batch_.num_sequences() / sequences_per_example);
   steps_ = parts_ * passes_;
   done_ = 0;
 }
 
 Batch MiniBatches::share() const {
-  const int64_t part = done_ % parts_, examples = batch_.num_samples() / sequences_per_example_;
+  const int64_t part = done_ % parts_, examples = batch_.num_sequences() / sequences_per_example_;
   const int64_t begin = examples * part / parts_, end = examples * (part + 1) / parts_;
   const Share share = share_of(end - begin, communicator_);
   if (share.size() == 0) return {};
@@ -153,7 +153,7 @@ void MiniBatches::load(const std::filesystem::path& folder) {
                    .prompt_lengths = integers(file, "prompt_lengths"),
                    .lengths = integers(file, "lengths"),
                    .ids = integers(file, "ids")});
-  const int64_t pairs = batch_.num_pairs(), examples = batch_.num_samples() / sequences_per_example_;
+  const int64_t pairs = batch_.num_pairs(), examples = batch_.num_sequences() / sequences_per_example_;
   GRPO_CHECK(parts_ >= 1 && parts_ <= examples && done_ < steps_, "checkpoint",
              "expected at least as many examples as parts in " + std::string(kFile) + "; got fewer");
   for (const auto& [name, member] : kTensors) {

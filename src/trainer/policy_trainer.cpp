@@ -1,32 +1,15 @@
 #include "grpo/trainer/policy_trainer.h"
 
-#include <chrono>
-
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
 #include "trainer/collector.h"
 #include "trainer/gradient_step.h"
 #include "trainer/mini_batches.h"
-#include "trainer/overlong.h"
+#include "trainer/prompts.h"
 #include "trainer/rollout_log.h"
+#include "trainer/stopwatch.h"
 
 namespace grpo {
-namespace {
-
-std::vector<Policy::EncodedPrompt> encode_prompts(const Policy& policy, std::vector<Problem>& problems, const DataSection& data) {
-  std::vector<Policy::EncodedPrompt> prompts;
-  for (const Problem& problem : problems) prompts.push_back(policy.encode_prompt(problem, data.prompt));
-  leave_out_overlong(
-      problems, prompts, policy.model->config().max_position_embeddings, data.overlong_prompts,
-      [](const Policy::EncodedPrompt& prompt) { return static_cast<int64_t>(prompt.ids.size()) + 1; });  // room for one token
-  return prompts;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-}  // namespace
 
 struct PolicyTrainer::Parts {
   std::vector<Policy::EncodedPrompt> prompts;  // of the problems
@@ -89,17 +72,17 @@ Metrics PolicyTrainer::begin_rollout() {
   const RolloutInfo rollout{.number = rollouts_done_++, .temperature = temperature};
   auto prepared = p.objective->prepare(experience, rollout);
   assign(metrics, prepared.metrics);
-  if (prepared.batch.num_samples() > 0) p.mini_batches->begin(std::move(prepared.batch), p.objective->sequences_per_example(), rollout);
+  if (prepared.batch.num_sequences() > 0) p.mini_batches->begin(std::move(prepared.batch), p.objective->sequences_per_example(), rollout);
   return metrics;
 }
 
 Metrics PolicyTrainer::train_on(const Batch& share) {
-  const auto begin = std::chrono::steady_clock::now();
+  Stopwatch watch;
   Parts& p = *parts_;
   Objective& objective = *p.objective;
   const RolloutInfo& rollout = p.mini_batches->rollout();
   const SplitOptions split{.max_tokens = config_.trainer.max_tokens, .keep_groups = objective.sequences_per_example() > 1};
-  const auto micro_batches = share.num_samples() > 0 ? share.split(split) : std::vector<Batch>();
+  const auto micro_batches = share.num_sequences() > 0 ? share.split(split) : std::vector<Batch>();
   const LossNormalizer normalizer = objective.normalizer(share, static_cast<int64_t>(micro_batches.size()), rollout);
   if (normalizer.tokens == 0) return {};  // every completion was masked
   // Sampling and training take turns with the host's memory: packed weights are worth nothing after the update, gradients neither.
@@ -127,7 +110,7 @@ Metrics PolicyTrainer::train_on(const Batch& share) {
   Metrics metrics = apply(step, moves);
   models_->release_gradients();
   metrics["tokens/trained"] = normalizer.tokens;
-  metrics["time/update"] = seconds_since(begin);
+  metrics["time/update"] = watch.lap();
   return metrics;
 }
 

@@ -56,7 +56,7 @@ Batch make_pair_batch(const std::vector<const TokenizedPair*>& pairs) {
   }
   Batch batch = make_batch(sequences, {});
   std::vector<float> chosen;
-  for (const int32_t sample : batch.samples) chosen.push_back(sample % 2 == 0 ? 1.0F : 0.0F);
+  for (const int32_t sample : batch.sequence_of) chosen.push_back(sample % 2 == 0 ? 1.0F : 0.0F);
   batch.columns["chosen"] = at::tensor(chosen);
   return batch;
 }
@@ -66,7 +66,7 @@ PackedTokens last_rows(const Batch& batch) {
   PackedTokens rows = batch;
   rows.rows.clear();
   rows.targets.clear();
-  rows.samples.clear();
+  rows.sequence_of.clear();
   for (const auto& segment : batch.segments) {
     if (segment.prefix_end == segment.prefix_begin) continue;
     rows.add_pair(segment.end - 1, 0, rows.num_pairs());

@@ -32,11 +32,13 @@ class ProblemPicker {
   void describe_state(ConfigVisitor& visitor);
 
  private:
+  void set_hard(std::deque<int64_t> hard);
   bool on() const { return replay_fraction_ > 0.0 || curriculum_max_ < 1.0; }
 
   double replay_fraction_, replay_max_, curriculum_max_;
   std::vector<double> rates_;
   std::deque<int64_t> hard_, marked_hard_;
+  std::vector<bool> waits_;                          // by item: whether it is among the hard ones
   std::vector<std::pair<int64_t, double>> earlier_;  // rates that were changed since the mark, in the order of changes
 };
 

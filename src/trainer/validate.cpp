@@ -30,11 +30,8 @@ void check_rewards(Faults& faults, const Config& c) {
   }
 }
 
-void check_training(Faults& faults, const Config& c) {
-  const auto& a = c.algorithm;
-  const auto& s = c.rollout.sampling;
-  const int64_t group = s.num_generations;
-  faults.need(!c.reward.empty(), "reward: expected at least one function");
+/// How many samples a group, a rollout and an optimiser step have.
+void check_counts(Faults& faults, const AlgorithmSection& a, int64_t group) {
   const auto estimator = a.advantage.advantage_estimator;
   using Type = AlgorithmSection::ObjectiveType;
   const bool alone = a.objective == Type::kPpo || a.objective == Type::kExpertIteration || a.objective == Type::kReinforcePlusPlus ||
@@ -54,6 +51,12 @@ void check_training(Faults& faults, const Config& c) {
               "algorithm.steps_per_generation: expected a divisor of generation_batch_size " + std::to_string(a.generation_batch_size));
   faults.need(group >= 2 || !a.dynamic_sampling,
               "algorithm.dynamic_sampling: expected num_generations of at least 2, since the rewards of one sample cannot differ");
+}
+
+/// Whether what is sampled is what is trained on.
+void check_sampling(Faults& faults, const Config& c) {
+  const auto& a = c.algorithm;
+  const auto& s = c.rollout.sampling;
   faults.need(!s.greedy(), "rollout.temperature: expected a temperature above 0 for training");
   faults.need(!s.reshapes() || c.rollout.allow_off_policy_sampling,
               "rollout: top_k, top_p, min_p and repetition_penalty sample from another distribution than the one that is trained; "
@@ -69,7 +72,9 @@ void check_training(Faults& faults, const Config& c) {
   faults.need(!a.max_staleness || *a.max_staleness >= least, "algorithm.max_staleness: expected at least " + std::to_string(least) +
                                                                  ", the age of " + (partial ? "a sample that waited once" : "a rollout") +
                                                                  " in its last update; got " + std::to_string(a.max_staleness.value_or(0)));
-  const bool adapted = c.model.lora.rank > 0 || !c.model.lora.path.empty();
+}
+
+void check_algorithm(Faults& faults, const AlgorithmSection& a, bool adapted) {
   faults.need(a.accuracy_lower_bound <= a.accuracy_upper_bound, "algorithm.accuracy_lower_bound: expected at most accuracy_upper_bound");
   const auto named = estimator_of(a.objective);
   faults.need(!named || a.advantage.advantage_estimator == AdvantageEstimator::kGroup || a.advantage.advantage_estimator == *named,
@@ -81,6 +86,13 @@ void check_training(Faults& faults, const Config& c) {
   if (named) advantage.advantage_estimator = *named;
   faults.run([&] { validate(advantage); });
   faults.run([&] { validate(a.loss, advantage); });
+}
+
+void check_training(Faults& faults, const Config& c) {
+  faults.need(!c.reward.empty(), "reward: expected at least one function");
+  check_counts(faults, c.algorithm, c.rollout.sampling.num_generations);
+  check_sampling(faults, c);
+  check_algorithm(faults, c.algorithm, c.model.lora.rank > 0 || !c.model.lora.path.empty());
 }
 
 void check_preferences(Faults& faults, const Config& c, Command command) {

@@ -37,7 +37,7 @@ std::vector<Pair> pairs_of(const Batch& batch) {
     Ids seen(batch.tokens.begin() + segment->prefix_begin, batch.tokens.begin() + segment->prefix_end);
     seen.insert(seen.end(), batch.tokens.begin() + segment->begin, batch.tokens.begin() + row + 1);
     EXPECT_EQ(batch.positions[static_cast<size_t>(row)], static_cast<int32_t>(seen.size()) - 1);
-    pairs.push_back({seen, batch.targets[i], batch.groups[static_cast<size_t>(batch.samples[i])], advantages[i], masks[i]});
+    pairs.push_back({seen, batch.targets[i], batch.groups[static_cast<size_t>(batch.sequence_of[i])], advantages[i], masks[i]});
   }
   return pairs;
 }
@@ -61,7 +61,7 @@ TEST(MakeBatch, SharesThePromptOfAGroup) {
   EXPECT_EQ(packed.positions, (Ids{0, 1, 2, 3, 4, 3}));
   EXPECT_EQ(packed.rows, (Ids{2, 3, 2}));
   EXPECT_EQ(packed.targets, (Ids{20, 21, 30}));
-  EXPECT_EQ(packed.samples, (Ids{0, 0, 1}));
+  EXPECT_EQ(packed.sequence_of, (Ids{0, 0, 1}));
   ASSERT_EQ(packed.segments.size(), 3U);
   EXPECT_EQ(packed.segments[0].prefix_end, packed.segments[0].prefix_begin);
   EXPECT_EQ(packed.segments[2].begin, 5);
@@ -140,7 +140,7 @@ TEST(Split, UnionOfPairsIsTheBatch) {
     std::vector<Pair> together;
     std::vector<at::Tensor> old, sampling, reference;
     for (const Batch& micro : batch.split({.max_tokens = budget})) {
-      EXPECT_TRUE(micro.num_tokens() <= budget || micro.num_samples() == 1) << budget;
+      EXPECT_TRUE(micro.num_tokens() <= budget || micro.num_sequences() == 1) << budget;
       const auto part = pairs_of(micro);
       together.insert(together.end(), part.begin(), part.end());
       old.push_back(micro.old_logprobs);
@@ -181,7 +181,7 @@ TEST(Select, TakesSequencesInOrder) {
   const auto pairs = pairs_of(batch);
   std::vector<Pair> expected;
   for (size_t i = 0; i < pairs.size(); ++i) {
-    if (batch.samples[i] == 0 || batch.samples[i] == 2 || batch.samples[i] == 5) expected.push_back(pairs[i]);
+    if (batch.sequence_of[i] == 0 || batch.sequence_of[i] == 2 || batch.sequence_of[i] == 5) expected.push_back(pairs[i]);
   }
   const Batch part = batch.select({5, 0, 2});
   EXPECT_EQ(pairs_of(part), expected);
@@ -210,7 +210,7 @@ TEST(Split, KeepsGroupsThatDoNotFit) {
   EXPECT_GT(batch.split({.max_tokens = 15}).size(), 3U);
   const auto parts = batch.split({.max_tokens = 15, .keep_groups = true});
   ASSERT_EQ(parts.size(), 3U);
-  for (const auto& part : parts) EXPECT_EQ(part.num_samples(), 2);
+  for (const auto& part : parts) EXPECT_EQ(part.num_sequences(), 2);
 }
 
 TEST(Batch, MovesItsTensors) {

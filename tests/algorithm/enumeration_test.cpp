@@ -171,7 +171,7 @@ TEST(Unbiased, KlInTheRewardIsTheGradientOfTheSequencesKl) {
     const at::Tensor logprobs = samples.logprobs(logits.log_softmax(1));
     samples.batch.old_logprobs = logprobs.detach();
     samples.batch.ref_logprobs = samples.logprobs(TwoTokens::logits(2).log_softmax(1));
-    const at::Tensor none = at::zeros({samples.batch.num_samples()});
+    const at::Tensor none = at::zeros({samples.batch.num_sequences()});
     const AdvantageConfig config{.advantage_estimator = group_size == 1 ? AdvantageEstimator::kRemax : AdvantageEstimator::kRloo};
     const at::Tensor a = grpo::estimate_advantages(
         {.rewards = none, .greedy_rewards = none, .token_rewards = grpo::kl_penalty(samples.batch, kBeta)}, samples.batch, config);

@@ -164,7 +164,7 @@ Signals signals_of(const std::vector<double>& rewards) {
     groups.push_back(static_cast<int64_t>(i / 4));
   }
   Signals result{batch_of(lengths, groups), {.rewards = doubles(rewards), .greedy_rewards = doubles(rewards)}};
-  result.signals.step_rewards = result.signals.rewards.index_select(0, at::tensor(result.batch.samples));
+  result.signals.step_rewards = result.signals.rewards.index_select(0, at::tensor(result.batch.sequence_of));
   return result;
 }
 
@@ -203,7 +203,7 @@ TEST(EveryEstimator, ConstantGroupsSingletonsAndUndefinedRewards) {
     const bool groups = config.advantage_estimator != AdvantageEstimator::kReinforcePlusPlus;
     double largest = 0;
     for (size_t pair = 0; pair < a.size(); ++pair) {
-      const int32_t sample = batch.samples[pair];
+      const int32_t sample = batch.sequence_of[pair];
       const bool undefined = sample == 7 || sample == 8 || sample == 9 || sample == 11;
       if (undefined || (groups && (sample < 4 || sample == 10))) {
         EXPECT_EQ(a[pair], 0.0) << "sample " << sample;

@@ -144,7 +144,7 @@ void Case::check_ratio() const {
   const auto& rows = expected_.at("importance_sampling_ratio");
   if (rows.is_null()) return;
   const at::Tensor ratio = grpo::importance_sampling_ratio(batch_.old_logprobs, batch_, loss_config_);
-  if (rows[0].size() == 1 && ratio.size(0) == batch_.num_samples()) {
+  if (rows[0].size() == 1 && ratio.size(0) == batch_.num_sequences()) {
     for (size_t row = 0; row < rows.size(); ++row) {
       EXPECT_NEAR(ratio[static_cast<int64_t>(row)].item<double>(), number(rows[row][0]), 1e-5 * (1 + number(rows[row][0])));
     }
@@ -171,7 +171,7 @@ void Case::check() {
     if (set.contains("_last_world_entropy")) adaptive.restore({loss_config_.entropy_coef, number(set.at("_last_world_entropy"))});
     loss_config_.entropy_coef = adaptive.applied();
   }
-  const int64_t rows = batch_.num_samples() / num_parts();
+  const int64_t rows = batch_.num_sequences() / num_parts();
   int64_t pair = 0;
   for (int64_t part = 0; part < num_parts(); ++part) {
     std::vector<int64_t> chosen;

@@ -72,9 +72,9 @@ void check_metrics(const json& expected, const grpo::RewardStatistics& statistic
 /// A sequence without a token in the loss has ratio 1 in TRL and adds −A / B, a constant; here it adds nothing.
 double masked_constant(const grpo::Batch& batch) {
   double constant = 0;
-  for (int64_t sample = 0; sample < batch.num_samples(); ++sample) {
+  for (int64_t sample = 0; sample < batch.num_sequences(); ++sample) {
     const grpo::Batch one = batch.select({sample});
-    if (one.mask.sum().item<double>() == 0) constant -= one.advantages[0].item<double>() / static_cast<double>(batch.num_samples());
+    if (one.mask.sum().item<double>() == 0) constant -= one.advantages[0].item<double>() / static_cast<double>(batch.num_sequences());
   }
   return constant;
 }
@@ -91,14 +91,14 @@ void check_rloo_case(const json& test) {
 
   std::vector<double> flat;
   for (const auto& row : grpo::testing::table(inputs.at("rewards_per_func"))) flat.insert(flat.end(), row.begin(), row.end());
-  const at::Tensor rewards = at::tensor(flat, at::kDouble).reshape({batch.num_samples(), -1});
+  const at::Tensor rewards = at::tensor(flat, at::kDouble).reshape({batch.num_sequences(), -1});
   const auto loss = loss_config(config);
   const auto advantage = advantage_config(config);
   batch.advantages = grpo::estimate_advantages(
       {.rewards = rewards, .token_rewards = loss.beta > 0 ? grpo::kl_penalty(batch, loss.beta) : at::Tensor()}, batch, advantage);
   const auto advantages = grpo::testing::values(batch.advantages);
   for (size_t pair = 0; pair < advantages.size(); ++pair) {
-    EXPECT_NEAR(advantages[pair], number(expected.at("advantages").at(static_cast<size_t>(batch.samples[pair]))), 1e-4);
+    EXPECT_NEAR(advantages[pair], number(expected.at("advantages").at(static_cast<size_t>(batch.sequence_of[pair]))), 1e-4);
   }
 
   const at::Tensor logprobs = ragged(inputs.at("per_token_logps"), rollouts).requires_grad_(true);

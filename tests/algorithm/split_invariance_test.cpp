@@ -31,7 +31,7 @@ Result run(const Problem& problem, const std::vector<std::vector<int64_t>>& part
   for (const auto& part : parts) {
     std::vector<int64_t> pairs;
     for (int64_t pair = 0; pair < problem.batch.num_pairs(); ++pair) {
-      if (std::ranges::count(part, problem.batch.samples[static_cast<size_t>(pair)])) pairs.push_back(pair);
+      if (std::ranges::count(part, problem.batch.sequence_of[static_cast<size_t>(pair)])) pairs.push_back(pair);
     }
     const at::Tensor index = at::tensor(pairs);
     const auto out = grpo::policy_loss(problem.logprobs.index_select(0, index), problem.entropy.index_select(0, index),
@@ -49,7 +49,7 @@ Result run(const Problem& problem, const std::vector<std::vector<int64_t>>& part
 std::vector<std::vector<std::vector<int64_t>>> partitions(const Batch& batch) {
   std::vector<std::vector<std::vector<int64_t>>> all(2);
   all.emplace_back(2);
-  for (int64_t sample = 0; sample < batch.num_samples(); ++sample) {
+  for (int64_t sample = 0; sample < batch.num_sequences(); ++sample) {
     if (sample == 0) all[0].emplace_back();
     all[0][0].push_back(sample);
     all[1].push_back({sample});
@@ -60,13 +60,13 @@ std::vector<std::vector<std::vector<int64_t>>> partitions(const Batch& batch) {
     int64_t sample = 0;
     for (const Batch& micro : batch.split({.max_tokens = budget})) {
       auto& part = parts.emplace_back();
-      for (int64_t i = 0; i < micro.num_samples(); ++i) part.push_back(sample++);
+      for (int64_t i = 0; i < micro.num_sequences(); ++i) part.push_back(sample++);
     }
   }
   grpo::Random random(5);
   for (int draw = 0; draw < 2; ++draw) {
     std::map<int64_t, std::vector<int64_t>> parts;
-    for (int64_t sample = 0; sample < batch.num_samples(); ++sample) parts[random.uniform_int(0, 3)].push_back(sample);
+    for (int64_t sample = 0; sample < batch.num_sequences(); ++sample) parts[random.uniform_int(0, 3)].push_back(sample);
     auto& list = all.emplace_back();
     for (const auto& [number, part] : parts) list.push_back(part);
   }
@@ -107,7 +107,7 @@ std::pair<Problem, at::Tensor> reordered(const Problem& problem, const std::vect
   for (const size_t sample : order) {
     moved.push_back(rollouts[sample]);
     for (int64_t pair = 0; pair < problem.batch.num_pairs(); ++pair) {
-      if (problem.batch.samples[static_cast<size_t>(pair)] == static_cast<int32_t>(sample)) pairs.push_back(pair);
+      if (problem.batch.sequence_of[static_cast<size_t>(pair)] == static_cast<int32_t>(sample)) pairs.push_back(pair);
     }
   }
   const at::Tensor index = at::tensor(pairs);
@@ -151,7 +151,7 @@ LossNormalizer normalizer_of_ranks(const Problem& problem, const std::vector<std
     total.tokens += mine.tokens, total.sequences += mine.sequences, total.entropy_tokens += mine.entropy_tokens;
     std::vector<int64_t> pairs;
     for (int64_t pair = 0; pair < problem.batch.num_pairs(); ++pair) {
-      if (std::ranges::count(share, problem.batch.samples[static_cast<size_t>(pair)])) pairs.push_back(pair);
+      if (std::ranges::count(share, problem.batch.sequence_of[static_cast<size_t>(pair)])) pairs.push_back(pair);
     }
     const at::Tensor index = at::tensor(pairs);
     entropies.push_back(problem.entropy.detach().index_select(0, index).masked_select(part.mask > 0));

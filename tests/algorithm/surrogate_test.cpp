@@ -159,7 +159,7 @@ TEST(RatioOne, EveryRowIsThePolicyGradient) {
   const auto masks = values(batch.mask), advantages = values(batch.advantages);
   std::vector<double> lengths(6, 0.0);
   double tokens = 0;
-  for (size_t i = 0; i < masks.size(); ++i) lengths[static_cast<size_t>(batch.samples[i])] += masks[i], tokens += masks[i];
+  for (size_t i = 0; i < masks.size(); ++i) lengths[static_cast<size_t>(batch.sequence_of[i])] += masks[i], tokens += masks[i];
   for (const bool known : {false, true}) {
     batch.old_logprobs = known ? problem.logprobs.detach() : at::Tensor();
     for (const auto& row : grpo::loss_table()) {
@@ -170,7 +170,7 @@ TEST(RatioOne, EveryRowIsThePolicyGradient) {
         grpo::policy_loss(problem.logprobs, {}, batch, grpo::testing::step_normalizer(problem, config), config).loss.backward();
         const auto grad = values(problem.logprobs.grad());
         for (size_t i = 0; i < masks.size(); ++i) {
-          const double length = lengths[static_cast<size_t>(batch.samples[i])];
+          const double length = lengths[static_cast<size_t>(batch.sequence_of[i])];
           const bool shared = level == grpo::ImportanceSamplingLevel::kSequenceSum && moves_the_ratio(row.surrogate);
           const double share = weight(row.aggregation, length, tokens, 6, 16) * (shared ? length : 1.0);  // each token moves all terms
           const double expected = masks[i] == 0 ? 0 : -share * advantages[i];

@@ -42,7 +42,7 @@ TEST(PagePool, GivesEveryPageToOneSequenceAtATime) {
     const int64_t free = pool.free_pages(), entries = random.uniform_int(0, 9 * kPageEntries);
     const CachedSequence& now = pool.sequences()[static_cast<size_t>(sequence)];
     if (random.uniform_int(0, 5) == 0) {
-      pool.bind(sequence, 3, 17);
+      pool.go_on_after(sequence, 3, 17);
       EXPECT_TRUE(now.pages.empty() && now.prefix == 3 && now.prefix_length == 17);
     } else if (pool.grow(sequence, entries)) {
       const auto held = static_cast<int64_t>(now.pages.size());

@@ -22,7 +22,7 @@ inline PackedTokens pack_group(const std::vector<int32_t>& prompt, const std::ve
                                PackedTokens batch = {}) {
   const int64_t prompt_begin = batch.add_segment(prompt), prompt_end = batch.num_tokens();
   for (const auto& completion : completions) {
-    batch.add_completion(completion, prompt_begin, prompt_end, batch.samples.empty() ? 0 : batch.samples.back() + 1);
+    batch.add_completion(completion, prompt_begin, prompt_end, batch.sequence_of.empty() ? 0 : batch.sequence_of.back() + 1);
   }
   return batch;
 }

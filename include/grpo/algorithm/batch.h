@@ -55,7 +55,7 @@ struct Batch : PackedTokens {
 
   std::map<std::string, at::Tensor> columns;  // [M] each: further figures of an objective, by name; they follow their pairs
 
-  int64_t num_samples() const { return static_cast<int64_t>(groups.size()); }
+  int64_t num_sequences() const { return static_cast<int64_t>(groups.size()); }
 
   /// The sequences of those numbers as a batch of their own, in ascending order, so that what is left of a group still shares its prompt.
   /// Throws on a number that is out of range or given twice.

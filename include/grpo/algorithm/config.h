@@ -38,15 +38,16 @@ enum class RewardAggregation {
   kNormalizeThenSum,  // group z-score of each function, weighted sum, then divided by the batch's deviation; ignores scale_rewards
 };
 
-/// Rewards to advantages. Names and defaults are TRL's where it has them.
+/// Rewards to advantages. Names and defaults are TRL's where it has them. As in every config struct, `describe` documents the options, and
+/// configs/README.md lists them.
 struct AdvantageConfig {
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;
-  std::vector<double> reward_weights = {};  // one per reward function; empty: all 1
+  std::vector<double> reward_weights = {};
   AdvantageEstimator advantage_estimator = AdvantageEstimator::kGroup;
-  bool normalize_advantages = false;           // rloo: divide by the deviation over the batch
-  std::vector<double> reward_clip_range = {};  // {lowest, highest} weighted sum; empty: no bounds
-  int64_t pass_k = 4;                          // pass_at_k: the k
+  bool normalize_advantages = false;
+  std::vector<double> reward_clip_range = {};
+  int64_t pass_k = 4;
 };
 void describe(ConfigVisitor& visitor, AdvantageConfig& config);
 
@@ -85,51 +86,49 @@ enum class KlEstimator { kK1, kK2, kK3, kAbs, kK1Plus, kK3Plus };
 /// is a product over tokens, so masking by it removes long sequences first).
 struct LossConfig {
   LossType loss_type = LossType::kDapo;
-  std::string custom_loss = {};           // a policy term of your own in place of loss_type's, whose weights of tokens it takes
-  NamedOptions custom_loss_options = {};  // its options
+  std::string custom_loss = {};
+  NamedOptions custom_loss_options = {};
   ImportanceSamplingLevel importance_sampling_level = ImportanceSamplingLevel::kToken;
-  double epsilon = 0.2;  // the ratio is clipped below at 1 − epsilon
-  /// And above at 1 + epsilon_high (unset: epsilon). cispo: the cap on the ratio itself, about 5.
+  double epsilon = 0.2;
   std::optional<double> epsilon_high = std::nullopt;
-  std::optional<double> delta = std::nullopt;  // cap on the unclipped ratio: bounds negative advantages (dual clip)
+  std::optional<double> delta = std::nullopt;
 
-  double beta = 0.0;  // weight of the KL to the reference policy
+  double beta = 0.0;
   KlEstimator kl_estimator = KlEstimator::kK3;
-  bool use_bias_correction_kl = true;  // multiply the KL by the ratio, gradient included (DeepSeek-V3.2, arXiv 2512.02556); k1 and k3 only
-  bool use_kl_in_reward = false;       // subtract beta · k1 from each token's reward instead of adding the KL to the loss
-  bool use_adaptive_kl = false;        // beta is the start value of an AdaptiveKl
-  double kl_target = 0.1;              // nats per token
-  double kl_horizon = 10000;           // sequences in which a KL that is 20 % off changes beta by about 20 %
+  bool use_bias_correction_kl = true;
+  bool use_kl_in_reward = false;
+  bool use_adaptive_kl = false;
+  double kl_target = 0.1;
+  double kl_horizon = 10000;
 
-  double sapo_temperature_pos = 1.0;   // advantage > 0
-  double sapo_temperature_neg = 1.05;  // advantage ≤ 0
-  double vespo_k_pos = 2.0;            // advantage ≥ 0
+  double sapo_temperature_pos = 1.0;
+  double sapo_temperature_neg = 1.05;
+  double vespo_k_pos = 2.0;
   double vespo_lambda_pos = 3.0;
   double vespo_k_neg = 3.0;
   double vespo_lambda_neg = 2.0;
-  double clip_cov_ratio = 2e-4;  // share of the step's tokens that clip_cov leaves out at most
-  double clip_cov_min = 1.0;     // covariances between these are eligible
+  double clip_cov_ratio = 2e-4;
+  double clip_cov_min = 1.0;
   double clip_cov_max = 5.0;
-  double kl_cov_ratio = 2e-4;  // share of the step's tokens, highest covariance first, that kl_cov holds back
-  double kl_cov_coef = 1.0;    // by this times |log-ratio|
+  double kl_cov_ratio = 2e-4;
+  double kl_cov_coef = 1.0;
 
-  double top_entropy_quantile = 1.0;  // share of tokens, highest entropy first, that the policy term keeps (arXiv 2506.01939: 0.2)
-  double entropy_coef = 0.0;          // weight of the mean entropy per token, in nats
-  bool use_adaptive_entropy = false;  // entropy_coef is the start value of an AdaptiveEntropy
+  double top_entropy_quantile = 1.0;
+  double entropy_coef = 0.0;
+  bool use_adaptive_entropy = false;
   double entropy_coef_min = 0.0;
   double entropy_coef_max = 1.0;
-  double entropy_coef_delta = 0.005;  // step of the coefficient per optimiser step
-  double entropy_target = 0.2;        // nats
+  double entropy_coef_delta = 0.005;
+  double entropy_target = 0.2;
 
-  bool importance_sampling_correction = true;  // where the batch has the sampler's log-probs
+  bool importance_sampling_correction = true;
   CorrectionMode importance_sampling_mode = CorrectionMode::kTokenTruncate;
   std::optional<double> importance_sampling_clip_max = 2.0;
   std::optional<double> importance_sampling_clip_min = std::nullopt;
-  /// Nats per token: sequences of negative advantage that drifted further from the sampler are left out.
   std::optional<double> off_policy_mask_threshold = std::nullopt;
-  RejectionMode rejection_mode = RejectionMode::kNone;  // where the batch has the sampler's log-probs
-  std::optional<double> rejection_max = std::nullopt;   // a ratio for geometric, nats per token else
-  std::optional<double> rejection_min = std::nullopt;   // a ratio; geometric only
+  RejectionMode rejection_mode = RejectionMode::kNone;
+  std::optional<double> rejection_max = std::nullopt;
+  std::optional<double> rejection_min = std::nullopt;
 };
 void describe(ConfigVisitor& visitor, LossConfig& config);
 

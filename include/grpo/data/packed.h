@@ -20,9 +20,9 @@ struct PackedTokens {
   std::vector<Segment> segments;   // in row order, covering [0, N)
 
   // (row, target) pairs: log p(target | everything row sees). The last prompt row serves the first target of each completion.
-  std::vector<int32_t> rows;     // [M] in [0, N)
-  std::vector<int32_t> targets;  // [M] ids
-  std::vector<int32_t> samples;  // [M] number of the sequence that the pair belongs to, ascending
+  std::vector<int32_t> rows;         // [M] in [0, N)
+  std::vector<int32_t> targets;      // [M] ids
+  std::vector<int32_t> sequence_of;  // [M] number of the sequence that the pair belongs to, ascending
 
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_pairs() const { return static_cast<int64_t>(rows.size()); }

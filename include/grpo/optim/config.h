@@ -8,16 +8,16 @@ class ConfigVisitor;
 
 /// AdamW and what surrounds one update. Names and defaults as in transformers' TrainingArguments, learning rate as in TRL.
 struct OptimConfig {
-  double learning_rate = 1e-6;  // peak
+  double learning_rate = 1e-6;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
-  double weight_decay = 0.0;   // of matrices only; norms and biases are never decayed
-  double max_grad_norm = 1.0;  // gradients are scaled down to this global L2 norm; 0 = no clipping
+  double weight_decay = 0.0;
+  double max_grad_norm = 1.0;
   enum class Schedule { kLinear, kCosine, kConstant };
-  Schedule lr_scheduler_type = Schedule::kLinear;  // linear and cosine end at `min_lr_ratio` times the peak
-  int64_t warmup_steps = 0;                        // linear from 0
-  double min_lr_ratio = 0.0;                       // final rate over peak
+  Schedule lr_scheduler_type = Schedule::kLinear;
+  int64_t warmup_steps = 0;
+  double min_lr_ratio = 0.0;
 };
 
 void describe(ConfigVisitor& visitor, OptimConfig& config);

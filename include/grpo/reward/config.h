@@ -10,8 +10,8 @@ namespace grpo {
 
 /// One element of the config's list `reward`.
 struct RewardFunction {
-  std::string name;      // in metrics; also the function where that is not given
-  std::string function;  // the registry's name
+  std::string name;
+  std::string function;
   double weight = 1.0;
   NamedOptions options;
   std::string registry_name() const { return function.empty() ? name : function; }

@@ -8,16 +8,15 @@
 
 namespace grpo {
 
-/// The config's section `rollout`.
+/// The config's section `rollout`. `describe` documents its options, and configs/README.md lists them.
 struct RolloutSection {
   SamplingParams sampling;
   int64_t max_slots = 0;
   double kv_cache_gib = 2.0;
-  int64_t partial_rollout_length = 0;       // tokens after which a sample waits for the next rollout to go on; 0 = it ends in its own
-  std::optional<double> final_temperature;  // the temperature moves there, linearly over the steps of training
+  int64_t partial_rollout_length = 0;
+  std::optional<double> final_temperature;
   ComputeDType compute_dtype = ComputeDType::kFloat32;
   KvDType kv_dtype = KvDType::kFloat32;
-  /// Sampling with top-k, top-p, min-p or a penalty trains on another distribution than the one sampled: an error unless allowed.
   bool allow_off_policy_sampling = false;
 
   /// The temperature of optimiser step `step` (0 = first) of so many.

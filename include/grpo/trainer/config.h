@@ -14,27 +14,27 @@
 
 namespace grpo {
 
-/// The config's section `trainer`.
+/// The config's section `trainer`. `describe` documents its options, and configs/README.md lists them.
 struct TrainerSection {
   std::string output_dir = "runs/run";
   int64_t seed = 42;
-  int64_t max_steps = 0;  // optimiser steps; 0 = by num_train_epochs
+  int64_t max_steps = 0;
   double num_train_epochs = 1.0;
-  int64_t max_tokens = 8192;  // rows of a micro-batch
-  int64_t batch_size = 32;    // examples per optimiser step of supervised training
+  int64_t max_tokens = 8192;
+  int64_t batch_size = 32;
   enum class Recompute { kAuto, kNone, kAll };
   Recompute recompute = Recompute::kAuto;
-  double activation_gib = 2.0;  // kept activations beyond this are recomputed under "auto"
+  double activation_gib = 2.0;
   int64_t logging_steps = 1;
-  int64_t save_steps = 0;  // 0 = only at the end
+  int64_t save_steps = 0;
   int64_t save_total_limit = 2;
-  int64_t log_completions = 4;  // sample completions written per logged step
+  int64_t log_completions = 4;
   enum class SaveDType { kFloat32, kBFloat16, kFloat16 };
-  SaveDType save_dtype = SaveDType::kFloat32;  // of the final model folder
-  bool shuffle_rewards = false;                // a control: rewards are permuted within the batch, so that nothing can be learnt from them
-  double max_seconds = 0.0;                    // stop training after so much wall time, evaluation excluded; 0 = no limit
-  int64_t max_num_tokens = 0;                  // stop training after so many tokens, sampled or supervised; 0 = no limit
-  int64_t ddp_timeout = 1800;                  // seconds that ranks wait for each other
+  SaveDType save_dtype = SaveDType::kFloat32;
+  bool shuffle_rewards = false;
+  double max_seconds = 0.0;
+  int64_t max_num_tokens = 0;
+  int64_t ddp_timeout = 1800;
 };
 
 void describe(ConfigVisitor& visitor, TrainerSection& section);

@@ -1,4 +1,4 @@
-#include "tokens.h"
+#include "host_tokens.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,15 +8,15 @@
 
 namespace grpo {
 
-Tokens::Tokens(const Batch& batch)
-    : sample_of(batch.samples.begin(), batch.samples.end()),
+HostTokens::HostTokens(const Batch& batch)
+    : sample_of(batch.sequence_of.begin(), batch.sequence_of.end()),
       mask(to_values(batch.mask)),
-      lengths(static_cast<size_t>(batch.num_samples()), 0.0) {
-  GRPO_CHECK(mask.size() == sample_of.size(), "Tokens", "expected a batch with a mask; got none or one of another size");
+      lengths(static_cast<size_t>(batch.num_sequences()), 0.0) {
+  GRPO_CHECK(mask.size() == sample_of.size(), "HostTokens", "expected a batch with a mask; got none or one of another size");
   lengths = sums(Values(mask.size(), 1.0));
 }
 
-Values Tokens::numbers(const at::Tensor& tensor, std::string_view where, std::string_view name, bool optional) const {
+Values HostTokens::numbers(const at::Tensor& tensor, std::string_view where, std::string_view name, bool optional) const {
   if (optional && !tensor.defined()) return Values(size(), 0.0);
   Values values = to_values(tensor);
   GRPO_CHECK(values.size() == size(), where,
@@ -24,13 +24,13 @@ Values Tokens::numbers(const at::Tensor& tensor, std::string_view where, std::st
   return values;
 }
 
-Values Tokens::spread(const Values& per_sample) const {
+Values HostTokens::spread(const Values& per_sample) const {
   Values result(size());
   for (size_t t = 0; t < size(); ++t) result[t] = per_sample[sample_of[t]];
   return result;
 }
 
-Values Tokens::sums(const Values& values) const {
+Values HostTokens::sums(const Values& values) const {
   Values result(lengths.size(), 0.0);
   for (size_t t = 0; t < size(); ++t) {
     if (in_loss(t)) result[sample_of[t]] += values[t];
@@ -38,14 +38,14 @@ Values Tokens::sums(const Values& values) const {
   return result;
 }
 
-Values Tokens::kept(Values values) const {
+Values HostTokens::kept(Values values) const {
   for (size_t t = 0; t < size(); ++t) {
     if (!in_loss(t)) values[t] = 0.0;
   }
   return values;
 }
 
-Values Tokens::to_go(const Values& values, double gamma) const {
+Values HostTokens::to_go(const Values& values, double gamma) const {
   Values result(size(), 0.0);
   double sum = 0;
   for (size_t t = size(); t-- > 0;) {
@@ -55,7 +55,7 @@ Values Tokens::to_go(const Values& values, double gamma) const {
   return result;
 }
 
-Values Tokens::whitened(Values values) const {
+Values HostTokens::whitened(Values values) const {
   Rows counted;
   for (size_t t = 0; t < size(); ++t) {
     if (in_loss(t)) counted.push_back(t);

@@ -1,5 +1,5 @@
 // Which word in the config is which objective.
-#include "objective/objectives.h"
+#include "objective/make_objective.h"
 
 #include "grpo/core/error.h"
 

@@ -9,8 +9,8 @@
 namespace grpo {
 
 /// A batch's tokens as plain float64 numbers on the host, for scans over sequences. M pairs, S sequences.
-struct Tokens {
-  explicit Tokens(const Batch& batch);
+struct HostTokens {
+  explicit HostTokens(const Batch& batch);
 
   size_t size() const { return mask.size(); }
   bool in_loss(size_t token) const { return mask[token] > 0; }
