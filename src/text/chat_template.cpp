@@ -1,6 +1,11 @@
 #include "grpo/text/chat_template.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/json.h"
 #include "grpo/core/error.h"
+#include "grpo/data/strings.h"
 #include "jinja/format.h"
 #include "jinja/interpreter.h"
 #include "jinja/parser.h"
@@ -24,6 +29,58 @@ Value without_nulls(const Value& message) {
     if (!value.is_none()) kept.set(key, value);
   }
   return dict_of(std::move(kept));
+}
+
+Value message_of(const Message& message) {
+  Dict value;
+  value.set(Value(std::string("role")), Value(message.role));
+  value.set(Value(std::string("content")), Value(message.content));
+  if (message.members.empty()) return dict_of(std::move(value));
+  const Value members = jinja::parse_json(message.members, "chat_template");
+  GRPO_CHECK(members.dict(), "chat_template", std::string("expected a message's members as a JSON object; got ") + members.type_name());
+  for (const auto& [key, member] : members.dict()->items()) value.set(key, member);
+  return without_nulls(dict_of(std::move(value)));
+}
+
+Value messages_of(const std::vector<Message>& messages) {
+  std::vector<Value> values;
+  for (const Message& message : messages) values.push_back(message_of(message));
+  return list_of(std::move(values));
+}
+
+/// Puts `mark` at the end of the message's text.
+void append_to_text(Message& message, const std::string& mark) {
+  using json = nlohmann::ordered_json;
+  json members = message.members.empty() ? json::object() : try_parse_json<json>(message.members);
+  GRPO_CHECK(members.is_object(), "chat_template", "expected a message's members as a JSON object");
+  const bool calls = members.contains("tool_calls") && !members["tool_calls"].empty();
+  GRPO_CHECK(!calls, "chat_template", "expected a last message that can be continued; got one with tool calls");
+  message.content += mark;
+  const auto content = members.find("content");
+  if (content == members.end()) return;
+  const auto part =
+      std::find_if(content->rbegin(), content->rend(), [](const json& p) { return p.contains("text") && p["text"].is_string(); });
+  GRPO_CHECK(content->is_array() && part != content->rend(), "chat_template",
+             "expected a last message that can be continued; got one without text");
+  (*part)["text"] = (*part)["text"].get<std::string>() + mark;
+  message.members = to_text(members);
+}
+
+/// A text that no message has.
+std::string new_mark(const std::vector<Message>& messages) {
+  std::string mark = "TEXT-ENDS-HERE";
+  const auto contains_mark = [&mark](const Message& m) { return (m.content + m.members).find(mark) != std::string::npos; };
+  while (std::any_of(messages.begin(), messages.end(), contains_mark)) mark += '.';
+  return mark;
+}
+
+void erase_all(std::string& text, const std::string& part) {
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at)) text.erase(at, part.size());
+}
+
+size_t trailing_spaces(std::string_view text) {
+  const auto last = std::find_if_not(text.rbegin(), text.rend(), is_space);
+  return static_cast<size_t>(last - text.rbegin());
 }
 
 Value parse_messages(const std::string& json) {
@@ -79,15 +136,30 @@ ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 
-std::string ChatTemplate::render(const std::vector<Message>& messages, const Options& options) const {
-  std::vector<Value> values;
-  for (const Message& message : messages) {
-    Dict value;
-    value.set(Value(std::string("role")), Value(message.role));
-    value.set(Value(std::string("content")), Value(message.content));
-    values.push_back(dict_of(std::move(value)));
+std::string ChatTemplate::render(const std::vector<Message>& messages, const Options& options, const std::string& tools_json) const {
+  return render_with(impl_->body, messages_of(messages), parse_tools(tools_json), options);
+}
+
+ChatTemplate::OpenEnd ChatTemplate::render_open(const std::vector<Message>& messages, const Options& options,
+                                                const std::string& tools_json) const {
+  GRPO_CHECK(!messages.empty(), "chat_template", "expected a last message that can be continued; got no messages");
+  const std::string mark = new_mark(messages);
+  std::vector<Message> marked = messages;
+  append_to_text(marked.back(), mark + "\t");  // the tab shows whether the template trims messages
+  Options closed = options;
+  closed.add_generation_prompt = false;
+  const std::string text = render(marked, closed, tools_json);
+  const size_t at = text.rfind(mark);
+  GRPO_CHECK(at != std::string::npos, "chat_template", "expected a template that shows the last message; got one that leaves it out");
+  OpenEnd end{text.substr(0, at), text.substr(at + mark.size())};
+  for (const std::string& shown : {mark + "\t", mark}) erase_all(end.text, shown);  // where the template shows the message twice
+  if (end.ending.starts_with('\t')) {
+    end.ending.erase(0, 1);
+  } else {
+    const size_t spaces = std::min(trailing_spaces(messages.back().content), trailing_spaces(end.text));
+    end.text.resize(end.text.size() - spaces);
   }
-  return render_with(impl_->body, list_of(std::move(values)), Value(), options);
+  return end;
 }
 
 std::string ChatTemplate::render_json(const std::string& messages_json, const std::string& tools_json, const Options& options) const {

@@ -29,6 +29,38 @@ TEST(ChatTemplate, BothFormsAgree) {
   EXPECT_EQ(chat_template.render({{"user", "a\"b"}}, {}), chat_template.render_json(R"([{"role": "user", "content": "a\"b"}])", "", {}));
 }
 
+TEST(ChatTemplate, MessagesBringTheirMembers) {
+  const ChatTemplate chat_template("{{ messages|tojson }}{{ tools|tojson }}");
+  EXPECT_EQ(chat_template.render({{"assistant", "a", R"({"tool_calls": [{"z": 1, "a": null}]})"}, {"tool", "b", R"({"content": ["c"]})"}},
+                                 {}, R"([{"b": 1, "a": 2}])"),
+            R"([{"role": "assistant", "content": "a", "tool_calls": [{"z": 1, "a": null}]}, {"role": "tool", "content": ["c"]}])"
+            R"([{"b": 1, "a": 2}])");
+  EXPECT_EQ(chat_template.render({{"a", "", R"({"content": null, "x": 1})"}}, {}, ""), R"([{"role": "a", "x": 1}]null)");
+  EXPECT_THROW(chat_template.render({{"a", "b", "[]"}}, {}), Error);
+}
+
+// Oracle: by hand, and transformers' continue_final_message for the texts.
+TEST(ChatTemplate, AConversationIsCutWhereItsLastTextEnds) {
+  ChatTemplate::Options options;
+  options.eos_token = "</s>";
+  const auto cut = [&](const std::string& source, const std::vector<Message>& messages) {
+    const ChatTemplate::OpenEnd end = ChatTemplate(source).render_open(messages, options);
+    return end.text + "|" + end.ending;
+  };
+  EXPECT_EQ(cut(kTemplate, {{"user", "u"}, {"assistant", "TEXT-ENDS-HERE "}}), "<user>u</s><assistant>TEXT-ENDS-HERE |</s>");
+  const std::string trims = "{% for m in messages %}[{{ m.content | trim }} {{ eos_token }}{% endfor %}";
+  EXPECT_EQ(cut(trims, {{"assistant", " a b\t\n"}}), "[a b| </s>");
+  EXPECT_EQ(cut("{{ messages[0].content }}{{ messages[0].content }}", {{"assistant", "a"}}), "aa|");  // the last place counts
+  EXPECT_EQ(cut("{% for p in messages[0].content %}{{ p.text }};{% endfor %}",
+                {{"assistant", "ab", R"({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "x"}]})"}}),
+            "a;b|;;");
+  for (const std::vector<Message>& bad :
+       {std::vector<Message>{}, {{"assistant", "", R"({"content": null})"}}, {{"assistant", "a", R"({"tool_calls": [1]})"}}}) {
+    EXPECT_THROW(cut(kTemplate, bad), Error);
+  }
+  EXPECT_THROW(cut("x", {{"assistant", "a"}}), Error);
+}
+
 TEST(ChatTemplate, MovesAndRendersAgain) {
   ChatTemplate first("{{ messages|length }}");
   ChatTemplate second(std::move(first));

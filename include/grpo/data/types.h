@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,11 @@ namespace grpo {
 struct Message {
   std::string role;     // "system", "user", "assistant", "tool"
   std::string content;  // UTF-8
+  /// Further members for the chat template as a JSON object: {"tool_calls": […], "name": "…"}. A `content` among them, a list of parts or
+  /// null, stands there instead of the text above.
+  std::string members = {};
+
+  bool operator==(const Message&) const = default;
 };
 
 /// A problem with a verifiable answer, as a dataset or a generated task gives it.
@@ -22,6 +28,9 @@ struct Problem {
   std::string answer;                         // the reference answer; empty where there is none
   std::string solution;                       // a worked solution, for supervised training; may be empty
   std::map<std::string, std::string> fields;  // every further field by name: strings as they are, other values as JSON text
+  std::set<std::string> json_fields = {};     // the names of those fields that are JSON text
+  std::string tools = {};                     // for the chat template: a JSON array; empty where there are none
+  std::string chat_template_kwargs = {};      // further variables of the chat template: a JSON object; may be empty
 };
 
 /// Why a completion ended.

@@ -22,8 +22,16 @@ class ChatTemplate {
     std::string bos_token, eos_token, pad_token, unk_token;  // texts
     std::string variables_json;                              // further template variables as a JSON object; may be empty
   };
-  /// Renders a conversation. `raise_exception` in the template becomes an `Error`.
-  std::string render(const std::vector<Message>& messages, const Options& options) const;
+  /// Renders a conversation; `tools_json` is a JSON array or empty. `raise_exception` in the template becomes an `Error`.
+  std::string render(const std::vector<Message>& messages, const Options& options, const std::string& tools_json = {}) const;
+  /// A conversation, cut where the text of its last message ends.
+  struct OpenEnd {
+    std::string text;    // what comes before: a prompt that goes on in the last message (transformers' continue_final_message)
+    std::string ending;  // what the template writes after the message's text
+  };
+  /// Throws where the last message has no text or has tool calls, and where the template does not show it. `options` are as for `render`;
+  /// no generation prompt is added.
+  OpenEnd render_open(const std::vector<Message>& messages, const Options& options, const std::string& tools_json = {}) const;
   /// The general form: `messages_json` a JSON array of any message objects, `tools_json` a JSON array or empty.
   std::string render_json(const std::string& messages_json, const std::string& tools_json, const Options& options) const;
 
