@@ -25,6 +25,7 @@ Json try_parse_json(std::string_view text) {
 template nlohmann::json parse_json(std::string_view);
 template nlohmann::ordered_json parse_json(std::string_view);
 template nlohmann::json parse_json<nlohmann::json>(std::string_view, const nlohmann::json::parser_callback_t&);
+template nlohmann::ordered_json parse_json<nlohmann::ordered_json>(std::string_view, const nlohmann::ordered_json::parser_callback_t&);
 template bool read_json(std::string_view, nlohmann::json_sax<nlohmann::json>&);
 template bool read_json(std::string_view, nlohmann::json_sax<nlohmann::ordered_json>&);
 template nlohmann::json try_parse_json(std::string_view);

@@ -1,21 +1,24 @@
 #include "grpo/data/dataset.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "core/file_text.h"
 #include "core/json.h"
+#include "data/messages.h"
 #include "grpo/core/error.h"
 #include "grpo/data/strings.h"
 
 namespace grpo {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // tools and tool calls are shown to the model in their own order
 
 constexpr std::string_view kDatasetWhere = "load_problems";
-constexpr int kMaxDepth = 64;  // of nesting: writing a value as text recurses
+constexpr int kMaxDepth = 64;        // of nesting: writing a value as text recurses
+constexpr int64_t kMaxKeys = 10000;  // of one object: an ordered object looks at all of them for each new one
 
 [[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kDatasetWhere, std::string(place) + ": " + message); }
 
@@ -23,12 +26,17 @@ std::string at_line(const std::string& file, int64_t line) { return file + ":" +
 
 /// `text` begins on line `line` of `file`.
 json parse_at(std::string_view text, const std::string& file, int64_t line) {
-  const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
+  std::array<int64_t, kMaxDepth + 1> keys{};  // of the open objects, by depth
+  const auto limit = [&](int depth, json::parse_event_t event, json&) {
     if (depth > kMaxDepth) fail_at(at_line(file, line), "expected JSON nested at most " + std::to_string(kMaxDepth) + " deep; got more");
+    int64_t& count = keys.at(static_cast<size_t>(depth));
+    if (event == json::parse_event_t::object_start) keys.at(static_cast<size_t>(std::min(depth + 1, kMaxDepth))) = 0;
+    if (event == json::parse_event_t::key && ++count > kMaxKeys)
+      fail_at(at_line(file, line), "expected at most " + std::to_string(kMaxKeys) + " keys in an object; got more");
     return true;
   };
   try {
-    return parse_json(text, limit_depth);
+    return parse_json<json>(text, limit);
   } catch (const json::parse_error& error) {
     const std::string_view before = text.substr(0, error.byte);
     std::string_view cause = error.what();
@@ -56,10 +64,18 @@ class Row {
     return nullptr;
   }
 
-  void move_rest_to(std::map<std::string, std::string>& fields) const {
+  void move_rest_to(Problem& problem) const {
     for (const auto& [name, value] : columns_.items()) {
-      if (!used_.contains(name)) fields[name] = value.is_string() ? value.get<std::string>() : to_text(value);
+      if (used_.contains(name)) continue;
+      problem.fields[name] = value.is_string() ? value.get<std::string>() : to_text(value);
+      if (!value.is_string()) problem.json_fields.insert(name);
     }
+  }
+
+  /// Null where there is no such column, and where there is null.
+  const json* look(const std::string& name) const {
+    const auto found = columns_.find(name);
+    return found == columns_.end() || found->is_null() ? nullptr : &*found;
   }
 
   std::string column_names() const {
@@ -70,10 +86,9 @@ class Row {
 
  private:
   const json* use(const std::string& name) {
-    const auto found = columns_.find(name);
-    if (found == columns_.end() || found->is_null()) return nullptr;
-    used_.insert(name);
-    return &*found;
+    const json* column = look(name);
+    if (column != nullptr) used_.insert(name);
+    return column;
   }
 
   const json& columns_;
@@ -92,33 +107,77 @@ std::string read_answer(const json& value, const std::string& column, std::strin
   return value.get<std::string>();
 }
 
-std::vector<Message> read_messages(const json& value, std::string_view place) {
-  std::vector<Message> messages;
-  for (const json& item : value) {
-    const bool is_message = item.is_object() && item.contains("role") && item.contains("content");
-    if (!is_message) fail_at(place, "expected messages with role and content; got " + to_text(item).substr(0, 80));
-    messages.push_back({read_string(item["role"], "role", place), read_string(item["content"], "content", place)});
-  }
-  return messages;
+/// What the conversations `chosen` and `rejected` have in common: their prompt, where they are whole conversations; an answer remains of
+/// each. Empty where they are none.
+json common_turns(const Row& row) {
+  json common = json::array();
+  const json *chosen = row.look("chosen"), *rejected = row.look("rejected");
+  if (chosen == nullptr || rejected == nullptr || !chosen->is_array() || !rejected->is_array()) return common;
+  const size_t most = std::min(chosen->size(), rejected->size());
+  for (size_t i = 0; i + 1 < most && (*chosen)[i] == (*rejected)[i] && (*chosen)[i].contains("role"); ++i) common.push_back((*chosen)[i]);
+  while (!common.empty() && common.back()["role"] == "assistant") common.erase(common.size() - 1);
+  return common;
+}
+
+/// Of a row of preferences that are whole conversations, the prompt is what they have in common: where the row names no other one, where
+/// its messages are the chosen conversation again, and where its question is the last of these turns.
+void read_common_prompt(const Row& row, const json* messages, std::string_view place, Problem& problem) {
+  const json common = common_turns(row);
+  if (common.empty()) return;
+  const bool repeats_chosen = messages != nullptr && *messages == *row.look("chosen");
+  const bool alone = problem.messages.empty() && problem.question.empty();
+  const auto turns = read_messages(common, place);
+  const bool repeats_question = problem.messages.empty() && turns.back().role == "user" && turns.back().content == problem.question;
+  if (repeats_chosen || alone || repeats_question) problem.messages = turns;
 }
 
 void read_prompt(Row& row, const FieldMapping& mapping, std::string_view place, Problem& problem) {
   const FieldMapping defaults;
   const json* messages = row.find(mapping.messages, defaults.messages);
+  const json* question = row.find(mapping.question, defaults.question, {"problem", "prompt", "input"});
   if (messages != nullptr) {
     if (!messages->is_array()) fail_at(place, "expected a list in '" + mapping.messages + "'; got " + messages->type_name());
     problem.messages = read_messages(*messages, place);
   }
-  const json* question = row.find(mapping.question, defaults.question, {"problem", "prompt", "input"});
   if (question != nullptr && question->is_array() && messages == nullptr) {
     problem.messages = read_messages(*question, place);
   } else if (question != nullptr) {
     problem.question = read_string(*question, mapping.question, place);
   }
+  read_common_prompt(row, messages, place, problem);
   if (collapse_white_space(problem.question).empty() && problem.messages.empty()) {
     fail_at(place,
             "expected a question in '" + mapping.question + "' or messages in '" + mapping.messages + "'; got " + row.column_names());
   }
+}
+
+/// A column for the chat template: a list or an object, or JSON text of one, as tables without nested columns have it. Null where absent.
+json template_column(Row& row, const std::string& name, bool is_list, std::string_view place) {
+  const json* column = row.find(name, name);
+  if (column == nullptr) return {};
+  json value = *column;
+  if (column->is_string()) {
+    const auto text = column->get<std::string>();
+    if (trim(text).empty()) return {};
+    value = parse_at(text, std::string(place) + " '" + name + "'", 1);
+  }
+  const bool right = is_list ? value.is_array() : value.is_object();
+  if (!right)
+    fail_at(place, std::string("expected ") + (is_list ? "a list" : "an object") + " in '" + name + "'; got " + value.type_name());
+  return value;
+}
+
+void read_template_columns(Row& row, std::string_view place, Problem& problem) {
+  const json tools = template_column(row, "tools", true, place);
+  for (const json& tool : tools) {
+    if (!tool.is_object()) fail_at(place, std::string("expected objects in 'tools'; got ") + tool.type_name());
+  }
+  if (!tools.is_null()) problem.tools = to_text(tools);
+  const json variables = template_column(row, "chat_template_kwargs", false, place);
+  for (const auto& [name, value] : variables.items()) {
+    if (is_reserved_variable(name)) fail_at(place, "expected further variables in 'chat_template_kwargs'; got '" + name + "'");
+  }
+  if (!variables.is_null()) problem.chat_template_kwargs = to_text(variables);
 }
 
 /// GSM8K writes its sums as 48/2=<<48/2=24>>24 for a calculator.
@@ -131,10 +190,11 @@ std::string remove_calculator_marks(std::string text) {
   return text;
 }
 
-void split_answer(Problem& problem, const std::string& marker, std::string_view place) {
+/// The answer is what follows the marker; the whole text is the solution, where the row has no other one.
+void split_answer(Problem& problem, const std::string& marker, bool is_solution, std::string_view place) {
   const size_t at = problem.answer.rfind(marker);
   if (at == std::string::npos) fail_at(place, "expected '" + marker + "' in the answer; got '" + problem.answer.substr(0, 80) + "'");
-  problem.solution = remove_calculator_marks(std::string(trim(std::string_view(problem.answer).substr(0, at))));
+  if (is_solution) problem.solution = remove_calculator_marks(std::string(trim(problem.answer)));
   problem.answer = trim(std::string_view(problem.answer).substr(at + marker.size()));
 }
 
@@ -143,13 +203,13 @@ Problem problem_from(const json& columns, const FieldMapping& mapping, std::stri
   Row row(columns, place);
   Problem problem;
   read_prompt(row, mapping, place, problem);
-  if (const json* solution = row.find(mapping.solution, defaults.solution))
-    problem.solution = read_string(*solution, mapping.solution, place);
-  if (const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"})) {
-    problem.answer = read_answer(*answer, mapping.answer, place);
-  }
-  if (!mapping.answer_after.empty()) split_answer(problem, mapping.answer_after, place);
-  row.move_rest_to(problem.fields);
+  read_template_columns(row, place, problem);
+  const json* solution = row.find(mapping.solution, defaults.solution);
+  if (solution != nullptr) problem.solution = read_string(*solution, mapping.solution, place);
+  const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"});
+  if (answer != nullptr) problem.answer = read_answer(*answer, mapping.answer, place);
+  if (!mapping.answer_after.empty()) split_answer(problem, mapping.answer_after, solution == nullptr || solution == answer, place);
+  row.move_rest_to(problem);
   return problem;
 }
 
@@ -222,7 +282,8 @@ std::vector<Problem> load_problems(const std::filesystem::path& path, const Fiel
 std::string problem_key(const Problem& problem) {
   if (problem.messages.empty()) return collapse_white_space(problem.question);
   std::string key;
-  for (const Message& message : problem.messages) key += message.role + ": " + collapse_white_space(message.content) + "\n";
+  for (const Message& message : problem.messages)
+    key += message.role + ": " + collapse_white_space(message.content) + message.members + "\n";
   return key;
 }
 

@@ -1,8 +1,11 @@
 #include "grpo/data/prompt.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json.h"
+#include "data/messages.h"
 #include "grpo/core/error.h"
 #include "grpo/core/nearest.h"
 #include "grpo/data/strings.h"
@@ -35,11 +38,23 @@ std::optional<std::string_view> find_template(const std::string& given) {
   return std::nullopt;
 }
 
+void check_variables(const PromptOptions& options) {
+  if (!options.chat_template_kwargs.empty() && !is_chat(options))
+    fail_usage("chat_template_kwargs", "expected prompt_template=chat with variables of the chat template; got a text template");
+  for (const auto& [name, value] : options.chat_template_kwargs) {
+    if (is_reserved_variable(name)) fail_usage("chat_template_kwargs", "expected further variables; got '" + name + "'");
+    if (!is_json(value)) fail_usage("chat_template_kwargs", "expected JSON as the value of '" + name + "'; got " + clip_text(value, 80));
+  }
+}
+
+bool is_given(const std::string& column) { return !column.empty() && column != "[]" && column != "{}"; }
+
 }  // namespace
 
 bool is_chat(const PromptOptions& options) { return options.prompt_template == kChat; }
 
 void validate(const PromptOptions& options) {
+  check_variables(options);
   if (is_chat(options)) return;
   if (!find_template(options.prompt_template)) {
     std::vector<std::string> names{std::string(kChat)};
@@ -56,6 +71,8 @@ std::string render_prompt(const Problem& problem, const PromptOptions& options) 
   GRPO_CHECK(!is_chat(options), "render_prompt", "expected a text template; got chat, which is rendered by the tokenizer's template");
   GRPO_CHECK(!problem.question.empty(), "render_prompt",
              "expected a question; got a problem of messages, which needs prompt_template=chat");
+  GRPO_CHECK(!is_given(problem.tools) && !is_given(problem.chat_template_kwargs), "render_prompt",
+             "expected a question alone; got a problem with tools or chat_template_kwargs, which need prompt_template=chat");
   std::string_view rest = *find_template(options.prompt_template);
   std::string prompt;
   for (size_t at = rest.find(kQuestion); at != std::string_view::npos; at = rest.find(kQuestion)) {
@@ -72,6 +89,15 @@ std::vector<Message> prompt_messages(const Problem& problem, const PromptOptions
   const bool brings_system = messages.front().role == "system";
   if (!options.system_prompt.empty() && !brings_system) messages.insert(messages.begin(), {"system", options.system_prompt});
   return messages;
+}
+
+std::string chat_variables(const Problem& problem, const PromptOptions& options) {
+  if (options.chat_template_kwargs.empty()) return problem.chat_template_kwargs;
+  using json = nlohmann::ordered_json;
+  json variables = json::object();
+  for (const auto& [name, value] : options.chat_template_kwargs) variables[name] = parse_json<json>(value);
+  if (!problem.chat_template_kwargs.empty()) variables.update(parse_json<json>(problem.chat_template_kwargs));
+  return to_text(variables);
 }
 
 }  // namespace grpo

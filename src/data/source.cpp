@@ -14,7 +14,8 @@ void describe(ConfigVisitor& v, DataSource& c) {
     f.field("answer", c.fields.answer, "Column of the reference answer.");
     f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
     f.field("solution", c.fields.solution, "Column of a worked solution.");
-    f.field("answer_after", c.fields.answer_after, "The answer is what follows this text in its column (GSM8K: ####).");
+    f.field("answer_after", c.fields.answer_after,
+            "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
   });
   v.field("task", c.task, "Instead of a path: a generated task (countdown, chained_arithmetic).");
   v.options("options", c.options, "Options of the task.");
@@ -29,6 +30,8 @@ void describe(ConfigVisitor& v, DataSection& c) {
   v.section("train", "Problems to train on.", [&c](ConfigVisitor& s) { describe(s, c.train); });
   v.field("prompt_template", c.prompt.prompt_template, "r1_zero, plain, chat (the tokenizer's template), or a text with {question}.");
   v.field("system_prompt", c.prompt.system_prompt, "First message of a chat that brings none.");
+  v.options("chat_template_kwargs", c.prompt.chat_template_kwargs,
+            "Further variables of the chat template, such as enable_thinking; a row's column of this name comes before them.");
   v.enumeration("overlong_prompts", c.overlong_prompts, {"error", "drop"},
                 "What becomes of a problem whose prompt (in supervised training and from preferences: with its completion) is too long for "
                 "the model: the run ends before its first step, or the problem is left out.");

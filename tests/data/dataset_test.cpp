@@ -117,9 +117,68 @@ TEST_F(DatasetFile, SplitsTheAnswerOffASolution) {
       load_problems(write("a.jsonl", R"({"question": "q", "answer": "48/2 = <<48/2=24>>24 #### not yet\n24+1=<<24+1=25>>25\n#### 25 "})"),
                     {.answer_after = "####"})[0];
   EXPECT_EQ(problem.answer, "25");
-  EXPECT_EQ(problem.solution, "48/2 = 24 #### not yet\n24+1=25");
+  EXPECT_EQ(problem.solution, "48/2 = 24 #### not yet\n24+1=25\n#### 25");  // with the answer: it is what supervised training learns
   EXPECT_TRUE(
       contains(message_of("a.jsonl", "{\"question\": \"q\", \"answer\": \"25\"}", {.answer_after = "####"}), "a.jsonl:1: expected '####'"));
+}
+
+TEST_F(DatasetFile, ASolutionOfItsOwnStaysWhereTheAnswerIsSplit) {
+  const auto split = [this](const std::string& row) { return load_problems(write("a.jsonl", row), {.answer_after = "####"})[0]; };
+  const Problem own = split(R"({"question": "q", "answer": "short <<1>> #### 25", "solution": "long <<2>>"})");
+  EXPECT_EQ(own.solution, "long <<2>>");
+  EXPECT_EQ(own.answer, "25");
+  const Problem same = split(R"({"question": "q", "solution": "48/2=<<48/2=24>>24 #### 24"})");
+  EXPECT_EQ(same.solution, "48/2=24 #### 24");
+  EXPECT_EQ(same.answer, "24");
+}
+
+TEST_F(DatasetFile, KeepsWhatMessagesHaveBesideTheirText) {
+  const auto messages = load_problems(write("a.json", R"([{"messages": [{"role": "user", "content": "u", "name": null},
+      {"content": [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "b"}, {"type": "text", "text": "c"}], "role": "user"},
+      {"role": "assistant", "tool_calls": [{"z": 1, "a": 2}]}, {"role": "tool", "content": "3", "tool_call_id": "x"}]}])"))[0]
+                            .messages;
+  ASSERT_EQ(messages.size(), 4U);
+  EXPECT_EQ(messages[0], (Message{"user", "u"}));
+  EXPECT_EQ(messages[1].content, "ac");
+  EXPECT_EQ(messages[2], (Message{"assistant", "", R"({"tool_calls":[{"z":1,"a":2}],"content":null})"}));
+  EXPECT_EQ(messages[3].members, R"({"tool_call_id":"x"})");
+}
+
+TEST_F(DatasetFile, WhatTheChatTemplateCannotTakeIsNamed) {
+  const struct {
+    std::string columns, message;
+  } cases[] = {
+      {R"("tools": {"a": 1})", "a.jsonl:1: expected a list in 'tools'; got object"},
+      {R"("tools": "calculator")", "a.jsonl:1 'tools':1: expected JSON"},
+      {R"("tools": ["calculator"])", "a.jsonl:1: expected objects in 'tools'; got string"},
+      {R"("chat_template_kwargs": [])", "a.jsonl:1: expected an object in 'chat_template_kwargs'; got array"},
+      {R"("chat_template_kwargs": {"tools": []})", "expected further variables in 'chat_template_kwargs'; got 'tools'"},
+      {R"("messages": [{"role": "user", "content": null, "tool_calls": null}])", "expected messages with role and content"},
+      {R"("messages": [{"role": "user", "content": 5}])", "expected messages with role and content"},
+      {R"("messages": [{"role": "user", "content": [{"type": "image"}]}])", "expected text in 'content'; got a part of type image"},
+      {R"("messages": [{"role": "user", "content": ["u"]}])", "expected parts of a content with a type"},
+      {R"("messages": [{"role": "user", "content": [{"type": "text"}]}])", "expected text in a part of type text"},
+  };
+  for (const auto& [columns, message] : cases) {
+    const std::string got = message_of("a.jsonl", "{\"question\": \"q\", " + columns + "}");
+    EXPECT_TRUE(contains(got, message)) << columns << "\n" << got;
+  }
+}
+
+TEST_F(DatasetFile, KnowsWhichFieldsAreJson) {
+  const Problem problem = load_problems(write("a.jsonl", R"({"question": "q", "a": "[1]", "b": [1], "c": null})"))[0];
+  EXPECT_EQ(problem.fields, (std::map<std::string, std::string>{{"a", "[1]"}, {"b", "[1]"}, {"c", "null"}}));
+  EXPECT_EQ(problem.json_fields, (std::set<std::string>{"b", "c"}));
+}
+
+TEST_F(DatasetFile, AnObjectHasTenThousandKeysAtMost) {
+  const auto with_keys = [](int count) {
+    std::string row = "{\"question\": \"q\", \"x\": {\"a\": {}, \"0\": 0";
+    for (int i = 2; i < count; ++i) row += ", \"" + std::to_string(i) + "\": 0";
+    return row + "}}";
+  };
+  EXPECT_EQ(message_of("a.jsonl", with_keys(10000)), "no error");
+  EXPECT_TRUE(contains(message_of("a.jsonl", with_keys(10001)), "a.jsonl:1: expected at most 10000 keys in an object"));
 }
 
 TEST(Disjoint, ComparesQuestionsWithoutRegardToWhiteSpace) {

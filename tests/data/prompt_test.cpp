@@ -47,7 +47,23 @@ TEST(Prompt, ChatBuildsMessages) {
   EXPECT_EQ(messages[0].content, "Be long.");
 }
 
+// A model would be asked for something else than the row says.
+TEST(Prompt, TextTemplatesRefuseWhatOnlyAChatCanShow) {
+  Problem problem = ask("q");
+  problem.tools = "[]";
+  problem.chat_template_kwargs = "{}";
+  EXPECT_EQ(render_prompt(problem, {.prompt_template = "plain"}), "q\n");
+  problem.tools = "[{}]";
+  EXPECT_THROW(render_prompt(problem, {.prompt_template = "plain"}), Error);
+  problem.tools.clear();
+  problem.chat_template_kwargs = "{\"x\":1}";
+  EXPECT_THROW(render_prompt(problem, {.prompt_template = "plain"}), Error);
+}
+
 TEST(Prompt, BadCombinationsAreErrors) {
+  EXPECT_THROW(validate({.chat_template_kwargs = {{"x", "1"}}}), Error);
+  EXPECT_THROW(validate({.prompt_template = "chat", .chat_template_kwargs = {{"messages", "[]"}}}), Error);
+  EXPECT_NO_THROW(validate({.prompt_template = "chat", .chat_template_kwargs = {{"enable_thinking", "false"}}}));
   EXPECT_THROW(validate({.prompt_template = "no place"}), Error);
   EXPECT_THROW(validate({.system_prompt = "Be brief."}), Error);
   EXPECT_THROW(render_prompt(ask("q"), {.prompt_template = "chat"}), Error);

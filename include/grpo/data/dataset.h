@@ -18,17 +18,19 @@ namespace grpo {
 struct FieldMapping {
   std::string question = "question";
   std::string answer = "answer";
-  std::string messages = "messages";  // a list of {"role": …, "content": …}; used instead of the question
+  std::string messages = "messages";  // a list of {"role": …, "content": …, …}; used instead of the question
   std::string solution = "solution";
-  /// Where given (GSM8K: "####"), the answer is the trimmed text after its last occurrence in the answer column, and the text before it
-  /// becomes the solution, without calculator marks such as <<48/2=24>>.
+  /// Where given (GSM8K: "####"), the answer is the trimmed text after its last occurrence in the answer column. The whole text, the answer
+  /// included, is then the solution, without calculator marks such as <<48/2=24>>, where the row has no other one.
   std::string answer_after = {};
 };
 
 /// Reads a .jsonl file (one object a line, blank lines skipped) or a .json file (an array of objects).
 ///
-/// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). Columns without a part in `Problem`
-/// go to `fields`. `Problem::index` is the row's number. Throws `Error` naming file:line on anything else, on invalid UTF-8 and on an empty
+/// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). The columns `tools` and
+/// `chat_template_kwargs` (or JSON text of them) are for the chat template. A row of preferences needs no prompt of its own where `chosen`
+/// and `rejected` are whole conversations: it is what they have in common. Columns without a part in `Problem` go to `fields`.
+/// `Problem::index` is the row's number. Throws `Error` naming file:line on anything else, on invalid UTF-8 and on an empty
 /// file.
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {});
 
