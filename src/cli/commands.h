@@ -21,5 +21,7 @@ void add_info(CLI::App& app);
 
 /// --model, --device and --compute-dtype of the commands that read a model.
 void add_model_options(CLI::App& command, ModelSection& model);
+/// --chat-template-kwargs, a JSON object.
+void add_chat_template_kwargs(CLI::App& command, NamedOptions& variables);
 
 }  // namespace grpo::cli

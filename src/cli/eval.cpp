@@ -60,6 +60,7 @@ void add_eval(CLI::App& app, const Registry& registry) {
   sub->add_option("--answer-after", a->data.fields.answer_after, "The answer is what follows this text in its column (GSM8K: ####)");
   sub->add_option("--prompt-template", a->prompt.prompt_template, "r1_zero, plain, chat or a text with {question}");
   sub->add_option("--system-prompt", a->prompt.system_prompt, "First message of a chat");
+  add_chat_template_kwargs(*sub, a->prompt.chat_template_kwargs);
   sub->add_option("--reward", a->rewards, "Reward functions to report")->delimiter(',');
   sub->add_option("--num-generations", a->sampling.num_generations, "Samples per problem");
   sub->add_option("--max-completion-length", a->sampling.max_completion_length, "Tokens at most");

@@ -15,14 +15,15 @@ namespace {
 struct GenerateArguments {
   ModelSection model;
   std::string prompt, system_prompt, prompt_template;
+  NamedOptions chat_template_kwargs;
   SamplingParams sampling;
   uint64_t seed = 0;
 };
 
 /// The template that was asked for; else the tokenizer's chat template where there is one, else the bare text.
 PromptOptions prompt_options(const GenerateArguments& arguments, const Policy& policy) {
-  if (!arguments.prompt_template.empty()) return {arguments.prompt_template, arguments.system_prompt};
-  return {policy.chat_template ? "chat" : "{question}", arguments.system_prompt};
+  if (!arguments.prompt_template.empty()) return {arguments.prompt_template, arguments.system_prompt, arguments.chat_template_kwargs};
+  return {policy.chat_template ? "chat" : "{question}", arguments.system_prompt, arguments.chat_template_kwargs};
 }
 
 void generate(const GenerateArguments& arguments) {
@@ -60,6 +61,7 @@ void add_generate(CLI::App& app) {
   sub->add_option("--prompt-template", a->prompt_template,
                   "chat, r1_zero, plain or a text with {question}; default: chat where there is a template");
   sub->add_option("--system-prompt", a->system_prompt, "First message of a chat");
+  add_chat_template_kwargs(*sub, a->chat_template_kwargs);
   sub->add_option("--max-completion-length", a->sampling.max_completion_length, "Tokens at most");
   sub->add_option("--num-generations", a->sampling.num_generations, "Samples");
   sub->add_option("--temperature", a->sampling.temperature, "0 = greedy");

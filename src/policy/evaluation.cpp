@@ -48,7 +48,7 @@ Experience sample_and_score(const Policy& policy, RolloutEngine& engine, const s
   const RolloutKey key{options.seed, 0};
   const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator);
   Experience mine = begin_groups(policy, all, share, options.prompt, key);
-  sample_groups(policy, engine, mine, options.sampling, key, options.context);
+  sample_groups(policy, engine, mine, with_turn_end(policy, all, options.prompt, options.sampling), key, options.context);
   RewardContext context;
   context.max_completion_length = options.sampling.max_completion_length;
   score(rewards, mine, context);

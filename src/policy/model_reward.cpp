@@ -48,9 +48,9 @@ class ModelReward final : public Reward {
  private:
   std::vector<int32_t> ids_of(const Completion& completion) const {
     auto ids = policy_.tokenizer->encode(completion.prompt, special_);
-    const auto text = policy_.tokenizer->encode(completion.text, false);
+    const bool chat = !special_ && policy_.chat_template.has_value();
+    const auto text = policy_.encode_completion(*completion.problem, {.prompt_template = chat ? "chat" : "plain"}, completion.text);
     ids.insert(ids.end(), text.begin(), text.end());
-    ids.push_back(policy_.end_id());
     const int64_t longest = policy_.model->config().max_position_embeddings;
     GRPO_CHECK(static_cast<int64_t>(ids.size()) <= longest, "reward_model",
                "expected at most " + std::to_string(longest) + " tokens; got " + std::to_string(ids.size()));

@@ -11,10 +11,6 @@
 namespace grpo {
 namespace {
 
-std::string token_text(const Tokenizer& tokenizer, const std::optional<int32_t>& id) {
-  return id ? tokenizer.id_to_token(*id) : std::string();
-}
-
 ModelConfig new_model_config(const NewModelConfig& c, const Tokenizer& tokenizer) {
   ModelConfig config;
   config.vocab_size = tokenizer.vocab_size();
@@ -78,35 +74,6 @@ std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t
 }
 
 }  // namespace
-
-std::string Policy::prompt_text(const Problem& problem, const PromptOptions& options) const {
-  if (!is_chat(options)) return render_prompt(problem, options);
-  if (!chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
-  ChatTemplate::Options values;
-  values.bos_token = token_text(*tokenizer, tokenizer->bos_id());
-  values.eos_token = token_text(*tokenizer, tokenizer->eos_id());
-  values.pad_token = token_text(*tokenizer, tokenizer->pad_id());
-  return chat_template->render(prompt_messages(problem, options), values);
-}
-
-Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
-  EncodedPrompt prompt;
-  prompt.text = prompt_text(problem, options);
-  prompt.ids = tokenizer->encode(prompt.text, !is_chat(options));
-  return prompt;
-}
-
-std::vector<int32_t> Policy::encode_completion(const std::string& text) const {
-  auto ids = tokenizer->encode(text, false);
-  ids.push_back(end_id());
-  return ids;
-}
-
-int32_t Policy::end_id() const {
-  if (tokenizer->eos_id()) return *tokenizer->eos_id();
-  GRPO_CHECK(!model->config().eos_token_ids.empty(), "policy", "neither the tokenizer nor config.json names an end-of-sequence token");
-  return model->config().eos_token_ids.front();
-}
 
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer) {
   const int64_t ids = tokenizer->vocab_size(), rows = model->config().vocab_size;

@@ -24,6 +24,13 @@ Experience begin_groups(const Policy& policy, const std::vector<const Problem*>&
   return groups;
 }
 
+SamplingParams with_turn_end(const Policy& policy, const std::vector<const Problem*>& problems, const PromptOptions& options,
+                             const SamplingParams& params) {
+  SamplingParams with_end = params;
+  if (!params.ignore_eos && !problems.empty()) with_end.stop_ids.push_back(policy.turn_end_id(*problems.front(), options));
+  return with_end;
+}
+
 std::vector<Rollout> generate(const Policy& policy, RolloutEngine& engine, const std::vector<Prompt>& prompts, const SamplingParams& params,
                               const RolloutKey& key, const GenerateContext& context) {
   GenerateContext with_tokenizer = context;
@@ -61,7 +68,7 @@ void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group>
 Experience sample(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const PromptOptions& prompt,
                   const SamplingParams& params, const RolloutKey& key, const GenerateContext& context) {
   Experience groups = begin_groups(policy, problems, {0, static_cast<int64_t>(problems.size())}, prompt, key);
-  sample_groups(policy, engine, groups, params, key, context);
+  sample_groups(policy, engine, groups, with_turn_end(policy, problems, prompt, params), key, context);
   return groups;
 }
 

@@ -24,6 +24,10 @@ class Streams {
 Experience begin_groups(const Policy& policy, const std::vector<const Problem*>& problems, const Share& share, const PromptOptions& options,
                         const RolloutKey& key);
 
+/// The parameters with the id that ends a turn under the prompt template as a further stop id, where the model's own end completions.
+SamplingParams with_turn_end(const Policy& policy, const std::vector<const Problem*>& problems, const PromptOptions& options,
+                             const SamplingParams& params);
+
 /// Samples whole completions of groups that have none yet, all under `key`.
 void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group> groups, const SamplingParams& params,
                    const RolloutKey& key, const GenerateContext& context = {});

@@ -17,37 +17,30 @@
 
 namespace grpo {
 
-/// A prompt with a better and a worse completion, the end token included.
-struct TokenizedPair {
-  std::vector<int32_t> prompt, chosen, rejected;
-};
-
 namespace {
 
-/// Chosen and rejected completion of each problem: its columns of these names or, of a generated task, a careful demonstration and one that
-/// is not.
-std::vector<std::pair<std::string, std::string>> texts_of(const std::vector<Problem>& problems, const Config& config) {
-  std::vector<std::pair<std::string, std::string>> texts;
+using EncodedPair = Policy::EncodedPair;
+
+/// Chosen and rejected answer to each problem: its columns of these names or, of a generated task, a careful demonstration and one that is
+/// not.
+std::vector<std::pair<GivenAnswer, GivenAnswer>> answers_of(const std::vector<Problem>& problems, const Config& config) {
+  std::vector<std::pair<GivenAnswer, GivenAnswer>> answers;
   if (config.data.train.task.empty()) {
-    const auto column = [](const Problem& problem, const std::string& name) {
-      const auto found = problem.fields.find(name);
-      GRPO_CHECK(found != problem.fields.end() && !found->second.empty(), "preferences",
-                 "problem " + std::to_string(problem.index) + " has no column '" + name + "'");
-      return found->second;
-    };
-    for (const auto& problem : problems) texts.emplace_back(column(problem, "chosen"), column(problem, "rejected"));
-    return texts;
+    for (const auto& problem : problems) answers.emplace_back(given_answer(problem, "chosen"), given_answer(problem, "rejected"));
+    return answers;
   }
   DemonstrationMix worse = config.data.mix;
   worse.careful = 0.0;
   const auto seed = static_cast<uint64_t>(config.trainer.seed);
   auto chosen = make_demonstrations(problems, {.careful = 1.0, .guess = 0.0, .slip = 0.0, .unformatted = 0.0}, seed);
   auto rejected = make_demonstrations(problems, worse, seed);
-  for (size_t i = 0; i < problems.size(); ++i) texts.emplace_back(std::move(chosen[i].completion), std::move(rejected[i].completion));
-  return texts;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    answers.emplace_back(GivenAnswer{std::move(chosen[i].completion)}, GivenAnswer{std::move(rejected[i].completion)});
+  }
+  return answers;
 }
 
-Batch make_pair_batch(const std::vector<const TokenizedPair*>& pairs) {
+Batch make_pair_batch(const std::vector<const EncodedPair*>& pairs) {
   std::vector<Sequence> sequences;
   for (size_t i = 0; i < pairs.size(); ++i) {
     for (const auto* completion : {&pairs[i]->chosen, &pairs[i]->rejected}) {
@@ -78,7 +71,7 @@ PackedTokens last_rows(const Batch& batch) {
 
 struct PreferenceTrainer::Impl {
   bool reward_model;
-  std::vector<TokenizedPair> pairs;
+  std::vector<EncodedPair> pairs;
   std::unique_ptr<ReferencePolicy> reference;  // of DPO
 };
 
@@ -93,16 +86,11 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
     impl_->reference = std::make_unique<ReferencePolicy>(model, config_.algorithm, true);
     adopt(impl_->reference->models());
   }
-  const auto texts = texts_of(problems_, config_);
-  for (size_t i = 0; i < problems_.size(); ++i) {
-    TokenizedPair pair;
-    pair.prompt = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
-    pair.chosen = policy_->encode_completion(texts[i].first);
-    pair.rejected = policy_->encode_completion(texts[i].second);
-    impl_->pairs.push_back(std::move(pair));
-  }
+  const auto answers = answers_of(problems_, config_);
+  for (size_t i = 0; i < problems_.size(); ++i)
+    impl_->pairs.push_back(policy_->encode_pair(problems_[i], config_.data.prompt, answers[i].first, answers[i].second));
   leave_out_overlong(problems_, impl_->pairs, model.config().max_position_embeddings, config_.data.overlong_prompts,
-                     [](const TokenizedPair& pair) {
+                     [](const EncodedPair& pair) {
                        return static_cast<int64_t>(pair.prompt.size() + std::max(pair.chosen.size(), pair.rejected.size()));
                      });
   plan_steps(config_.trainer.batch_size);
@@ -111,7 +99,7 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
 PreferenceTrainer::~PreferenceTrainer() = default;
 
 Metrics PreferenceTrainer::update() {
-  std::vector<const TokenizedPair*> pairs;  // of all ranks
+  std::vector<const EncodedPair*> pairs;  // of all ranks
   for (const int64_t item : order_->next(config_.trainer.batch_size)) pairs.push_back(&impl_->pairs[static_cast<size_t>(item)]);
   Batch whole = make_pair_batch(pairs);
   tokens_seen_ += static_cast<double>(whole.num_tokens());

@@ -69,7 +69,7 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
     SupervisedExample example;
     example.ids = policy_->encode_prompt(problems_[i], config_.data.prompt).ids;
     example.prompt_length = static_cast<int64_t>(example.ids.size());
-    const auto completion = policy_->encode_completion(completions[i]);
+    const auto completion = policy_->encode_completion(problems_[i], config_.data.prompt, completions[i]);
     example.ids.insert(example.ids.end(), completion.begin(), completion.end());
     impl_->examples.push_back(std::move(example));
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "grpo/data/preference.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/types.h"
 #include "grpo/text/chat_template.h"
@@ -28,13 +29,28 @@ struct Policy {
     std::string text;
     std::vector<int32_t> ids;
   };
-  /// The problem under the prompt template, as text, and as ids too. Throws where a chat is asked for and the tokenizer brings no template.
+  /// The problem under the prompt template, as text, and as ids too. A last message of role assistant is continued. Throws where a chat is
+  /// asked for and the tokenizer brings no template.
   std::string prompt_text(const Problem& problem, const PromptOptions& options) const;
   EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
-  /// A completion's ids, the end token included.
-  std::vector<int32_t> encode_completion(const std::string& text) const;
-  /// The id that ends a completion; throws where neither model nor tokenizer names one.
+  /// The ids of a completion of the problem, the end of its turn included.
+  std::vector<int32_t> encode_completion(const Problem& problem, const PromptOptions& options, const std::string& text) const;
+
+  /// A prompt with two answers to it, each with the end of its turn.
+  struct EncodedPair {
+    std::vector<int32_t> prompt, chosen, rejected;
+  };
+  /// Answers that are text follow the prompt as they are; answers that are messages are rendered by the chat template after the prompt's.
+  /// Where the template does not begin them as it asks for an answer, the prompt ends before what it asks with. Throws where messages meet
+  /// a text template or go on from a message that is continued.
+  EncodedPair encode_pair(const Problem& problem, const PromptOptions& options, const GivenAnswer& chosen,
+                          const GivenAnswer& rejected) const;
+
+  /// The id that ends a completion under a text template; throws where neither model nor tokenizer names one.
   int32_t end_id() const;
+  /// The id that ends a completion of the problem: in a chat the first special token that the chat template writes after an assistant's
+  /// message, otherwise and where there is none end_id().
+  int32_t turn_end_id(const Problem& problem, const PromptOptions& options) const;
 };
 
 /// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.

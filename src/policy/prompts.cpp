@@ -1,0 +1,149 @@
+#include <algorithm>
+
+#include "grpo/core/error.h"
+#include "grpo/model/transformer.h"
+#include "grpo/policy/policy.h"
+
+namespace grpo {
+namespace {
+
+std::string token_text(const Tokenizer& tokenizer, const std::optional<int32_t>& id) {
+  return id ? tokenizer.id_to_token(*id) : std::string();
+}
+
+const ChatTemplate& chat_template_of(const Policy& policy) {
+  if (!policy.chat_template) fail_usage("prompt_template", "chat needs a chat template, and the tokenizer brings none");
+  return *policy.chat_template;
+}
+
+bool is_continued(const std::vector<Message>& messages) { return messages.back().role == "assistant"; }
+
+/// A problem's conversation with what the chat template needs for it.
+struct Chat {
+  std::vector<Message> messages;
+  ChatTemplate::Options options;
+  const ChatTemplate& chat_template;
+  const std::string& tools;
+
+  Chat(const Policy& policy, const Problem& problem, const PromptOptions& prompt)
+      : messages(prompt_messages(problem, prompt)), chat_template(chat_template_of(policy)), tools(problem.tools) {
+    const Tokenizer& tokenizer = *policy.tokenizer;
+    options.bos_token = token_text(tokenizer, tokenizer.bos_id());
+    options.eos_token = token_text(tokenizer, tokenizer.eos_id());
+    options.pad_token = token_text(tokenizer, tokenizer.pad_id());
+    options.variables_json = chat_variables(problem, prompt);
+  }
+
+  std::string prompt() const {
+    return is_continued(messages) ? chat_template.render_open(messages, options, tools).text
+                                  : chat_template.render(messages, options, tools);
+  }
+
+  /// The conversation as far as `answer`, without a generation prompt.
+  std::string with(const std::vector<Message>& answer) const {
+    std::vector<Message> all = messages;
+    all.insert(all.end(), answer.begin(), answer.end());
+    ChatTemplate::Options closed = options;
+    closed.add_generation_prompt = false;
+    return chat_template.render(all, closed, tools);
+  }
+
+  /// What the template writes after an assistant's message; nothing where it refuses one here.
+  std::string ending() const {
+    std::vector<Message> all = messages;
+    if (!is_continued(all)) all.push_back({"assistant", "a"});
+    try {
+      return chat_template.render_open(all, options, tools).ending;
+    } catch (const Error&) {  // what is wrong with the prompt itself, the prompt's own rendering says
+      return {};
+    }
+  }
+};
+
+/// How a turn ends.
+struct TurnEnd {
+  std::string written = {};  // all that the template writes after it
+  std::string before = {};   // of it, what comes before the end token
+  int32_t id = 0;            // the end token
+};
+
+TurnEnd turn_end(const Policy& policy, const Problem& problem, const PromptOptions& options) {
+  if (!is_chat(options)) return {.id = policy.end_id()};
+  const std::string written = Chat(policy, problem, options).ending();
+  const Tokenizer& tokenizer = *policy.tokenizer;
+  const auto ids = tokenizer.encode(written, false);
+  const auto end = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return tokenizer.is_special(id); });
+  if (end == ids.end()) return {.written = written, .id = policy.end_id()};
+  const size_t at = written.find(tokenizer.id_to_token(*end));
+  return {.written = written, .before = written.substr(0, at == std::string::npos ? 0 : at), .id = *end};
+}
+
+std::vector<int32_t> encode_turn(const Tokenizer& tokenizer, const std::string& text, const TurnEnd& end) {
+  auto ids = tokenizer.encode(text + end.before, false);
+  ids.push_back(end.id);
+  return ids;
+}
+
+/// Of what the template writes for an answer. A turn with another ending (of tool calls, say) keeps it as it is.
+std::vector<int32_t> encode_rendered(const Tokenizer& tokenizer, std::string text, const TurnEnd& end) {
+  if (text.ends_with(end.written)) {
+    text.resize(text.size() - end.written.size());
+    return encode_turn(tokenizer, text, end);
+  }
+  auto ids = tokenizer.encode(text, false);
+  if (ids.empty() || !tokenizer.is_special(ids.back())) ids.push_back(end.id);
+  return ids;
+}
+
+}  // namespace
+
+std::string Policy::prompt_text(const Problem& problem, const PromptOptions& options) const {
+  return is_chat(options) ? Chat(*this, problem, options).prompt() : render_prompt(problem, options);
+}
+
+Policy::EncodedPrompt Policy::encode_prompt(const Problem& problem, const PromptOptions& options) const {
+  EncodedPrompt prompt;
+  prompt.text = prompt_text(problem, options);
+  prompt.ids = tokenizer->encode(prompt.text, !is_chat(options));
+  return prompt;
+}
+
+std::vector<int32_t> Policy::encode_completion(const Problem& problem, const PromptOptions& options, const std::string& text) const {
+  return encode_turn(*tokenizer, text, turn_end(*this, problem, options));
+}
+
+Policy::EncodedPair Policy::encode_pair(const Problem& problem, const PromptOptions& options, const GivenAnswer& chosen,
+                                        const GivenAnswer& rejected) const {
+  const auto refuse = [&](const std::string& message) {
+    fail_usage("preferences", "problem " + std::to_string(problem.index) + ": " + message);
+  };
+  const TurnEnd end = turn_end(*this, problem, options);
+  EncodedPrompt prompt = encode_prompt(problem, options);
+  const bool any_messages = !chosen.messages.empty() || !rejected.messages.empty();
+  if (!any_messages) {
+    return {std::move(prompt.ids), encode_turn(*tokenizer, chosen.text, end), encode_turn(*tokenizer, rejected.text, end)};
+  }
+  if (!is_chat(options)) refuse("answers that are messages need prompt_template=chat");
+  if (chosen.messages.empty() || rejected.messages.empty()) refuse("expected both answers as text or both as messages");
+  const Chat chat(*this, problem, options);
+  if (is_continued(chat.messages)) refuse("expected answers as text after a prompt that ends with an assistant's message");
+  const std::string better = chat.with(chosen.messages), worse = chat.with(rejected.messages);
+  const auto begins_both = [&](const std::string& text) { return better.starts_with(text) && worse.starts_with(text); };
+  if (!begins_both(prompt.text)) {
+    prompt.text = chat.with({});
+    prompt.ids = tokenizer->encode(prompt.text, false);
+  }
+  if (!begins_both(prompt.text)) refuse("the chat template does not begin the conversation as it begins the prompt");
+  return {std::move(prompt.ids), encode_rendered(*tokenizer, better.substr(prompt.text.size()), end),
+          encode_rendered(*tokenizer, worse.substr(prompt.text.size()), end)};
+}
+
+int32_t Policy::end_id() const {
+  if (tokenizer->eos_id()) return *tokenizer->eos_id();
+  GRPO_CHECK(!model->config().eos_token_ids.empty(), "policy", "neither the tokenizer nor config.json names an end-of-sequence token");
+  return model->config().eos_token_ids.front();
+}
+
+int32_t Policy::turn_end_id(const Problem& problem, const PromptOptions& options) const { return turn_end(*this, problem, options).id; }
+
+}  // namespace grpo
