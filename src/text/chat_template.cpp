@@ -48,22 +48,27 @@ Value messages_of(const std::vector<Message>& messages) {
   return list_of(std::move(values));
 }
 
-/// Puts `mark` at the end of the message's text.
-void append_to_text(Message& message, const std::string& mark) {
+/// Puts `mark` at the end of the message's text; gives what was there (of a list of parts, the last one's).
+std::string append_to_text(Message& message, const std::string& mark) {
   using json = nlohmann::ordered_json;
   json members = message.members.empty() ? json::object() : try_parse_json<json>(message.members);
   GRPO_CHECK(members.is_object(), "chat_template", "expected a message's members as a JSON object");
   const bool calls = members.contains("tool_calls") && !members["tool_calls"].empty();
   GRPO_CHECK(!calls, "chat_template", "expected a last message that can be continued; got one with tool calls");
-  message.content += mark;
   const auto content = members.find("content");
-  if (content == members.end()) return;
+  if (content == members.end()) {
+    std::string text = message.content;
+    message.content += mark;
+    return text;
+  }
   const auto part =
       std::find_if(content->rbegin(), content->rend(), [](const json& p) { return p.contains("text") && p["text"].is_string(); });
   GRPO_CHECK(content->is_array() && part != content->rend(), "chat_template",
              "expected a last message that can be continued; got one without text");
-  (*part)["text"] = (*part)["text"].get<std::string>() + mark;
+  auto text = (*part)["text"].get<std::string>();
+  (*part)["text"] = text + mark;
   message.members = to_text(members);
+  return text;
 }
 
 /// A text that no message has.
@@ -145,18 +150,20 @@ ChatTemplate::OpenEnd ChatTemplate::render_open(const std::vector<Message>& mess
   GRPO_CHECK(!messages.empty(), "chat_template", "expected a last message that can be continued; got no messages");
   const std::string mark = new_mark(messages);
   std::vector<Message> marked = messages;
-  append_to_text(marked.back(), mark + "\t");  // the tab shows whether the template trims messages
+  const std::string last = append_to_text(marked.back(), mark + "\t");  // the tab shows whether the template trims messages
   Options closed = options;
   closed.add_generation_prompt = false;
   const std::string text = render(marked, closed, tools_json);
   const size_t at = text.rfind(mark);
   GRPO_CHECK(at != std::string::npos, "chat_template", "expected a template that shows the last message; got one that leaves it out");
+  GRPO_CHECK(trim(std::string_view(text).substr(0, at)).ends_with(trim(last)), "chat_template",
+             "expected a template that shows the last message as it is; got one that changes it");
   OpenEnd end{text.substr(0, at), text.substr(at + mark.size())};
   for (const std::string& shown : {mark + "\t", mark}) erase_all(end.text, shown);  // where the template shows the message twice
   if (end.ending.starts_with('\t')) {
     end.ending.erase(0, 1);
   } else {
-    const size_t spaces = std::min(trailing_spaces(messages.back().content), trailing_spaces(end.text));
+    const size_t spaces = std::min(trailing_spaces(last), trailing_spaces(end.text));
     end.text.resize(end.text.size() - spaces);
   }
   return end;

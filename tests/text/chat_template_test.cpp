@@ -59,6 +59,9 @@ TEST(ChatTemplate, AConversationIsCutWhereItsLastTextEnds) {
     EXPECT_THROW(cut(kTemplate, bad), Error);
   }
   EXPECT_THROW(cut("x", {{"assistant", "a"}}), Error);
+  const std::string forgets = "{{ messages[0].content.split('</think>')[-1] }}";
+  EXPECT_EQ(cut(forgets, {{"assistant", "b "}}), "b |");
+  EXPECT_THROW(cut(forgets, {{"assistant", "<think>a</think>b"}}), Error);  // as transformers: the thought would be lost
 }
 
 TEST(ChatTemplate, MovesAndRendersAgain) {

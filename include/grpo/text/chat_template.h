@@ -29,8 +29,8 @@ class ChatTemplate {
     std::string text;    // what comes before: a prompt that goes on in the last message (transformers' continue_final_message)
     std::string ending;  // what the template writes after the message's text
   };
-  /// Throws where the last message has no text or has tool calls, and where the template does not show it. `options` are as for `render`;
-  /// no generation prompt is added.
+  /// Throws where the last message has no text or has tool calls, and where the template leaves it out or changes more of it than white
+  /// space at its ends (takes a thought out, say). `options` are as for `render`; no generation prompt is added.
   OpenEnd render_open(const std::vector<Message>& messages, const Options& options, const std::string& tools_json = {}) const;
   /// The general form: `messages_json` a JSON array of any message objects, `tools_json` a JSON array or empty.
   std::string render_json(const std::string& messages_json, const std::string& tools_json, const Options& options) const;
