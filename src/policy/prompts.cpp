@@ -67,14 +67,23 @@ struct TurnEnd {
   int32_t id = 0;            // the end token
 };
 
+/// Of what is written after a turn: the first token at which a completion ends anyway, else the first special one.
+std::optional<int32_t> end_among(const std::vector<int32_t>& written, const Policy& policy) {
+  std::vector<int32_t> ends;
+  if (policy.model) ends = policy.model->config().eos_token_ids;
+  if (policy.tokenizer->eos_id()) ends.push_back(*policy.tokenizer->eos_id());
+  const auto known = std::find_first_of(written.begin(), written.end(), ends.begin(), ends.end());
+  if (known != written.end()) return *known;
+  const auto special = std::ranges::find_if(written, [&](int32_t id) { return policy.tokenizer->is_special(id); });
+  return special == written.end() ? std::nullopt : std::optional(*special);
+}
+
 TurnEnd turn_end(const Policy& policy, const Problem& problem, const PromptOptions& options) {
   if (!is_chat(options)) return {.id = policy.end_id()};
   const std::string written = Chat(policy, problem, options).ending();
-  const Tokenizer& tokenizer = *policy.tokenizer;
-  const auto ids = tokenizer.encode(written, false);
-  const auto end = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return tokenizer.is_special(id); });
-  if (end == ids.end()) return {.written = written, .id = policy.end_id()};
-  const size_t at = written.find(tokenizer.id_to_token(*end));
+  const auto end = end_among(policy.tokenizer->encode(written, false), policy);
+  if (!end) return {.written = written, .id = policy.end_id()};
+  const size_t at = written.find(policy.tokenizer->id_to_token(*end));
   return {.written = written, .before = written.substr(0, at == std::string::npos ? 0 : at), .id = *end};
 }
 

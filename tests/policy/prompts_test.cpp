@@ -113,6 +113,7 @@ TEST(Completions, EndWithWhatTheTemplateWritesAfterATurn) {
   EXPECT_EQ(ended(kTemplate), "good<|im_end|>");
   EXPECT_EQ(ended(kTemplate, {.prompt_template = "plain"}), "good</s>");
   EXPECT_EQ(ended("{% for m in messages %}{{ m.content | trim }} </s>{% endfor %}"), "good </s>");
+  EXPECT_EQ(ended("{% for m in messages %}{{ m.content }}<|im_end|></s>{% endfor %}"), "good<|im_end|></s>");
   EXPECT_EQ(ended("{% for m in messages %}{{ m.role }}: {{ m.content }}\n\n{% endfor %}"), "good</s>");
   EXPECT_EQ(ended("{% if messages[-1].role == 'user' %}u{% else %}{{ raise_exception('no') }}{% endif %}"), "good</s>");
 }

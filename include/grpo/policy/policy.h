@@ -48,8 +48,8 @@ struct Policy {
 
   /// The id that ends a completion under a text template; throws where neither model nor tokenizer names one.
   int32_t end_id() const;
-  /// The id that ends a completion of the problem: in a chat the first special token that the chat template writes after an assistant's
-  /// message, otherwise and where there is none end_id().
+  /// The id that ends a completion of the problem. In a chat it is of what the chat template writes after an assistant's message: the first
+  /// end token of model or tokenizer, else the first special token. Otherwise, and where there is none, it is end_id().
   int32_t turn_end_id(const Problem& problem, const PromptOptions& options) const;
 };
 
