@@ -24,7 +24,7 @@ fs::path tokenizer_folder(const std::string& name) {
   vocabulary.emplace_back("\n");
   testing::TinyTokenizer tokenizer(vocabulary);
   tokenizer.added(kEnd, "</s>", {{"special", true}}).added(kTurnEnd, "<|end|>", {{"special", true}});
-  const fs::path folder = fs::path(::testing::TempDir()) / (name + "-tokenizer");
+  fs::path folder = fs::path(::testing::TempDir()) / (name + "-tokenizer");
   fs::create_directories(folder);
   std::ofstream(folder / "tokenizer.json") << tokenizer.json.dump();
   std::ofstream(folder / "tokenizer_config.json") << R"({"eos_token": "</s>", "tokenizer_class": "PreTrainedTokenizerFast"})";
