@@ -80,4 +80,18 @@ const std::vector<CpuKernels>& available_cpu_kernels() {
   return tables;
 }
 
+namespace {
+
+const CpuKernels*& used() {
+  static const CpuKernels* kernels = &available_cpu_kernels().front();
+  return kernels;
+}
+
+}  // namespace
+
+const CpuKernels& cpu_kernels() { return *used(); }
+
+UseCpuKernels::UseCpuKernels(const CpuKernels& kernels) : before_(used()) { used() = &kernels; }
+UseCpuKernels::~UseCpuKernels() { used() = before_; }
+
 }  // namespace grpo::kernels

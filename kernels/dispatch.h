@@ -18,7 +18,20 @@ struct CpuKernels {
 /// Every table that this machine can run, the fastest first. Never empty: "scalar" is the portable reference.
 const std::vector<CpuKernels>& available_cpu_kernels();
 
-/// The fastest one.
-inline const CpuKernels& cpu_kernels() { return available_cpu_kernels().front(); }
+/// The one that training and sampling use: the fastest one, or what a UseCpuKernels says.
+const CpuKernels& cpu_kernels();
+
+/// While one lives, training and the engines made meanwhile use this table: tests run whole models on every instruction set. It is made
+/// and destroyed while nothing computes.
+class UseCpuKernels {
+ public:
+  explicit UseCpuKernels(const CpuKernels& kernels);
+  ~UseCpuKernels();
+  UseCpuKernels(const UseCpuKernels&) = delete;
+  UseCpuKernels& operator=(const UseCpuKernels&) = delete;
+
+ private:
+  const CpuKernels* before_;
+};
 
 }  // namespace grpo::kernels

@@ -2,8 +2,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros_like.h>
 
-#include <cmath>
-
+#include "attention_scale.h"
 #include "dispatch.h"
 #include "grpo/core/error.h"
 #include "ops/backend.h"
@@ -32,7 +31,7 @@ const float* optional_in(const at::Tensor& t, const char* where) { return t.defi
 float* optional_out(const at::Tensor& t) { return t.numel() > 0 ? out(t) : nullptr; }
 
 kernels::AttentionShape shape_of(const HeadLayout& heads) {
-  return {heads.heads, heads.kv_heads, heads.head_dim, heads.window, 1.0F / std::sqrt(static_cast<float>(heads.head_dim))};
+  return {heads.heads, heads.kv_heads, heads.head_dim, heads.window, kernels::attention_scale(heads.head_dim)};
 }
 
 kernels::LogprobHead head_of(const HeadInput& head) {

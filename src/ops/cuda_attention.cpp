@@ -3,8 +3,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/logaddexp.h>
 
-#include <cmath>
-
+#include "attention_scale.h"
 #include "ops/cuda_parts.h"
 #include "ops/cuda_tensors.h"
 #include "ops/cuda_torch.h"
@@ -14,8 +13,6 @@
 // given the merged output, each backward yields its keys' part of the whole gradient.
 namespace grpo::ops::cuda {
 namespace {
-
-double scale_of(const HeadLayout& heads) { return 1.0 / std::sqrt(static_cast<double>(heads.head_dim)); }
 
 /// A window reaches over the prefix's end into it, which two separate calls cannot say.
 bool flashes(const at::Tensor& qkv, const AttentionPlan& plan, const HeadLayout& heads) {
@@ -36,14 +33,15 @@ kernels::PackedAttention packed(const at::Tensor& qkv, const AttentionOutput& re
           .kv_heads = heads.kv_heads,
           .head_dim = heads.head_dim,
           .window = heads.window,
-          .scale = static_cast<float>(scale_of(heads))};
+          .scale = kernels::attention_scale(heads.head_dim)};
 }
 
 at::Tensor by_head(const at::Tensor& rows, const HeadLayout& heads) { return rows.view({rows.size(0), -1, heads.head_dim}); }
 
 FlashInput own_rows(const at::Tensor& qkv, const AttentionPlan& plan, const HeadLayout& heads) {
   const auto parts = by_head(qkv, heads).split_with_sizes({heads.heads, heads.kv_heads, heads.kv_heads}, 1);
-  return {parts[0], parts[1], parts[2], plan.offsets, plan.offsets, plan.longest, plan.longest, true, heads.window, scale_of(heads)};
+  return {parts[0],     parts[1],     parts[2], plan.offsets, plan.offsets,
+          plan.longest, plan.longest, true,     heads.window, kernels::attention_scale(heads.head_dim)};
 }
 
 FlashInput prefix_rows(const FlashInput& own, const AttentionPlan& plan) {

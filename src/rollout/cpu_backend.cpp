@@ -3,10 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string>
 
+#include "attention_scale.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
@@ -266,7 +266,7 @@ void CpuBackend::store_keys(const Worker& worker, std::span<const DecodeRow> row
         .head_dim = config.head_dim,
         .pairs = rope.pairs,
         .eps = static_cast<float>(config.rms_norm_eps),
-        .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
+        .scale = kernels::attention_scale(config.head_dim),
         .keys = page.keys,
         .values = page.values,
         .key_stride = page.key_stride,

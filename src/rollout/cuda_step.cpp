@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cmath>
 
+#include "attention_scale.h"
 #include "cuda_backend.h"
 
 // The launches of one step. Everything they are given but the contents of device memory is fixed by the shape and the sampling.
@@ -103,7 +103,7 @@ void CudaBackend::attend(const Shape& shape, const LayerView& layer, int64_t num
        .shared_count = shape.shared_tasks,
        .heads = config.num_attention_heads,
        .window = layer.window,
-       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim))),
+       .scale = kernels::attention_scale(config.head_dim),
        .piece = piece_,
        .prefix_pieces = pieces_of(limits_.prefix_capacity),
        .own_pieces = pieces_of(has_prompts ? std::max(limits_.slot_capacity, limits_.prefix_capacity) : limits_.slot_capacity),

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "grpo/algorithm/config.h"
+#include "support/fixture_config.h"
 #include "support/parity.h"
 
 namespace grpo::testing {
@@ -69,34 +70,36 @@ int index_of(const std::array<std::string_view, kCount>& names, const nlohmann::
 }
 
 /// `scale_rewards` may be a boolean: TRL's old spelling of group and none.
-inline AdvantageConfig advantage_config(const nlohmann::json& config) {
-  const auto& scale = config.at("scale_rewards");
+inline AdvantageConfig advantage_config(const FixtureConfig& config) {
+  const auto& scale = config.take("scale_rewards");
   const nlohmann::json scale_name = scale.is_boolean() ? nlohmann::json(scale.get<bool>() ? "group" : "none") : scale;
   AdvantageConfig result;
   result.scale_rewards = static_cast<ScaleRewards>(index_of<3>({"group", "batch", "none"}, scale_name));
   result.multi_objective_aggregation =
-      static_cast<RewardAggregation>(index_of<2>({"sum_then_normalize", "normalize_then_sum"}, config.at("multi_objective_aggregation")));
-  if (!config.at("reward_weights").is_null()) result.reward_weights = config.at("reward_weights").get<std::vector<double>>();
+      static_cast<RewardAggregation>(index_of<2>({"sum_then_normalize", "normalize_then_sum"}, config.take("multi_objective_aggregation")));
+  result.reward_weights = config.take_or<std::vector<double>>("reward_weights", {});
   return result;
 }
 
-/// The options of a fixture's `config`; `correction`: whether the sampler's ratio is applied.
-inline LossConfig loss_config(const nlohmann::json& config, bool correction) {
+/// The options of the loss. The sampler's ratio is applied where the test's samples have its log-probs and the fixture asks for it.
+inline LossConfig loss_config(const FixtureConfig& config, bool sampled) {
   LossConfig result;
-  const auto row = std::ranges::find(loss_table(), config.at("loss_type").get<std::string>(), &LossRow::name);
+  const auto type = config.take<std::string>("loss_type");
+  const auto row = std::ranges::find(loss_table(), type, &LossRow::name);
+  if (row == std::ranges::end(loss_table())) throw std::runtime_error("unknown loss_type in a fixture: " + type);
   result.loss_type = row->type;
   result.importance_sampling_level =
-      static_cast<ImportanceSamplingLevel>(index_of<2>({"token", "sequence"}, config.at("importance_sampling_level")));
-  result.epsilon_high = optional_number(config.at("epsilon_high"));
-  result.delta = optional_number(config.at("delta"));
-  result.use_bias_correction_kl = config.at("use_bias_correction_kl");
-  result.use_adaptive_entropy = config.at("use_adaptive_entropy");
-  result.importance_sampling_correction = correction;
+      static_cast<ImportanceSamplingLevel>(index_of<2>({"token", "sequence"}, config.take("importance_sampling_level")));
+  result.epsilon_high = optional_number(config.take("epsilon_high"));
+  result.delta = optional_number(config.take("delta"));
+  result.use_bias_correction_kl = config.take("use_bias_correction_kl");
+  result.use_adaptive_entropy = config.take("use_adaptive_entropy");
+  result.importance_sampling_correction = config.take<bool>("vllm_importance_sampling_correction") && sampled;
   result.importance_sampling_mode = static_cast<CorrectionMode>(
-      index_of<4>({"token_truncate", "token_mask", "sequence_truncate", "sequence_mask"}, config.at("vllm_importance_sampling_mode")));
-  result.importance_sampling_clip_max = optional_number(config.at("vllm_importance_sampling_clip_max"));
-  result.importance_sampling_clip_min = optional_number(config.at("vllm_importance_sampling_clip_min"));
-  result.off_policy_mask_threshold = optional_number(config.at("off_policy_mask_threshold"));
+      index_of<4>({"token_truncate", "token_mask", "sequence_truncate", "sequence_mask"}, config.take("vllm_importance_sampling_mode")));
+  result.importance_sampling_clip_max = optional_number(config.take("vllm_importance_sampling_clip_max"));
+  result.importance_sampling_clip_min = optional_number(config.take("vllm_importance_sampling_clip_min"));
+  result.off_policy_mask_threshold = optional_number(config.take("off_policy_mask_threshold"));
   const std::map<std::string, double*> numbers{{"epsilon", &result.epsilon},
                                                {"beta", &result.beta},
                                                {"top_entropy_quantile", &result.top_entropy_quantile},
@@ -111,7 +114,7 @@ inline LossConfig loss_config(const nlohmann::json& config, bool correction) {
                                                {"vespo_lambda_pos", &result.vespo_lambda_pos},
                                                {"vespo_k_neg", &result.vespo_k_neg},
                                                {"vespo_lambda_neg", &result.vespo_lambda_neg}};
-  for (const auto& [name, field] : numbers) *field = config.at(name);
+  for (const auto& [name, field] : numbers) *field = config.take(name);
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include "grpo/algorithm/advantages.h"
@@ -22,6 +23,20 @@ TEST(ParityFormats, EveryFixtureHasATest) {
   }
 }
 
+TEST(FixtureConfig, FailsNamingEveryKeyThatNobodyTook) {
+  const json options = {{"beta", 0.1}, {"num_iterations", 2}, {"lr_scheduler_type", "cosine"}, {"epsilon", nullptr}};
+  const auto read = [&options](bool everything) {
+    const grpo::testing::FixtureConfig config(options, "grpo-loss");  // num_iterations is harmless there
+    EXPECT_EQ(config.take("beta"), 0.1);
+    EXPECT_EQ(config.take_or("absent", 3), 3);
+    EXPECT_EQ(config.take_or("epsilon", 0.2), 0.2);
+    if (everything) config.take("lr_scheduler_type");
+  };
+  read(true);
+  EXPECT_NONFATAL_FAILURE(read(false), "does not read: lr_scheduler_type = \"cosine\"");
+  EXPECT_THROW(grpo::testing::FixtureConfig(options, "grpo-loss").take("delta"), std::runtime_error);
+}
+
 /// Whether TRL's float32 mean of a group of equal rewards left a residue: there its advantages, exactly 0 here, are up to 1e-3.
 bool has_rounding_residue(const std::vector<std::vector<double>>& rewards, const std::vector<double>& expected, size_t group_size) {
   for (size_t begin = 0; begin < rewards.size(); begin += group_size) {
@@ -37,8 +52,9 @@ bool has_rounding_residue(const std::vector<std::vector<double>>& rewards, const
 
 void check_case(const json& test) {
   const auto rewards = grpo::testing::table(test.at("rewards_per_func"));
-  const auto group_size = test.at("config").at("num_generations").get<size_t>();
-  const auto config = grpo::testing::advantage_config(test.at("config"));
+  const grpo::testing::FixtureConfig options(test.at("config"), "grpo-advantages");
+  const auto group_size = options.take<size_t>("num_generations");
+  const auto config = grpo::testing::advantage_config(options);
   std::vector<double> flat, expected;
   std::vector<int64_t> groups;
   for (const auto& row : rewards) {

@@ -12,6 +12,7 @@ namespace {
 
 using grpo::Batch;
 using grpo::LossConfig;
+using grpo::testing::FixtureConfig;
 using grpo::testing::near;
 using grpo::testing::number;
 using grpo::testing::optional_number;
@@ -22,10 +23,13 @@ class Case {
  public:
   explicit Case(const json& test)
       : test_(test),
-        config_(test.at("config")),
+        config_(test.at("config"), "grpo-loss"),
         inputs_(test.at("inputs")),
         expected_(test.at("expected")),
-        loss_config_(grpo::testing::loss_config(config_, test.at("sampler_correction"))) {
+        loss_config_(grpo::testing::loss_config(config_, test.at("sampler_correction"))),
+        max_completion_length_(config_.take("max_completion_length")),
+        steps_per_generation_(config_.take("steps_per_generation")),
+        gradient_accumulation_steps_(config_.take("gradient_accumulation_steps")) {
     make_batch();
   }
   void check();
@@ -34,8 +38,8 @@ class Case {
   void make_batch();
   at::Tensor ragged(const json& rows) const;
   at::Tensor input(const char* name) const { return inputs_.at(name).is_null() ? at::Tensor() : ragged(inputs_.at(name)); }
-  int64_t num_parts() const { return evaluating() ? 1 : config_.at("steps_per_generation").get<int64_t>(); }
-  double accumulation() const { return evaluating() ? 1 : config_.at("gradient_accumulation_steps").get<double>(); }
+  int64_t num_parts() const { return evaluating() ? 1 : steps_per_generation_; }
+  double accumulation() const { return evaluating() ? 1 : gradient_accumulation_steps_; }
   bool evaluating() const { return test_.at("mode") == "eval"; }
   grpo::LossNormalizer trl_normalizer(const Batch& part, const at::Tensor& entropy) const;
   void check_part(int64_t number, const Batch& part, const at::Tensor& logprobs, const at::Tensor& entropy);
@@ -45,10 +49,12 @@ class Case {
   void check_adaptive_entropy(double entropy);
 
   const json& test_;
-  const json& config_;
+  const FixtureConfig config_;
   const json& inputs_;
   const json& expected_;
   LossConfig loss_config_;
+  int64_t max_completion_length_, steps_per_generation_;
+  double gradient_accumulation_steps_;
   std::vector<grpo::Rollout> rollouts_;
   Batch batch_;
   grpo::Tallies window_;
@@ -63,7 +69,7 @@ at::Tensor Case::ragged(const json& rows) const {
 }
 
 void Case::make_batch() {
-  const auto group_size = config_.at("num_generations").get<int64_t>();
+  const auto group_size = config_.take<int64_t>("num_generations");
   const auto& prompts = inputs_.at("prompt_ids");
   std::vector<int64_t> groups;
   std::vector<double> rewards;
@@ -83,7 +89,7 @@ void Case::make_batch() {
   for (size_t row = 0; row < groups.size(); ++row) {
     EXPECT_NEAR(advantages[static_cast<int64_t>(row)].item<double>(), number(expected_.at("advantages")[row]), 1e-4);
   }
-  batch_ = grpo::make_batch(rollouts_, advantages, {.mask_truncated_completions = config_.at("mask_truncated_completions")});
+  batch_ = grpo::make_batch(rollouts_, advantages, {.mask_truncated_completions = config_.take("mask_truncated_completions")});
   EXPECT_TRUE(batch_.mask.equal(ragged(expected_.at("completion_mask"))));
   if (!inputs_.at("tool_mask").is_null()) batch_.mask = batch_.mask * input("tool_mask");
   EXPECT_EQ(batch_.mask.sum().item<double>(), expected_.at("num_items_in_batch").get<double>());
@@ -94,7 +100,7 @@ void Case::make_batch() {
 
 /// TRL divides by figures of the micro-batch times the accumulation steps, or by the tokens of the generation batch.
 grpo::LossNormalizer Case::trl_normalizer(const Batch& part, const at::Tensor& entropy) const {
-  auto normalizer = grpo::loss_normalizer(part, config_.at("max_completion_length"));
+  auto normalizer = grpo::loss_normalizer(part, max_completion_length_);
   if (loss_config_.top_entropy_quantile < 1) {
     grpo::set_entropy_threshold(normalizer, entropy, part.mask, loss_config_.top_entropy_quantile);
   }
@@ -165,10 +171,10 @@ void Case::check() {
   const at::Tensor logprobs = input("per_token_logps").requires_grad_(true);
   const at::Tensor entropy = input("entropies").requires_grad_(true);
   if (test_.at("sampler_correction")) check_ratio();
+  const FixtureConfig set(test_.at("set_after_init"), "grpo-loss: set_after_init");
   if (loss_config_.use_adaptive_entropy) {
     grpo::AdaptiveEntropy adaptive(loss_config_);
-    const auto& set = test_.at("set_after_init");
-    if (set.contains("_last_world_entropy")) adaptive.restore({loss_config_.entropy_coef, number(set.at("_last_world_entropy"))});
+    if (set.has("_last_world_entropy")) adaptive.restore({loss_config_.entropy_coef, number(set.take("_last_world_entropy"))});
     loss_config_.entropy_coef = adaptive.applied();
   }
   const int64_t rows = batch_.num_sequences() / num_parts();

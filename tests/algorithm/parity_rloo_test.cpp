@@ -9,26 +9,27 @@
 
 namespace {
 
+using grpo::testing::FixtureConfig;
 using grpo::testing::near;
 using grpo::testing::number;
 using nlohmann::json;
 
 /// TRL's RLOO in the library's words: leave-one-out, k1 in the reward, ratios of whole sequences, clip, mean over sequences.
-grpo::LossConfig loss_config(const json& config) {
+grpo::LossConfig rloo_loss_config(const FixtureConfig& config) {
   grpo::LossConfig loss{.loss_type = grpo::LossType::kGrpo, .importance_sampling_level = grpo::ImportanceSamplingLevel::kSequenceSum};
-  loss.epsilon = config.at("epsilon");
-  loss.epsilon_high = config.at("epsilon_high").get<double>();
-  loss.beta = config.at("beta");
+  loss.epsilon = config.take("epsilon");
+  loss.epsilon_high = grpo::testing::optional_number(config.take("epsilon_high"));
+  loss.beta = config.take("beta");
   loss.kl_estimator = grpo::KlEstimator::kK1;
   loss.use_kl_in_reward = true;
   return loss;
 }
 
-grpo::AdvantageConfig advantage_config(const json& config) {
+grpo::AdvantageConfig rloo_advantage_config(const FixtureConfig& config) {
   grpo::AdvantageConfig advantage{.advantage_estimator = grpo::AdvantageEstimator::kRloo};
-  advantage.normalize_advantages = config.at("normalize_advantages");
-  if (!config.at("reward_clip_range").is_null()) advantage.reward_clip_range = config.at("reward_clip_range").get<std::vector<double>>();
-  if (!config.at("reward_weights").is_null()) advantage.reward_weights = config.at("reward_weights").get<std::vector<double>>();
+  advantage.normalize_advantages = config.take("normalize_advantages");
+  advantage.reward_clip_range = config.take_or<std::vector<double>>("reward_clip_range", {});
+  advantage.reward_weights = config.take_or<std::vector<double>>("reward_weights", {});
   return advantage;
 }
 
@@ -80,11 +81,11 @@ double masked_constant(const grpo::Batch& batch) {
 }
 
 void check_rloo_case(const json& test) {
-  const auto& config = test.at("config");
+  const FixtureConfig config(test.at("config"), "rloo");
   const auto& inputs = test.at("inputs");
   const auto& expected = test.at("expected");
-  const auto rollouts = rollouts_of(inputs, config.at("num_generations"));
-  auto batch = grpo::make_batch(rollouts, {}, {.mask_truncated_completions = config.at("mask_truncated_completions")});
+  const auto rollouts = rollouts_of(inputs, config.take("num_generations"));
+  auto batch = grpo::make_batch(rollouts, {}, {.mask_truncated_completions = config.take("mask_truncated_completions")});
   EXPECT_TRUE(batch.mask.to(at::kDouble).equal(ragged(expected.at("completion_mask"), rollouts)));
   batch.old_logprobs = ragged(inputs.at("old_per_token_logps"), rollouts);
   if (!inputs.at("ref_per_token_logps").is_null()) batch.ref_logprobs = ragged(inputs.at("ref_per_token_logps"), rollouts);
@@ -92,8 +93,8 @@ void check_rloo_case(const json& test) {
   std::vector<double> flat;
   for (const auto& row : grpo::testing::table(inputs.at("rewards_per_func"))) flat.insert(flat.end(), row.begin(), row.end());
   const at::Tensor rewards = at::tensor(flat, at::kDouble).reshape({batch.num_sequences(), -1});
-  const auto loss = loss_config(config);
-  const auto advantage = advantage_config(config);
+  const auto loss = rloo_loss_config(config);
+  const auto advantage = rloo_advantage_config(config);
   batch.advantages = grpo::estimate_advantages(
       {.rewards = rewards, .token_rewards = loss.beta > 0 ? grpo::kl_penalty(batch, loss.beta) : at::Tensor()}, batch, advantage);
   const auto advantages = grpo::testing::values(batch.advantages);

@@ -3,7 +3,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cctype>
+#include <cmath>
+
 #include "algorithm/parity.h"
+#include "grpo/algorithm/adaptive_entropy.h"
 #include "grpo/algorithm/advantages.h"
 #include "grpo/algorithm/loss.h"
 #include "grpo/io/safetensors.h"
@@ -16,6 +21,7 @@ namespace grpo {
 namespace {
 
 using nlohmann::json;
+using testing::FixtureConfig;
 using testing::near;
 
 /// Scripted completions as rollouts: rows of a prompt are adjacent.
@@ -55,13 +61,29 @@ std::vector<float> values_of(const Safetensors& file, const std::string& name) {
   return values;
 }
 
+/// TRL shuffles a batch's rows before it cuts them into micro-batches: numbers that depend on which rows share one cannot be repeated.
+void require_whole_batches(const FixtureConfig& config, const LossConfig& loss) {
+  const auto parts = config.take<int64_t>("steps_per_generation"), accumulated = config.take<int64_t>("gradient_accumulation_steps");
+  if (parts != accumulated) throw std::runtime_error("expected a fixture whose updates are on whole batches; got updates on parts of them");
+  const bool local = loss.loss_type == LossType::kBnpo || loss.top_entropy_quantile < 1.0;
+  if (parts > 1 && local) throw std::runtime_error("expected a fixture whose loss does not depend on the cut into micro-batches");
+}
+
 class Update {
  public:
-  Update(Transformer& model, const json& config) : model_(model), config_(config), loss_(testing::loss_config(config, false)) {}
+  Update(Transformer& model, const FixtureConfig& config)
+      : model_(model),
+        loss_(testing::loss_config(config, false)),
+        adaptive_entropy_(loss_),
+        temperature_(config.take("temperature")),
+        max_completion_length_(config.take("max_completion_length")) {
+    require_whole_batches(config, loss_);
+  }
 
   double operator()(const Batch& batch) {
-    auto normalizer = loss_normalizer(batch, config_.at("max_completion_length").get<int64_t>());
-    const LogprobOptions options{.temperature = config_.at("temperature"), .entropy = true};
+    auto normalizer = loss_normalizer(batch, max_completion_length_);
+    const LogprobOptions options{.temperature = temperature_, .entropy = true};
+    if (loss_.use_adaptive_entropy) loss_.entropy_coef = adaptive_entropy_.applied();
     if (loss_.top_entropy_quantile < 1.0) {
       set_entropy_threshold(normalizer, outputs_without_grad(model_, batch, options, 24).entropy.cpu(), batch.mask,
                             loss_.top_entropy_quantile);
@@ -78,17 +100,20 @@ class Update {
                                       merge(metrics, result.metrics);
                                       return result.loss;
                                     },
-                                    {.temperature = config_.at("temperature").get<double>()})
+                                    {.temperature = temperature_})
                   .item<double>();
     }
+    if (metrics.contains("bonus_entropy")) adaptive_entropy_.update(metrics.at("bonus_entropy").result());
     return loss;
   }
   Tallies metrics;
 
  private:
   Transformer& model_;
-  const json& config_;
   LossConfig loss_;
+  AdaptiveEntropy adaptive_entropy_;
+  double temperature_;
+  int64_t max_completion_length_;
 };
 
 class ParityTrl : public ::testing::TestWithParam<testing::Place> {
@@ -107,15 +132,16 @@ TEST_P(ParityTrl, OneStepOnACheckpoint) {
   GRPO_REQUIRE_DATA(testing::trl_dir());
   for (const auto& [name, test] : testing::trl_files("grpo-e2e")) {
     SCOPED_TRACE(name);
-    const auto &config = test.at("config"), &inputs = test.at("inputs"), &expected = test.at("expected");
+    const FixtureConfig config(test.at("config"), "grpo-e2e");
+    const auto &inputs = test.at("inputs"), &expected = test.at("expected");
     const auto model = load(testing::parity_dir() / test.at("model").get<std::string>());
     const auto rollouts =
-        rollouts_of(inputs.at("prompt_ids"), inputs.at("completion_ids"), config.at("num_generations"), inputs.at("eos_token_id"));
+        rollouts_of(inputs.at("prompt_ids"), inputs.at("completion_ids"), config.take("num_generations"), inputs.at("eos_token_id"));
     const at::Tensor advantages = group_advantages(reward_tensor(testing::table(inputs.at("rewards_per_func"))), groups_of(rollouts),
                                                    testing::advantage_config(config));
-    Batch batch = make_batch(rollouts, advantages);
-    const double temperature = config.at("temperature");
-    if (config.at("beta").get<double>() > 0.0)
+    Batch batch = make_batch(rollouts, advantages, {.mask_truncated_completions = config.take("mask_truncated_completions")});
+    const double temperature = config.take("temperature");
+    if (config.take<double>("beta") > 0.0)
       batch.ref_logprobs = outputs_without_grad(*model, batch, {.temperature = temperature}, 1 << 20).logprobs;
 
     TokenOutputs out = model->logprobs(batch, {.temperature = temperature, .entropy = true});
@@ -152,17 +178,48 @@ std::vector<std::vector<double>> scripted_rewards(const std::vector<Rollout>& ro
   return rows;
 }
 
-OptimConfig optim_config(const json& config) {
+/// Of an enumerator of Python's, "SchedulerType.COSINE" or its value, the value.
+std::string enumerator(const json& value) {
+  auto name = value.get<std::string>();
+  name = name.substr(name.rfind('.') + 1);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+/// As transformers counts them: a number below 1 is a share of the steps, as is `warmup_ratio`.
+int64_t warmup_steps(const FixtureConfig& config, int64_t max_steps) {
+  const double given = config.take<double>("warmup_steps"), ratio = config.take_or("warmup_ratio", 0.0);
+  if (given >= 1.0) return static_cast<int64_t>(given);
+  return static_cast<int64_t>(std::ceil(static_cast<double>(max_steps) * (given > 0.0 ? given : ratio)));
+}
+
+/// The schedule in transformers' names. Its "constant" knows no warm-up.
+void read_schedule(const FixtureConfig& config, int64_t max_steps, OptimConfig& optim) {
+  using Schedule = OptimConfig::Schedule;
+  constexpr std::array<Schedule, 5> kKinds = {Schedule::kLinear, Schedule::kCosine, Schedule::kCosine, Schedule::kConstant,
+                                              Schedule::kConstant};
+  const std::string name = enumerator(config.take("lr_scheduler_type"));
+  const int kind = testing::index_of<5>({"linear", "cosine", "cosine_with_min_lr", "constant", "constant_with_warmup"}, name);
+  optim.lr_scheduler_type = kKinds[static_cast<size_t>(kind)];
+  const int64_t warmup = warmup_steps(config, max_steps);
+  optim.warmup_steps = name == "constant" ? 0 : warmup;
+  const json more = config.take_or("lr_scheduler_kwargs", json::object());
+  const FixtureConfig schedule(more, "grpo-train: lr_scheduler_kwargs");
+  if (name != "cosine_with_min_lr") return;
+  optim.min_lr_ratio =
+      schedule.has("min_lr_rate") ? schedule.take<double>("min_lr_rate") : schedule.take<double>("min_lr") / optim.learning_rate;
+}
+
+OptimConfig optim_config(const FixtureConfig& config, int64_t max_steps) {
+  testing::index_of<2>({"adamw_torch", "adamw_torch_fused"}, enumerator(config.take("optim")));
   OptimConfig optim;
-  optim.learning_rate = config.at("learning_rate");
-  optim.adam_beta1 = config.at("adam_beta1");
-  optim.adam_beta2 = config.at("adam_beta2");
-  optim.adam_epsilon = config.at("adam_epsilon");
-  optim.weight_decay = config.at("weight_decay");
-  optim.max_grad_norm = config.at("max_grad_norm");
-  const bool constant = config.at("lr_scheduler_type").get<std::string>().starts_with("constant");
-  optim.lr_scheduler_type = constant ? OptimConfig::Schedule::kConstant : OptimConfig::Schedule::kLinear;
-  optim.warmup_steps = config.at("warmup_steps");
+  optim.learning_rate = config.take("learning_rate");
+  optim.adam_beta1 = config.take("adam_beta1");
+  optim.adam_beta2 = config.take("adam_beta2");
+  optim.adam_epsilon = config.take("adam_epsilon");
+  optim.weight_decay = config.take("weight_decay");
+  optim.max_grad_norm = config.take("max_grad_norm");
+  read_schedule(config, max_steps, optim);
   return optim;
 }
 
@@ -170,25 +227,28 @@ TEST_P(ParityTrl, SeveralOptimizerSteps) {
   GRPO_REQUIRE_DATA(testing::trl_dir());
   for (const auto& [name, test] : testing::trl_files("grpo-train")) {
     SCOPED_TRACE(name);
-    const auto &config = test.at("config"), &logs = test.at("expected").at("logs");
+    const FixtureConfig config(test.at("config"), "grpo-train");
+    const auto& logs = test.at("expected").at("logs");
     const std::filesystem::path folder = testing::parity_dir() / test.at("model").get<std::string>();
     const auto model = load(folder), reference = load(folder);
-    AdamW optimizer(model->parameters(), optim_config(config));
+    const auto max_steps = config.take<int64_t>("max_steps");
+    const bool reused = config.take<int64_t>("num_iterations") > 1, referred = config.take<double>("beta") > 0.0;
+    const BatchOptions masks{.mask_truncated_completions = config.take("mask_truncated_completions")};
+    const double temperature = config.take("temperature");
+    const AdvantageConfig advantage = testing::advantage_config(config);
+    AdamW optimizer(model->parameters(), optim_config(config, max_steps));
     Update update(*model, config);
     Batch batch;
     for (int64_t step = 0; step < static_cast<int64_t>(logs.size()); ++step) {
       for (const auto& rollout : test.at("rollouts")) {
         if (rollout.at("called_at_step").get<int64_t>() != step) continue;
-        const auto rollouts = rollouts_of(rollout.at("prompt_ids"), rollout.at("completion_ids"), config.at("num_generations"), 2);
-        batch = make_batch(
-            rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), testing::advantage_config(config)));
-        if (config.at("num_iterations").get<int64_t>() > 1)
-          batch.old_logprobs = outputs_without_grad(*model, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
-        if (config.at("beta").get<double>() > 0.0)
-          batch.ref_logprobs = outputs_without_grad(*reference, batch, {.temperature = config.at("temperature")}, 1 << 20).logprobs;
+        const auto rollouts = rollouts_of(rollout.at("prompt_ids"), rollout.at("completion_ids"), config.take("num_generations"), 2);
+        batch = make_batch(rollouts, group_advantages(reward_tensor(scripted_rewards(rollouts)), groups_of(rollouts), advantage), masks);
+        if (reused) batch.old_logprobs = outputs_without_grad(*model, batch, {.temperature = temperature}, 1 << 20).logprobs;
+        if (referred) batch.ref_logprobs = outputs_without_grad(*reference, batch, {.temperature = temperature}, 1 << 20).logprobs;
       }
       const auto& log = logs[static_cast<size_t>(step)];
-      const double rate = scheduled_learning_rate(optimizer.config(), step, config.at("max_steps"));
+      const double rate = scheduled_learning_rate(optimizer.config(), step, max_steps);
       EXPECT_NEAR(rate, log.at("learning_rate").get<double>(), 1e-9);
       EXPECT_NEAR(update(batch), log.at("loss").get<double>(), 1e-5) << "step " << step + 1;
       EXPECT_TRUE(near(optimizer.step(rate).grad_norm, log.at("grad_norm"), 1e-4)) << "step " << step + 1;
