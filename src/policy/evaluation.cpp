@@ -51,7 +51,8 @@ Experience sample_and_score(const Policy& policy, RolloutEngine& engine, const s
   sample_groups(policy, engine, mine, with_turn_end(policy, all, options.prompt, options.sampling), key, options.context);
   RewardContext context;
   context.max_completion_length = options.sampling.max_completion_length;
-  score(rewards, mine, context);
+  ThreadPool pool(static_cast<int64_t>(rewards.names.size()));
+  score(rewards, mine, context, &pool);
   gather(*communicator, mine, problems);
   return mine;
 }

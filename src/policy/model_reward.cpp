@@ -1,5 +1,6 @@
 #include "policy/model_reward.h"
 
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/GradMode.h>
 
 #include "grpo/core/config.h"
@@ -30,6 +31,7 @@ class ModelReward final : public Reward {
 
   void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext&) override {
     const c10::NoGradGuard no_grad;
+    const c10::DeviceGuard device(policy_.model->device());  // the calling thread may never have chosen one
     PackedTokens packed;
     size_t first = 0;
     for (size_t i = 0; i < batch.size(); ++i) {

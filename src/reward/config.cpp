@@ -3,17 +3,29 @@
 #include "grpo/core/config.h"
 
 namespace grpo {
+namespace {
+
+constexpr Range kTimeout{.min = 0.0, .max = 1e9};
+
+}  // namespace
 
 void describe(ConfigVisitor& v, RewardFunction& c) {
   v.field("name", c.name, "In metrics; also the function where that is empty.");
   v.field("function", c.function, "A registered reward.");
   v.field("weight", c.weight, "In the sum; 0 = only reported.");
+  v.field("timeout", c.timeout,
+          "Seconds that it may take for the completions of one rollout or evaluation; then it is no longer awaited, see on_error. 0 = no "
+          "limit.",
+          kTimeout);
+  v.enumeration("on_error", c.on_error, {"stop", "undefined"},
+                "If it throws, gives an infinity or overruns its timeout: stop the run, or leave the samples without its verdict.");
   v.options("options", c.options, "The function's own options.");
 }
 
 RewardSet make_rewards(const std::vector<RewardFunction>& functions, const RewardRegistry& registry) {
   RewardSet set;
-  for (const auto& f : functions) set.add(f.name, registry.make(f.registry_name(), f.options), f.weight);
+  for (const auto& f : functions)
+    set.add(f.name, registry.make(f.registry_name(), f.options), f.weight, {.timeout = f.timeout, .on_error = f.on_error});
   return set;
 }
 

@@ -6,23 +6,26 @@ namespace {
 
 struct FormatOptions {
   bool partial = false;
+  bool allow_empty = false;
   bool think_prefilled = false;
 };
 
 void describe(ConfigVisitor& visitor, FormatOptions& options) {
   visitor.field("partial", options.partial, "give 0.125 for each tag that stands exactly once where the form is not met");
+  visitor.field("allow_empty", options.allow_empty, "take the form also with nothing, or only white space, between two tags");
   visitor.field("think_prefilled", options.think_prefilled, "the prompt ends with <think>, so the completion begins inside it");
 }
 
 /// <think>…</think>, white space, <answer>…</answer>, every tag once, and nothing but white space around (DeepSeek-R1, arXiv
-/// 2501.12948, 2.2.2).
-bool has_r1_zero_form(std::string_view text) {
+/// 2501.12948, 2.2.2). Without `allow_empty`, something stands between the tags of each pair: a form without content is no format learnt.
+bool has_r1_zero_form(std::string_view text, bool allow_empty) {
   if (single_tags(text) != static_cast<int>(kTags.size())) return false;
   text = trim(text);
   const size_t think_end = text.find(kTags[1]), answer = text.find(kTags[2]);
   if (!text.starts_with(kTags[0]) || !text.ends_with(kTags[3]) || answer < think_end) return false;
-  const size_t between = think_end + kTags[1].size();
-  return trim(text.substr(between, answer - between)).empty();
+  const auto empty = [text](size_t begin, size_t end) { return trim(text.substr(begin, end - begin)).empty(); };
+  if (!empty(think_end + kTags[1].size(), answer)) return false;
+  return allow_empty || (!empty(kTags[0].size(), think_end) && !empty(answer + kTags[2].size(), text.size() - kTags[3].size()));
 }
 
 class FormatReward final : public CompletionReward {
@@ -32,8 +35,8 @@ class FormatReward final : public CompletionReward {
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
     const std::string text = options_.think_prefilled ? std::string(kTags[0]) + completion.text : completion.text;
-    if (has_r1_zero_form(text)) return 1.0;
-    return {options_.partial ? 0.125 * single_tags(text) : 0.0, "not <think>…</think> <answer>…</answer>"};
+    if (has_r1_zero_form(text, options_.allow_empty)) return 1.0;
+    return {options_.partial ? 0.125 * single_tags(text) : 0.0, "not <think>…</think> <answer>…</answer>, or one of them empty"};
   }
 
   FormatOptions options_;

@@ -2,81 +2,50 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <utility>
 
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
 #include "grpo/core/nearest.h"
-#include "grpo/data/strings.h"
 #include "grpo/data/weighted_sum.h"
+#include "reward/on_error.h"
+#include "reward/timeout.h"
 
 namespace grpo {
 namespace {
 
-/// The message of what `reward` throws on `batch`, if it does.
-std::optional<std::string> try_score(Reward& reward, std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) {
-  try {
-    reward.score(batch, scores, context);
-    return std::nullopt;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception of unknown type";
-  }
+constexpr double kLongestTimeout = 1e9;  // seconds; far below what the clock can count
+
+bool has_own_thread(const RewardRules& rules, const ThreadPool* pool) { return rules.timeout > 0.0 || pool != nullptr; }
+
+/// The verdicts of function `f`; `owned` holds the batch for a thread of its own.
+Judgement judge_by(const RewardSet& set, size_t f, std::span<const Completion> batch, const std::shared_ptr<const OwnedBatch>& owned,
+                   RewardContext& context, const ThreadPool* pool) {
+  const RewardRules& rules = set.rules[f];
+  if (still_runs(*set.histories[f]))
+    return without_verdicts(set.names[f], batch.size(), "expected verdicts; the function is still busy with an earlier batch",
+                            rules.on_error);
+  return has_own_thread(rules, pool) ? judge_on_own_thread(set, f, owned, context)
+                                     : judge(set.names[f], *set.rewards[f], batch, context, rules.on_error);
 }
 
-[[noreturn]] void fail_on(const std::string& name, const Completion& completion, const std::string& message) {
-  fail("reward " + name, message + " on the sample '" + clip_text(completion.text, 120) + "'");
-}
-
-/// Finds the sample behind `message`, which the whole batch threw; the first one stands in where no single sample throws.
-[[noreturn]] void fail_on_culprit(const std::string& name, Reward& reward, std::span<const Completion> batch, std::string message,
-                                  RewardContext context) {
-  for (const Completion& completion : batch) {
-    Score score;
-    if (const auto found = try_score(reward, {&completion, 1}, {&score, 1}, context))
-      fail_on(name, completion, "expected a score; got " + *found);
-  }
-  fail_on(name, batch.front(), "expected scores for a batch of " + std::to_string(batch.size()) + "; got " + message + ", first seen");
-}
-
-void check_steps(const std::string& name, const Completion& completion, const std::vector<StepScore>& steps) {
-  size_t last = 1;
-  for (const StepScore& step : steps) {
-    if (step.end < last || step.end > completion.text.size()) {
-      fail_on(name, completion,
-              "expected steps in the order of their ends, each within the " + std::to_string(completion.text.size()) +
-                  " bytes of the text; got an end at " + std::to_string(step.end));
-    }
-    if (!std::isfinite(step.value)) fail_on(name, completion, "expected finite scores of steps; got " + std::to_string(step.value));
-    last = step.end;
-  }
-}
-
-std::vector<Score> score_one(const std::string& name, Reward& reward, std::span<const Completion> batch, RewardContext& context) {
-  std::vector<Score> scores(batch.size());
-  if (batch.empty()) return scores;
-  if (const auto message = try_score(reward, batch, scores, context)) fail_on_culprit(name, reward, batch, *message, context);
-  for (size_t i = 0; i < scores.size(); ++i) {
-    if (std::isinf(scores[i].value)) fail_on(name, batch[i], "expected a finite score or NaN; got an infinity");
-    check_steps(name, batch[i], scores[i].steps);
-  }
-  return scores;
-}
-
-void merge_metrics(const RewardContext& from, RewardContext& into) {
-  for (const auto& [name, entry] : from.metrics) {
-    into.metrics[name].first += entry.first;
-    into.metrics[name].second += entry.second;
-  }
+/// Tells of the first sample that lost a function's verdict.
+void warn_once(RewardHistory& history, const std::string& fault) {
+  if (fault.empty() || std::exchange(history.warned, true)) return;
+  log_warn(fault + ": no verdict, since on_error is «undefined»; further ones are only counted");
 }
 
 }  // namespace
 
-void RewardSet::add(std::string name, std::unique_ptr<Reward> reward, double weight) {
+void RewardSet::add(std::string name, std::shared_ptr<Reward> reward, double weight, RewardRules how) {
   if (!std::isfinite(weight)) fail_usage("reward " + name, "expected a finite weight; got " + std::to_string(weight));
+  if (!(how.timeout >= 0.0 && how.timeout <= kLongestTimeout))
+    fail_usage("reward " + name, "expected a timeout of 0 to 1e9 seconds; got " + std::to_string(how.timeout));
   names.push_back(std::move(name));
   weights.push_back(weight);
   rewards.push_back(std::move(reward));
+  rules.push_back(how);
+  histories.push_back(std::make_shared<RewardHistory>());
 }
 
 size_t judging_function(const std::vector<std::string>& names, const std::string& wanted) {
@@ -88,14 +57,19 @@ size_t judging_function(const std::vector<std::string>& names, const std::string
 
 std::vector<Verdict> score_all(RewardSet& set, std::span<const Completion> batch, RewardContext& context, ThreadPool* pool) {
   const size_t functions = set.rewards.size();
-  GRPO_CHECK(set.names.size() == functions && set.weights.size() == functions, "score_all", "expected a name and a weight for each reward");
-  std::vector<std::vector<Score>> by_function(functions);
+  GRPO_CHECK(set.names.size() == functions && set.weights.size() == functions && set.rules.size() == functions &&
+                 set.histories.size() == functions,
+             "score_all", "expected a set whose lists are of equal length");
+  if (batch.empty()) return {};
+  const bool owns = std::ranges::any_of(set.rules, [pool](const RewardRules& rules) { return has_own_thread(rules, pool); });
+  const auto owned = owns ? std::make_shared<const OwnedBatch>(batch) : nullptr;
+  std::vector<Judgement> by_function(functions);
   RewardContext fresh = context;
   fresh.metrics.clear();
   std::vector<RewardContext> contexts(functions, fresh);
   const auto score_function = [&](int64_t index) {
     const auto f = static_cast<size_t>(index);
-    by_function[f] = score_one(set.names[f], *set.rewards[f], batch, contexts[f]);
+    by_function[f] = judge_by(set, f, batch, owned, contexts[f], pool);
   };
   if (pool != nullptr) {
     pool->parallel_for(static_cast<int64_t>(functions), score_function);
@@ -104,12 +78,14 @@ std::vector<Verdict> score_all(RewardSet& set, std::span<const Completion> batch
   }
 
   for (const RewardContext& one : contexts) merge_metrics(one, context);
+  for (size_t f = 0; f < functions; ++f) warn_once(*set.histories[f], by_function[f].fault);
   std::vector<Verdict> verdicts(batch.size());
   std::vector<double> values(functions);
   for (size_t i = 0; i < batch.size(); ++i) {
     for (size_t f = 0; f < functions; ++f) {
-      values[f] = by_function[f][i].value;
-      verdicts[i].scores.push_back(std::move(by_function[f][i]));
+      Score& score = by_function[f].scores[i];
+      values[f] = score.value;
+      verdicts[i].scores.push_back(std::move(score));
     }
     verdicts[i].reward = weighted_sum(values, set.weights);
   }

@@ -14,7 +14,7 @@ double tag_count(const std::string& text, const RewardOptions& options = {}) {
 
 TEST(Format, WantsTheWholeForm) {
   for (const char* text :
-       {"<think>a</think><answer>b</answer>", "<think>a\nb</think>\n\n<answer>\nc\n</answer>", " <think></think> <answer>b</answer>\n"}) {
+       {"<think>a</think><answer>b</answer>", "<think>a\nb</think>\n\n<answer>\nc\n</answer>", " <think>a</think> <answer>b</answer>\n"}) {
     EXPECT_EQ(format(text), 1.0) << text;
   }
   for (const char* text :
@@ -24,6 +24,20 @@ TEST(Format, WantsTheWholeForm) {
         "<think>a</think></answer>b<answer>", "<think>a<answer>c</answer></think><answer>b</answer>", "<think><answer></think></answer>"}) {
     EXPECT_EQ(format(text), 0.0) << text;
   }
+}
+
+TEST(Format, EmptyTagsAreRefusedUnlessAllowed) {
+  for (const char* text :
+       {"<think></think><answer>b</answer>", "<think> \n\t</think><answer>b</answer>", "<think>a</think><answer></answer>",
+        "<think>a</think> <answer>\n</answer>", "<think></think><answer></answer>"}) {
+    EXPECT_EQ(format(text), 0.0) << text;
+    EXPECT_EQ(format(text, {{"partial", "true"}}), 0.5) << text;  // its four tags
+    EXPECT_EQ(format(text, {{"allow_empty", "true"}}), 1.0) << text;
+  }
+  const RewardOptions prefilled = {{"think_prefilled", "true"}};
+  EXPECT_EQ(format("\n</think><answer>b</answer>", prefilled), 0.0);
+  EXPECT_EQ(format("\n</think><answer>b</answer>", {{"think_prefilled", "true"}, {"allow_empty", "true"}}), 1.0);
+  EXPECT_EQ(format("<think></think>x<answer></answer>", {{"allow_empty", "true"}}), 0.0);
 }
 
 TEST(Format, PartialCreditIsBelowHalf) {

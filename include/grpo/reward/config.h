@@ -13,13 +13,15 @@ struct RewardFunction {
   std::string name;
   std::string function;
   double weight = 1.0;
+  double timeout = 0.0;  // seconds for a batch; 0: none
+  OnRewardError on_error = OnRewardError::kStop;
   NamedOptions options;
   std::string registry_name() const { return function.empty() ? name : function; }
 };
 
 void describe(ConfigVisitor& visitor, RewardFunction& function);
 
-/// The functions that a config lists, made from the registry, with their names and weights.
+/// The functions that a config lists, made from the registry, with their names, weights and rules.
 RewardSet make_rewards(const std::vector<RewardFunction>& functions, const RewardRegistry& registry);
 
 }  // namespace grpo

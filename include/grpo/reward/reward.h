@@ -44,7 +44,7 @@ class RewardContext {
  public:
   int64_t step = 0;                                                                               // optimiser steps done
   int64_t max_completion_length = 0;                                                              // tokens; 0 where there is no limit
-  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // be done by then
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // be back by then, see RewardRules
 
   /// Averages `value` into the metric `name` of this step.
   void log_metric(const std::string& name, double value);
@@ -52,7 +52,9 @@ class RewardContext {
 };
 
 /// Judges completions. Subclass it, override `score`, register it: `registry.add_reward<MyReward>("mine")`.
-/// `score` is never called concurrently on one object. A reward that throws stops the run with its message.
+/// `score` is never called concurrently on one object; the calls may come from different threads. A reward that throws stops the run with
+/// its message, or gives no verdict (the config's `on_error`). A call that has overrun its timeout goes on alone while the run does or
+/// ends, so a reward that may hang owns what it uses.
 class Reward {
  public:
   virtual ~Reward() = default;
