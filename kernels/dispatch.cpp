@@ -80,4 +80,11 @@ const std::vector<CpuKernels>& available_cpu_kernels() {
   return tables;
 }
 
+namespace {
+const CpuKernels* chosen_kernels = nullptr;
+}
+
+const CpuKernels& cpu_kernels() { return chosen_kernels != nullptr ? *chosen_kernels : available_cpu_kernels().front(); }
+void use_cpu_kernels(const CpuKernels* kernels) { chosen_kernels = kernels; }
+
 }  // namespace grpo::kernels

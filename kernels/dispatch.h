@@ -18,7 +18,10 @@ struct CpuKernels {
 /// Every table that this machine can run, the fastest first. Never empty: "scalar" is the portable reference.
 const std::vector<CpuKernels>& available_cpu_kernels();
 
-/// The fastest one.
-inline const CpuKernels& cpu_kernels() { return available_cpu_kernels().front(); }
+/// Those in use: the fastest, unless others were chosen.
+const CpuKernels& cpu_kernels();
+/// For tests of an instruction set: `kernels`, of available_cpu_kernels(), are in use until another choice; null = the fastest. What was
+/// packed for others must not be used any more.
+void use_cpu_kernels(const CpuKernels* kernels);
 
 }  // namespace grpo::kernels
