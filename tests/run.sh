@@ -2,7 +2,8 @@
 # Gets what is missing, builds and tests: tests/run.sh [--build-only] [--full] [--label L]
 #   --build-only  stops after the build of the preset cpu
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
-#   --full        adds what CI has no time for: clang-tidy on all files, and a build without batches and precompiled headers
+#   --full        adds what CI has no time for: clang-tidy on all files, a build without batches and precompiled headers, and quick start
+#                 and tests on bare Debian 12 and 13, by the script GRPO_FRESH_MACHINE that runs a command in one (needs root)
 # Warnings of g++ are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
 # missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
 set -uo pipefail
@@ -116,6 +117,16 @@ check_nvcc() {
     'out=$(mktemp) && "$0" -std=c++17 -O2 -arch=sm_90 -I kernels -I include -c "$1" -o "$out"; status=$?; rm -f "$out"; exit $status' "$nvcc" {}
 }
 
+# Quick start and tests on a bare Debian SUITE in a folder that is kept.
+fresh_machine=${GRPO_FRESH_MACHINE:-../shared/tools/fresh_machine.sh}
+on_bare() {
+  local log=$work/bare.log status=0
+  SUITE=$1 "$fresh_machine" "/var/tmp/grpo-$1" . 'examples/quickstart.sh && tests/run.sh' >"$log" 2>&1 || status=$?
+  grep -E '^(---|seconds by stage|failed|total|[0-9]+ passed)' "$log"
+  [ $status -eq 0 ] || tail -n 20 "$log"
+  return $status
+}
+
 require_nvcc=${GRPO_REQUIRE_NVCC:-0}
 if [ "$require_nvcc" = 1 ]; then bootstrap=(--tests --nvcc); else bootstrap=(--tests); fi
 stage bootstrap cmake/bootstrap.sh "${bootstrap[@]}" || summary
@@ -139,5 +150,13 @@ else
   printf '\n=== format and tidy are left out: they are pinned to clang 14\n'
 fi
 if [ "$require_nvcc" = 1 ] || find_nvcc >/dev/null; then stage nvcc check_nvcc; fi
-if $full; then stage "build without batches and precompiled headers" build plain; fi
+if $full; then
+  stage "build without batches and precompiled headers" build plain
+  if [ -x "$fresh_machine" ] && [ "$(id -u)" = 0 ]; then
+    stage "bare Debian 12" on_bare bookworm
+    stage "bare Debian 13" on_bare trixie
+  else
+    printf '\n=== bare systems are left out: they need root and GRPO_FRESH_MACHINE\n'
+  fi
+fi
 summary
