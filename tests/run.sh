@@ -4,7 +4,7 @@
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
 #   --full        adds what CI has no time for: clang-tidy on all files, a build without batches and precompiled headers, and quick start
 #                 and tests on bare Debian 12 and 13, by the script GRPO_FRESH_MACHINE that runs a command in one (needs root)
-# Warnings of g++ are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
+# Warnings are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
 # missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,7 +55,7 @@ stage() {
 build() {
   local preset=$1 werror=OFF
   shift
-  if [ -n "${CI:-}" ] && { [ "$preset" = cpu ] || [ "$preset" = plain ]; }; then werror=ON; fi
+  if [ -n "${CI:-}" ] && [[ $preset =~ ^(cpu|plain|clang)$ ]]; then werror=ON; fi
   cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON -DGRPO_WERROR=$werror >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
   cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >"$work/build.log" 2>&1 || { grep -v '^\[[0-9]*/[0-9]*\] [BL]' "$work/build.log"; return 1; }
 }
@@ -140,6 +140,7 @@ fi
 
 stage tests run_ctest cpu
 stage headers build cpu all_verify_interface_header_sets
+stage "build clang" build clang grpo_program test_kernels test_optim && stage "tests clang" run_ctest clang -L '^(kernels|optim)$'
 stage "build asan" build asan && stage "tests asan" run_ctest asan -LE '^fuzz$' && stage fuzz run_ctest asan -L '^fuzz$'
 stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'
 # Other versions of clang's tools format and judge differently.
