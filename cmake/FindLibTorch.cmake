@@ -56,6 +56,9 @@ endfunction()
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   _libtorch_library(c10 "${LibTorch_C10_LIBRARY}")
   target_include_directories(LibTorch::c10 SYSTEM INTERFACE "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  # g++ compiled torch; from 18 on clang gives some of its templates other names, unless told to do as before.
+  target_compile_options(LibTorch::c10 INTERFACE
+    $<$<AND:$<COMPILE_LANG_AND_ID:CXX,Clang>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,18>>:-fclang-abi-compat=17>)
   _libtorch_library(LibTorch "${LibTorch_CPU_LIBRARY}" LibTorch::c10)
   if(LibTorch_CUDA_LIBRARY)
     _libtorch_library(c10_cuda "${LibTorch_C10_CUDA_LIBRARY}" LibTorch::c10)

@@ -68,6 +68,9 @@ fi
   printf 'set(CMAKE_LIBRARY_ARCHITECTURE "%s")\nset(CMAKE_BUILD_RPATH "%s/run")\nset(CMAKE_INSTALL_RPATH "%s/run")\n' "$triplet" "$root" "$root"
   # an old-style path is searched for the libraries of libraries too
   printf 'foreach(kind IN ITEMS EXE SHARED)\n  set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,--disable-new-dtags -Wl,-rpath-link,%s")\nendforeach()\n' "$libraries"
+  if [ -e "$root/tools/pkg-config" ]; then
+    printf 'set(PKG_CONFIG_EXECUTABLE "%s/tools/pkg-config" CACHE FILEPATH "")\n' "$root"
+  fi
   if $own_compiler; then
     printf 'set(CMAKE_CXX_COMPILER "%s/tools/g++")\n' "$root"
   fi

@@ -2,8 +2,9 @@
 # Gets what is missing, builds and tests: tests/run.sh [--build-only] [--full] [--label L]
 #   --build-only  stops after the build of the preset cpu
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
-#   --full        adds what CI has no time for: clang-tidy on all files, and a build without batches and precompiled headers
-# Warnings of g++ are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
+#   --full        adds what CI has no time for: clang-tidy on all files, a build without batches and precompiled headers, and quick start
+#                 and tests on bare Debian 12 and 13, by the script GRPO_FRESH_MACHINE that runs a command in one (needs root)
+# Warnings are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
 # missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -54,7 +55,7 @@ stage() {
 build() {
   local preset=$1 werror=OFF
   shift
-  if [ -n "${CI:-}" ] && { [ "$preset" = cpu ] || [ "$preset" = plain ]; }; then werror=ON; fi
+  if [ -n "${CI:-}" ] && [[ $preset =~ ^(cpu|plain|clang)$ ]]; then werror=ON; fi
   cmake --preset "$preset" -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON -DGRPO_WERROR=$werror >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
   cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >"$work/build.log" 2>&1 || { grep -v '^\[[0-9]*/[0-9]*\] [BL]' "$work/build.log"; return 1; }
 }
@@ -116,6 +117,16 @@ check_nvcc() {
     'out=$(mktemp) && "$0" -std=c++17 -O2 -arch=sm_90 -I kernels -I include -c "$1" -o "$out"; status=$?; rm -f "$out"; exit $status' "$nvcc" {}
 }
 
+# Quick start and tests on a bare Debian SUITE in a folder that is kept.
+fresh_machine=${GRPO_FRESH_MACHINE:-../shared/tools/fresh_machine.sh}
+on_bare() {
+  local log=$work/bare.log status=0
+  SUITE=$1 "$fresh_machine" "/var/tmp/grpo-$1" . 'examples/quickstart.sh && tests/run.sh' >"$log" 2>&1 || status=$?
+  grep -E '^(---|seconds by stage|failed|total|[0-9]+ passed)' "$log"
+  [ $status -eq 0 ] || tail -n 20 "$log"
+  return $status
+}
+
 require_nvcc=${GRPO_REQUIRE_NVCC:-0}
 if [ "$require_nvcc" = 1 ]; then bootstrap=(--tests --nvcc); else bootstrap=(--tests); fi
 stage bootstrap cmake/bootstrap.sh "${bootstrap[@]}" || summary
@@ -129,6 +140,7 @@ fi
 
 stage tests run_ctest cpu
 stage headers build cpu all_verify_interface_header_sets
+stage "build clang" build clang grpo_program test_kernels test_optim && stage "tests clang" run_ctest clang -L '^(kernels|optim)$'
 stage "build asan" build asan && stage "tests asan" run_ctest asan -LE '^fuzz$' && stage fuzz run_ctest asan -L '^fuzz$'
 stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'
 # Other versions of clang's tools format and judge differently.
@@ -139,5 +151,13 @@ else
   printf '\n=== format and tidy are left out: they are pinned to clang 14\n'
 fi
 if [ "$require_nvcc" = 1 ] || find_nvcc >/dev/null; then stage nvcc check_nvcc; fi
-if $full; then stage "build without batches and precompiled headers" build plain; fi
+if $full; then
+  stage "build without batches and precompiled headers" build plain
+  if [ -x "$fresh_machine" ] && [ "$(id -u)" = 0 ]; then
+    stage "bare Debian 12" on_bare bookworm
+    stage "bare Debian 13" on_bare trixie
+  else
+    printf '\n=== bare systems are left out: they need root and GRPO_FRESH_MACHINE\n'
+  fi
+fi
 summary
