@@ -60,8 +60,10 @@ void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group>
   if (groups.empty()) return;
   std::vector<Prompt> prompts;
   for (const Group& group : groups) prompts.push_back({group.stream, group.prompt_ids});
-  for (Rollout& rollout : generate(policy, engine, prompts, params, key, context))
-    groups[static_cast<size_t>(rollout.group)].samples.push_back(sample_of(std::move(rollout)));
+  for (Rollout& rollout : generate(policy, engine, prompts, params, key, context)) {
+    Group& group = groups[static_cast<size_t>(rollout.group)];
+    group.samples.push_back(sample_of(std::move(rollout)));
+  }
   add_texts(policy, groups);
 }
 

@@ -2,6 +2,7 @@
 
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
+#include "policy/sampling.h"
 #include "trainer/collector.h"
 #include "trainer/gradient_step.h"
 #include "trainer/mini_batches.h"
@@ -26,6 +27,7 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
   Parts& p = *parts_;
   const AlgorithmSection& a = config_.algorithm;
   p.prompts = encode_prompts(*policy_, problems_, config_.data);
+  config_.rollout.sampling = with_turn_end(*policy_, {&problems_.front()}, config_.data.prompt, config_.rollout.sampling);
   p.updates_per_rollout = a.steps_per_generation * a.num_iterations;
   plan_steps(a.generation_batch_size / config_.rollout.sampling.num_generations, p.updates_per_rollout);
   p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, make_rewards(config_.reward, registry_.rewards),
