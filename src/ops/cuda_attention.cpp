@@ -1,3 +1,4 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -93,8 +94,8 @@ at::Tensor flash_gradient(const at::Tensor& dout, const at::Tensor& qkv, const A
 
 AttentionOutput attention(const at::Tensor& qkv, const AttentionPlan& plan, const HeadLayout& heads) {
   if (flashes(qkv, plan, heads)) return flash(qkv, plan, heads);
-  const AttentionOutput result{at::empty({plan.rows, heads.heads * heads.head_dim}, qkv.options()),
-                               at::empty({plan.rows, heads.heads}, qkv.options().dtype(at::kFloat))};
+  AttentionOutput result{at::empty({plan.rows, heads.heads * heads.head_dim}, qkv.options()),
+                         at::empty({plan.rows, heads.heads}, qkv.options().dtype(at::kFloat))};
   kernels_of(qkv).attention(packed(qkv, result, plan, heads), current_stream());
   return result;
 }
