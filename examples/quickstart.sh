@@ -29,7 +29,7 @@ if $install; then
   fresh=true
   [ ! -e build/cpu/CMakeCache.txt ] || fresh=false
   if $fresh; then
-    echo "In all about ten minutes on two cores: packages (1), LibTorch, 0.6 GB (1), beside the build (4), training (5)."
+    echo "In all about eight minutes on two cores: packages (1), LibTorch, 0.6 GB, beside the first half of the build (1), the rest (2), training (4)."
   fi
   cmake/bootstrap.sh --packages
   PATH=$PWD/build/system/tools:$PATH:$PWD/.venv/bin  # what the bootstrap put there where there is no root

@@ -1,6 +1,6 @@
 #include "grpo/algorithm/advantages.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "grpo/algorithm/batch.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <functional>

@@ -1,6 +1,8 @@
 #include "grpo/algorithm/correction.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 #include <limits>
 #include <string>

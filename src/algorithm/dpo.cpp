@@ -1,6 +1,8 @@
 #include "grpo/algorithm/dpo.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/log_sigmoid.h>
+#include <ATen/ops/ones_like.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "grpo/algorithm/kl.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
 
 #include "grpo/core/error.h"
 

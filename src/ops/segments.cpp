@@ -1,4 +1,4 @@
-#include <ATen/ATen.h>
+#include <ATen/ops/segment_reduce.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/ops.h"
