@@ -63,6 +63,7 @@ void check_sampling(Faults& faults, const Config& c) {
               "set rollout.allow_off_policy_sampling if that is meant");
   const bool partial = c.rollout.partial_rollout_length > 0;
   const bool rounded = c.rollout.compute_dtype != ComputeDType::kFloat32 || c.rollout.kv_dtype != KvDType::kFloat32;
+  faults.refuse(c.model.exact && rounded, "model.exact: expected rollout.compute_dtype and kv_dtype float32, in which training computes");
   faults.need(!(rounded || partial) || a.loss.importance_sampling_correction || c.rollout.allow_off_policy_sampling,
               "rollout: compute_dtype and kv_dtype other than float32, and partial_rollout_length, sample from another distribution than "
               "the one that is trained; keep algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that "

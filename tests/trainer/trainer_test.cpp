@@ -271,6 +271,8 @@ TEST(Validate, RefusesRoundedSamplingWithoutCorrectionUnlessAllowed) {
     EXPECT_THROW(validate(rounded, Command::kTrain), Error);
     rounded.rollout.allow_off_policy_sampling = true;
     EXPECT_NO_THROW(validate(rounded, Command::kTrain));
+    rounded.model.exact = true;  // bits of a sampler that rounds are nobody's
+    EXPECT_THROW(validate(rounded, Command::kTrain), Error);
   }
 }
 

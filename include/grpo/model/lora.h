@@ -20,7 +20,7 @@ struct LoraConfig {
   bool use_rslora = false;                       // scale alpha / sqrt(rank) (Kalajdzievski, 2312.03732)
   std::string path = {};                         // a PEFT folder to go on from; rank, alpha and modules are then its own
 
-  bool score_head = false;                       // of a folder: it holds the head of a sequence classifier too
+  bool score_head = false;  // of a folder: it holds the head of a sequence classifier too
 
   double scale() const;
 };

@@ -170,6 +170,7 @@ TEST_P(CudaTrainer, AnOffloadedReferenceVisitsTheDevice) {
 TEST_P(CudaTrainer, LearnsItsDemonstrations) {
   const testing::At use(GetParam());
   Config c = tiny_config("cuda-sft", &GetParam());
+  c.algorithm = {};
   c.data.demonstrations = true;
   c.reward.clear();
   c.optim.learning_rate = 2e-2;
