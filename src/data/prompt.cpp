@@ -93,10 +93,9 @@ std::vector<Message> prompt_messages(const Problem& problem, const PromptOptions
 
 std::string chat_variables(const Problem& problem, const PromptOptions& options) {
   if (options.chat_template_kwargs.empty()) return problem.chat_template_kwargs;
-  using json = nlohmann::ordered_json;
-  json variables = json::object();
-  for (const auto& [name, value] : options.chat_template_kwargs) variables[name] = parse_json<json>(value);
-  if (!problem.chat_template_kwargs.empty()) variables.update(parse_json<json>(problem.chat_template_kwargs));
+  auto variables = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : options.chat_template_kwargs) variables[name] = parse_json<nlohmann::ordered_json>(value);
+  if (!problem.chat_template_kwargs.empty()) variables.update(parse_json<nlohmann::ordered_json>(problem.chat_template_kwargs));
   return to_text(variables);
 }
 
