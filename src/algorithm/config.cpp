@@ -9,7 +9,6 @@
 namespace grpo {
 namespace {
 
-/// The names of a table's rows.
 void describe_policy_term(ConfigVisitor& visitor, LossConfig& config) {
   visitor.enumeration("loss_type", config.loss_type, names_of(loss_table()), "The policy loss.");
   visitor.field("custom_loss", config.custom_loss,

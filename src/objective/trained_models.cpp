@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "grpo/core/error.h"
+#include "grpo/policy/data_parallel.h"
 #include "ops/ops.h"
 #include "run/checkpoint.h"
 
@@ -55,8 +56,7 @@ void TrainedModels::zero_grad() {
 
 void TrainedModels::sum_gradients(Communicator& communicator) {
   for (const auto& model : models_) {
-    if (!model.optim) continue;
-    for (auto* arena : model.arenas) communicator.all_reduce(arena->flat_grad());
+    if (model.optim) grpo::sum_gradients(model.arenas, communicator);
   }
 }
 

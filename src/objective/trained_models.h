@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class TrainedModels {
   void add(std::vector<TrainedModel> models, Communicator& communicator);
 
   /// The models beside the policy.
-  std::vector<TrainedModel> beside_policy() const { return {models_.begin() + 1, models_.end()}; }
+  std::span<const TrainedModel> beside_policy() const { return std::span(models_).subspan(1); }
   AdamW& policy_optimizer() { return *optimizers_.front(); }
   const AdamW& policy_optimizer() const { return *optimizers_.front(); }
   /// Counts writes to any of their weights.

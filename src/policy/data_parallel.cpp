@@ -16,8 +16,10 @@ LossNormalizer loss_normalizer(const Batch& share, int64_t max_completion_length
   return result;
 }
 
-void sum_gradients(Transformer& model, Communicator& communicator) {
-  for (auto* arena : model.trainable()) communicator.all_reduce(arena->flat_grad());
+void sum_gradients(Transformer& model, Communicator& communicator) { sum_gradients(model.trainable(), communicator); }
+
+void sum_gradients(const std::vector<ParameterArena*>& arenas, Communicator& communicator) {
+  for (auto* arena : arenas) communicator.all_reduce(arena->flat_grad());
 }
 
 void broadcast_weights(Transformer& model, Communicator& communicator) {

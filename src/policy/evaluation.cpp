@@ -1,9 +1,9 @@
 #include "grpo/policy/evaluation.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/json.h"
+#include "core/mean.h"
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
 #include "policy/gather.h"
@@ -24,21 +24,6 @@ std::string line_of(const Group& group, size_t number, const RewardSet& rewards)
   add_scores(line, rewards.names, sample);
   return to_printable_text(line);
 }
-
-/// The mean of what is defined; NaN for nothing.
-class Mean {
- public:
-  void add(double value) {
-    if (std::isnan(value)) return;
-    sum_ += value;
-    ++count_;
-  }
-  double result() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : std::nan(""); }
-
- private:
-  double sum_ = 0.0;
-  int64_t count_ = 0;
-};
 
 Experience sample_and_score(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, RewardSet& rewards,
                             const EvaluationOptions& options) {

@@ -3,11 +3,6 @@
 #include "grpo/core/config.h"
 
 namespace grpo {
-namespace {
-
-constexpr Range kTimeout{.min = 0.0, .max = 1e9};
-
-}  // namespace
 
 void describe(ConfigVisitor& v, RewardFunction& c) {
   v.field("name", c.name, "In metrics; also the function where that is empty.");
@@ -16,7 +11,7 @@ void describe(ConfigVisitor& v, RewardFunction& c) {
   v.field("timeout", c.timeout,
           "Seconds that it may take for the completions of one rollout or evaluation; then it is no longer awaited, see on_error. 0 = no "
           "limit.",
-          kTimeout);
+          {.min = 0.0, .max = kLongestTimeout});
   v.enumeration("on_error", c.on_error, {"stop", "undefined"},
                 "If it throws, gives an infinity or overruns its timeout: stop the run, or leave the samples without its verdict.");
   v.options("options", c.options, "The function's own options.");

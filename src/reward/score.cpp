@@ -14,8 +14,6 @@
 namespace grpo {
 namespace {
 
-constexpr double kLongestTimeout = 1e9;  // seconds; far below what the clock can count
-
 bool has_own_thread(const RewardRules& rules, const ThreadPool* pool) { return rules.timeout > 0.0 || pool != nullptr; }
 
 /// The verdicts of function `f`; `owned` holds the batch for a thread of its own.

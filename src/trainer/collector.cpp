@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "core/mean.h"
 #include "grpo/algorithm/advantages.h"
 #include "grpo/core/config.h"
 #include "grpo/core/random.h"
@@ -35,14 +36,6 @@ void shuffle_verdicts(Experience& groups, size_t functions, Random& random) {
   }
 }
 
-double mean_of_defined(const std::vector<double>& values) {
-  double sum = 0.0, count = 0.0;
-  for (const double value : values) {
-    if (!std::isnan(value)) sum += value, ++count;
-  }
-  return count > 0.0 ? sum / count : std::nan("");
-}
-
 }  // namespace
 
 Collector::Collector(const Config& config, const Policy& policy, const std::vector<Problem>& problems,
@@ -59,7 +52,10 @@ Collector::Collector(const Config& config, const Policy& policy, const std::vect
       watch_(rewards_.names, config.algorithm.advantage.advantage_estimator != AdvantageEstimator::kReinforcePlusPlus &&
                                  config.algorithm.objective != AlgorithmSection::ObjectiveType::kPpo &&
                                  config.algorithm.objective != AlgorithmSection::ObjectiveType::kExpertIteration),
-      pass_judge_(judging_function(rewards_.names, config.algorithm.pass_rate_reward)) {}
+      pass_judge_(judging_function(rewards_.names, config.algorithm.pass_rate_reward)) {
+  const std::string& filter = config.algorithm.dynamic_sampling_reward;
+  if (!filter.empty()) filter_judge_ = judging_function(rewards_.names, filter);
+}
 
 Collector::Collected Collector::collect(int64_t step, double temperature) {
   const auto& a = config_.algorithm;
@@ -68,7 +64,7 @@ Collector::Collected Collector::collect(int64_t step, double temperature) {
   Sums sums;
   const double waited = sampler_.waiting_tokens();
   if (a.max_staleness) {  // what would be too old in the last update of this rollout
-    const int64_t last = step + a.steps_per_generation * a.num_iterations - 1;
+    const int64_t last = step + a.updates_per_rollout() - 1;
     metrics["rollout/stale_dropped"] = static_cast<double>(sampler_.drop_older(last - *a.max_staleness));
   }
   int64_t missing = a.generation_batch_size / config_.rollout.sampling.num_generations;
@@ -157,29 +153,27 @@ void Collector::count_verdicts(const Experience& groups, Sums& sums) const {
       counts.verdicts += std::isnan(sample.reward) ? 0 : 1;
       for (size_t f = 0; f < sample.scores.size(); ++f) counts.undefined[f] += sample.scores[f].defined() ? 0 : 1;
     }
-    ++counts.groups;
     counts.varied += rewards_vary(rewards) ? 1 : 0;
   }
 }
 
-/// What dynamic sampling judges a sample by.
-double Collector::filter_score(const Sample& sample) const {
-  const auto judge = std::ranges::find(rewards_.names, config_.algorithm.dynamic_sampling_reward);
-  return judge == rewards_.names.end() ? sample.reward : sample.scores[static_cast<size_t>(judge - rewards_.names.begin())].value;
-}
-
+/// Whether the scores that dynamic sampling judges by vary, and their mean lies within the bounds.
 bool Collector::worth_training_on(const Group& group) const {
   std::vector<double> values;
-  for (const Sample& sample : group.samples) values.push_back(filter_score(sample));
-  const double low = config_.algorithm.accuracy_lower_bound, high = config_.algorithm.accuracy_upper_bound, mean = mean_of_defined(values);
-  return rewards_vary(values) && (low <= 0.0 || mean >= low) && (high >= 1.0 || mean <= high);
+  Mean mean;
+  for (const Sample& sample : group.samples) {
+    values.push_back(filter_judge_ ? sample.scores[*filter_judge_].value : sample.reward);
+    mean.add(values.back());
+  }
+  const double low = config_.algorithm.accuracy_lower_bound, high = config_.algorithm.accuracy_upper_bound;
+  return rewards_vary(values) && (low <= 0.0 || mean.result() >= low) && (high >= 1.0 || mean.result() <= high);
 }
 
 /// The share of right samples, as the function that tells right from wrong sees it.
 double Collector::pass_rate(const Group& group) const {
-  std::vector<double> values;
-  for (const Sample& sample : group.samples) values.push_back(std::clamp(sample.scores[pass_judge_].value, 0.0, 1.0));  // NaN stays
-  return mean_of_defined(values);
+  Mean mean;
+  for (const Sample& sample : group.samples) mean.add(std::clamp(sample.scores[pass_judge_].value, 0.0, 1.0));  // NaN stays
+  return mean.result();
 }
 
 void Collector::mark() {

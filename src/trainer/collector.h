@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,7 +59,6 @@ class Collector {
   RewardContext reward_context(int64_t step) const;
   void count_verdicts(const Experience& groups, Sums& sums) const;
   bool worth_training_on(const Group& group) const;
-  double filter_score(const Sample& sample) const;
   double pass_rate(const Group& group) const;
 
   const Config& config_;
@@ -72,6 +72,7 @@ class Collector {
   ProblemPicker picker_;
   VerdictWatch watch_;
   size_t pass_judge_;
+  std::optional<size_t> filter_judge_;  // of dynamic sampling; none: the weighted sum
   ThreadPool pool_;
   int64_t rounds_ = 0, marked_rounds_ = 0;  // so far: the random key's step
 };

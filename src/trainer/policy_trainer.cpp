@@ -17,7 +17,6 @@ struct PolicyTrainer::Parts {
   std::unique_ptr<Collector> collector;
   std::unique_ptr<Objective> objective;
   std::unique_ptr<MiniBatches> mini_batches;
-  int64_t updates_per_rollout;
   bool began_rollout = false;  // in the present step
 };
 
@@ -28,15 +27,14 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
   const AlgorithmSection& a = config_.algorithm;
   p.prompts = encode_prompts(*policy_, problems_, config_.data);
   config_.rollout.sampling = with_turn_end(*policy_, {&problems_.front()}, config_.data.prompt, config_.rollout.sampling);
-  p.updates_per_rollout = a.steps_per_generation * a.num_iterations;
-  plan_steps(a.generation_batch_size / config_.rollout.sampling.num_generations, p.updates_per_rollout);
+  plan_steps(a.generation_batch_size / config_.rollout.sampling.num_generations, a.updates_per_rollout());
   p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, make_rewards(config_.reward, registry_.rewards),
                                             *order_, *communicator_);
   p.objective = make_objective({.policy = *policy_->model,
                                 .tokenizer = *policy_->tokenizer,
                                 .config = a,
                                 .rewards = config_.reward,
-                                .updates_per_rollout = p.updates_per_rollout,
+                                .updates_per_rollout = a.updates_per_rollout(),
                                 .max_tokens = config_.trainer.max_tokens,
                                 .max_completion_length = config_.rollout.sampling.max_completion_length,
                                 .seed = static_cast<uint64_t>(config_.trainer.seed),
@@ -90,7 +88,7 @@ Metrics PolicyTrainer::train_on(const Batch& share) {
   // Sampling and training take turns with the host's memory: packed weights are worth nothing after the update, gradients neither.
   if (policy_->model->device().is_cpu()) p.collector->release();
   GradientStep step(*policy_->model, *models_, *communicator_);
-  if (p.updates_per_rollout > 1 || config_.rollout.partial_rollout_length > 0) step.add(staleness(share, steps_done_));
+  if (config_.algorithm.updates_per_rollout() > 1 || config_.rollout.partial_rollout_length > 0) step.add(staleness(share, steps_done_));
   const bool moves = objective.moves_policy(steps_done_);
   BackwardOptions options = backward_options();
   options.temperature = rollout.temperature;
@@ -140,7 +138,7 @@ void PolicyTrainer::load_files(const std::string& folder) {
 
 std::vector<std::string> PolicyTrainer::plan_lines() const {
   const int64_t samples = config_.algorithm.generation_batch_size, group = config_.rollout.sampling.num_generations;
-  const int64_t length = config_.rollout.sampling.max_completion_length, updates = parts_->updates_per_rollout;
+  const int64_t length = config_.rollout.sampling.max_completion_length, updates = config_.algorithm.updates_per_rollout();
   return {"rollout: " + std::to_string(samples / group) + " problems x " + std::to_string(group) + " samples of at most " +
               std::to_string(length) + " tokens, " + std::to_string(updates) + " updates each",
           "tokens: at most " + std::to_string(total_steps_ / updates * samples * length) + " generated"};

@@ -69,7 +69,7 @@ void check_sampling(Faults& faults, const Config& c) {
               "the one that is trained; keep algorithm.importance_sampling_correction on, or set rollout.allow_off_policy_sampling if that "
               "is meant");
   // A whole sample is as old in its last update as its rollout has updates before; one that waited once is older by a rollout.
-  const int64_t updates = a.steps_per_generation * a.num_iterations, least = (partial ? 2 * updates : updates) - 1;
+  const int64_t updates = a.updates_per_rollout(), least = (partial ? 2 * updates : updates) - 1;
   faults.need(!a.max_staleness || *a.max_staleness >= least, "algorithm.max_staleness: expected at least " + std::to_string(least) +
                                                                  ", the age of " + (partial ? "a sample that waited once" : "a rollout") +
                                                                  " in its last update; got " + std::to_string(a.max_staleness.value_or(0)));

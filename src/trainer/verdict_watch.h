@@ -11,7 +11,7 @@ namespace grpo {
 /// What the rewards said of everything that a rollout sampled, dropped groups included.
 struct VerdictCounts {
   int64_t samples = 0, verdicts = 0;  // with a reward that is defined
-  int64_t groups = 0, varied = 0;     // with rewards that differ
+  int64_t varied = 0;                 // with rewards that differ
   std::vector<int64_t> undefined;     // by function: samples without a verdict
 };
 

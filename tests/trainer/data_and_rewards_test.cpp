@@ -128,9 +128,9 @@ TEST(VerdictWatch, WarnsOnceAfterSeveralRollouts) {
     const std::string text = ::testing::internal::GetCapturedStderr();
     return std::count(text.begin(), text.end(), '\n');
   };
-  const VerdictCounts silent{.samples = 4, .verdicts = 0, .groups = 2, .varied = 0, .undefined = {4}};
-  const VerdictCounts equal{.samples = 4, .verdicts = 4, .groups = 2, .varied = 0, .undefined = {0}};
-  const VerdictCounts good{.samples = 4, .verdicts = 4, .groups = 2, .varied = 1, .undefined = {0}};
+  const VerdictCounts silent{.samples = 4, .verdicts = 0, .varied = 0, .undefined = {4}};
+  const VerdictCounts equal{.samples = 4, .verdicts = 4, .varied = 0, .undefined = {0}};
+  const VerdictCounts good{.samples = 4, .verdicts = 4, .varied = 1, .undefined = {0}};
   EXPECT_EQ(warnings(silent, true, 4), 0);
   EXPECT_EQ(warnings(silent, true, 30), 1);
   EXPECT_EQ(warnings(equal, true, 9), 0);

@@ -68,6 +68,8 @@ struct AlgorithmSection {
   double replay_max_pass_rate = 0.0;
   double curriculum_max_pass_rate = 1.0;
   std::string pass_rate_reward;
+
+  int64_t updates_per_rollout() const { return steps_per_generation * num_iterations; }
 };
 
 void describe(ConfigVisitor& visitor, AlgorithmSection& section);

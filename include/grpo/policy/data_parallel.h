@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "grpo/algorithm/loss.h"
 #include "grpo/dist/communicator.h"
 
 namespace grpo {
 
+class ParameterArena;
 class Transformer;
 
 // Data parallel training: every rank holds the whole model and has a share of each optimiser step's sequences. Gradients are summed over
@@ -18,6 +20,7 @@ LossNormalizer loss_normalizer(const Batch& share, int64_t max_completion_length
 
 /// Every rank's gradients become their sum over ranks: after the last backward of a step, before clipping.
 void sum_gradients(Transformer& model, Communicator& communicator);
+void sum_gradients(const std::vector<ParameterArena*>& arenas, Communicator& communicator);
 
 /// Every rank gets rank 0's weights.
 void broadcast_weights(Transformer& model, Communicator& communicator);

@@ -17,6 +17,8 @@ enum class OnRewardError {
   kUndefined,  // the sample gets no verdict from this function, with the reason in `Score::reason`
 };
 
+inline constexpr double kLongestTimeout = 1e9;  // seconds; far below what the clock can count
+
 /// How one function of a set is called.
 struct RewardRules {
   double timeout = 0.0;  // seconds for a batch; 0: none
