@@ -1,10 +1,15 @@
-# grpo_room(name [TORCH] [LIBRARIES …]): the object library grpo_<name> of src/<name>/*.cpp with the headers of include/grpo/<name>.
+# grpo_room(name [ROOMS …] [TORCH] [LIBRARIES …]): the object library grpo_<name> of src/<room>/*.cpp with the headers of include/grpo/<room>,
+# for the room of that name or for several that are compiled together.
 set_property(GLOBAL PROPERTY GRPO_ROOMS "")
 set_property(GLOBAL PROPERTY GRPO_PLAIN_ROOMS "")
 
 function(grpo_room name)
-  cmake_parse_arguments(ARG "TORCH" "" "LIBRARIES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  cmake_parse_arguments(ARG "TORCH" "" "ROOMS;LIBRARIES" ${ARGN})
+  if(NOT ARG_ROOMS)
+    set(ARG_ROOMS ${name})
+  endif()
+  list(TRANSFORM ARG_ROOMS REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1/*.cpp" OUTPUT_VARIABLE patterns)
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
   grpo_select_backends(sources)
   if(NOT sources)
     return()
@@ -20,6 +25,10 @@ function(grpo_room name)
     grpo_precompile(grpo_${name} plain)
     set_property(GLOBAL APPEND PROPERTY GRPO_PLAIN_ROOMS grpo_${name})
   endif()
-  grpo_batch(grpo_${name})
+  if(ARG_TORCH)  # what these sources include costs more than they do themselves
+    grpo_batch(grpo_${name} 400)
+  else()
+    grpo_batch(grpo_${name})
+  endif()
   set_property(GLOBAL APPEND PROPERTY GRPO_ROOMS grpo_${name})
 endfunction()

@@ -14,7 +14,7 @@
 namespace grpo {
 namespace {
 
-std::string to_text(const at::Tensor& tensor) {
+std::string describe(const at::Tensor& tensor) {
   if (!tensor.defined()) return "no tensor";
   std::ostringstream text;
   text << tensor.scalar_type() << " " << tensor.sizes() << " on " << tensor.device() << (tensor.is_contiguous() ? "" : ", strided");
@@ -39,7 +39,7 @@ class SingleProcess final : public Communicator {
 
 void Communicator::check_tensor(const at::Tensor& tensor, const char* where) const {
   const bool good = tensor.defined() && tensor.is_contiguous() && tensor.device().type() == device_.type() && !tensor.requires_grad();
-  GRPO_CHECK(good, where, "expected a contiguous tensor without gradient on " + device_.str() + "; got " + to_text(tensor));
+  GRPO_CHECK(good, where, "expected a contiguous tensor without gradient on " + device_.str() + "; got " + describe(tensor));
 }
 
 void Communicator::check_shares(const at::Tensor& whole, const at::Tensor& share, const char* where) const {
@@ -48,8 +48,8 @@ void Communicator::check_shares(const at::Tensor& whole, const at::Tensor& share
   const bool good = whole.scalar_type() == share.scalar_type() && whole.dim() == share.dim() && share.dim() > 0 &&
                     whole.size(0) == world_size_ * share.size(0) && whole.sizes().slice(1) == share.sizes().slice(1);
   GRPO_CHECK(good, where,
-             "expected [W·n, …] and [n, …] of one dtype, W = " + std::to_string(world_size_) + "; got " + to_text(whole) + " and " +
-                 to_text(share));
+             "expected [W·n, …] and [n, …] of one dtype, W = " + std::to_string(world_size_) + "; got " + describe(whole) + " and " +
+                 describe(share));
 }
 
 void Communicator::all_reduce(const at::Tensor& tensor, Reduction reduction) {

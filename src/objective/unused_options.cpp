@@ -15,18 +15,18 @@ namespace grpo {
 namespace {
 
 using Algorithm = AlgorithmSection;
-using Type = AlgorithmSection::ObjectiveType;
+using ObjectiveType = AlgorithmSection::ObjectiveType;
 using Estimator = AdvantageEstimator;
 
-bool policy_loss(const Algorithm& a) { return a.objective != Type::kOnlineDpo && a.objective != Type::kExpertIteration; }
-bool estimates(const Algorithm& a) { return policy_loss(a) && a.objective != Type::kPpo && a.objective != Type::kPrime; }
+bool policy_loss(const Algorithm& a) { return a.objective != ObjectiveType::kOnlineDpo && a.objective != ObjectiveType::kExpertIteration; }
+bool estimates(const Algorithm& a) { return policy_loss(a) && a.objective != ObjectiveType::kPpo && a.objective != ObjectiveType::kPrime; }
 Estimator estimator(const Algorithm& a) { return estimator_of(a.objective).value_or(a.advantage.advantage_estimator); }
 bool estimator_is(const Algorithm& a, std::initializer_list<Estimator> names) {
   return estimates(a) && std::ranges::find(names, estimator(a)) != names.end();
 }
 bool loss_is(const Algorithm& a, LossType type) { return policy_loss(a) && a.loss.loss_type == type; }
 bool kl(const Algorithm& a) { return policy_loss(a) && a.loss.beta > 0.0; }
-bool reference(const Algorithm& a) { return kl(a) || a.objective == Type::kOnlineDpo; }
+bool reference(const Algorithm& a) { return kl(a) || a.objective == ObjectiveType::kOnlineDpo; }
 bool corrects(const Algorithm& a) { return policy_loss(a) && a.loss.importance_sampling_correction; }
 struct Use {
   std::string_view option;  // as a JSON pointer; with / or _ at its end: all options that begin so
@@ -51,7 +51,7 @@ const Use kUses[] = {
     {"/beta", policy_loss, kPolicyLoss},
     {"/kl_estimator", kl, "beta above 0"},
     {"/use_bias_correction_kl", kl, "beta above 0"},
-    {"/use_kl_in_reward", [](const Algorithm& a) { return kl(a) && a.objective != Type::kPrime; },
+    {"/use_kl_in_reward", [](const Algorithm& a) { return kl(a) && a.objective != ObjectiveType::kPrime; },
      "beta above 0 and an objective whose advantages are made of rewards, not prime"},
     {"/use_adaptive_kl", kl, "beta above 0"},
     {"/kl_target", [](const Algorithm& a) { return kl(a) && a.loss.use_adaptive_kl; }, "use_adaptive_kl"},
@@ -73,18 +73,19 @@ const Use kUses[] = {
      },
      "advantage_estimator group, pass_at_k or process_supervision"},
     {"/multi_objective_aggregation", [](const Algorithm& a) { return estimator_is(a, {Estimator::kGroup}); }, "advantage_estimator group"},
-    {"/reward_weights", [](const Algorithm& a) { return a.objective != Type::kPrime; },
+    {"/reward_weights", [](const Algorithm& a) { return a.objective != ObjectiveType::kPrime; },
      "an objective that learns from the sum of rewards; prime learns from prime.outcome_reward alone"},
     {"/normalize_advantages", [](const Algorithm& a) { return estimator_is(a, {Estimator::kRloo}); }, "advantage_estimator rloo"},
     {"/reward_clip_range", estimates, kEstimator},
     {"/pass_k", [](const Algorithm& a) { return estimator_is(a, {Estimator::kPassAtK}); }, "advantage_estimator pass_at_k"},
     {"/step_reward", [](const Algorithm& a) { return estimator_is(a, {Estimator::kProcessSupervision}); },
      "advantage_estimator process_supervision"},
-    {"/ppo/", [](const Algorithm& a) { return a.objective == Type::kPpo; }, "the objective ppo"},
-    {"/ppo/vf_coef", [](const Algorithm& a) { return a.objective == Type::kPpo && a.ppo.share_backbone; }, "ppo.share_backbone"},
-    {"/prime/", [](const Algorithm& a) { return a.objective == Type::kPrime; }, "the objective prime"},
-    {"/dpo/", [](const Algorithm& a) { return a.objective == Type::kOnlineDpo; }, "the objective online_dpo"},
-    {"/expert_iteration/", [](const Algorithm& a) { return a.objective == Type::kExpertIteration; }, "the objective expert_iteration"},
+    {"/ppo/", [](const Algorithm& a) { return a.objective == ObjectiveType::kPpo; }, "the objective ppo"},
+    {"/ppo/vf_coef", [](const Algorithm& a) { return a.objective == ObjectiveType::kPpo && a.ppo.share_backbone; }, "ppo.share_backbone"},
+    {"/prime/", [](const Algorithm& a) { return a.objective == ObjectiveType::kPrime; }, "the objective prime"},
+    {"/dpo/", [](const Algorithm& a) { return a.objective == ObjectiveType::kOnlineDpo; }, "the objective online_dpo"},
+    {"/expert_iteration/", [](const Algorithm& a) { return a.objective == ObjectiveType::kExpertIteration; },
+     "the objective expert_iteration"},
     {"/sync_ref_model", reference, "beta above 0 or the objective online_dpo; without a KL there is no reference"},
     {"/ref_model_", [](const Algorithm& a) { return reference(a) && a.sync_ref_model; }, "sync_ref_model"},
     {"/offload_ref_model", reference, "beta above 0 or the objective online_dpo; without a KL there is no reference"},
