@@ -100,7 +100,9 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
   return to_text(json, 2) + "\n";
 }
 
-std::string generation_config_to_json(const ModelConfig& c) {
+std::string generation_config_to_json(const ModelConfig& config, std::optional<int32_t> end_id) {
+  ModelConfig c = config;
+  if (end_id && std::ranges::find(c.eos_token_ids, *end_id) == c.eos_token_ids.end()) c.eos_token_ids.push_back(*end_id);
   Json json = Json::object();
   if (c.bos_token_id >= 0) json["bos_token_id"] = c.bos_token_id;
   if (!c.eos_token_ids.empty()) json["eos_token_id"] = eos_ids(c);

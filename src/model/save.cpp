@@ -27,7 +27,7 @@ void save_model(Transformer& model, const std::filesystem::path& folder, const S
   std::deque<std::vector<std::byte>> converted;
   const auto entries = parameter_entries(model.named_parameters(), dtype, converted);
   write_safetensors_sharded(folder, entries, options.max_shard_bytes);
-  write_file_atomically(folder / "generation_config.json", generation_config_to_json(model.config()));
+  write_file_atomically(folder / "generation_config.json", generation_config_to_json(model.config(), options.end_id));
   write_file_atomically(folder / "config.json", model_config_to_json(model.config(), options.dtype));
 }
 

@@ -110,11 +110,11 @@ Policy load_policy(const ModelSection& asked, uint64_t seed) {
   return make_policy(std::move(model), tokenizer);
 }
 
-void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype) {
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype, std::optional<int32_t> end_id) {
   if (policy.model->has_adapter()) {
     save_adapter(*policy.model, folder, policy.base);
   } else {
-    save_model(*policy.model, folder, {.dtype = dtype});
+    save_model(*policy.model, folder, {.dtype = dtype, .end_id = end_id});
   }
   save_tokenizer(*policy.tokenizer, folder);
 }

@@ -303,7 +303,7 @@ void Trainer::restore(const TrainerState& state) {
 void Trainer::write_state(const TrainerState& state) {
   models_->expect_finite(state.steps_done);
   write_checkpoint(config_.trainer.output_dir, state.steps_done, [&](const std::filesystem::path& folder) {
-    save_policy(*policy_, folder.string(), "float32");
+    save_policy(*policy_, folder.string(), "float32", policy_->turn_end_id(problems_.front(), config_.data.prompt));
     save_trainer_state(folder, state, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
     models_->save(folder);
     save_files(folder.string());
@@ -314,7 +314,8 @@ void Trainer::write_state(const TrainerState& state) {
 void Trainer::save_final() {
   static const char* const names[] = {"float32", "bfloat16", "float16"};
   const auto folder = std::filesystem::path(config_.trainer.output_dir) / "model";
-  save_policy(*policy_, folder.string(), names[static_cast<size_t>(config_.trainer.save_dtype)]);
+  save_policy(*policy_, folder.string(), names[static_cast<size_t>(config_.trainer.save_dtype)],
+              policy_->turn_end_id(problems_.front(), config_.data.prompt));
   log_info("saved " + folder.string());
 }
 

@@ -76,6 +76,8 @@ TEST(GivenTexts, SupervisedTrainingEndsATurnAsTheTemplateDoes) {
   params.max_completion_length = 2;
   const Prompt prompt{0, trainer.tokenizer().encode("u:q<|end|>\na:", false)};
   EXPECT_EQ(engine.generate({&prompt, 1}, params, {}).front().ids, (std::vector<int32_t>{'x' - ' ', kTurnEnd}));
+  // and whoever loads the model ends there too
+  EXPECT_EQ(read_model_config(fs::path(c.trainer.output_dir) / "model").eos_token_ids, (std::vector<int32_t>{kEnd, kTurnEnd}));
 }
 
 /// One row's tokens as DPO and as a reward model's training see them.

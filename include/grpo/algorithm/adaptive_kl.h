@@ -5,7 +5,7 @@
 namespace grpo {
 
 /// Steers beta so that the KL to the reference stays near a target (Ziegler et al., arXiv 1909.08593, 2.2): after a step of n sequences,
-/// beta ← beta · (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)). The bound keeps beta above 0 where a step has more
+/// beta ← beta · (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)). The bound keeps beta above 0 even if a step has more
 /// sequences than the horizon.
 class AdaptiveKl {
  public:

@@ -40,15 +40,15 @@ struct RewardSignals {
 ///   scale_rewards over all steps of the group.
 ///
 /// Exactly 0, whatever whitening adds to the others, are: completions without a reward (or, remax, a baseline), groups of one scored
-/// completion where a group is compared, and groups (remax: completions and baseline; reinforce_plus_plus: batches) whose rewards are
-/// equal. Throws as `group_advantages` does, and where a needed signal is missing.
+/// completion if the estimator compares within groups, and groups (remax: completions and baseline; reinforce_plus_plus: batches) whose
+/// rewards are equal. Throws as `group_advantages` does, and if a needed signal is missing.
 at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config = {});
 
 /// Whether rewards differ by more than rounding: at least two of them are defined (not NaN), and the largest and the smallest of those are
 /// further apart than 1e-6 of their size. This is what «equal rewards» means everywhere.
 bool rewards_vary(std::span<const double> rewards);
 
-/// TRL's reward metrics; NaN where fewer than one (means) or two (deviations) scores are defined.
+/// TRL's reward metrics; NaN if fewer than one (means) or two (deviations) scores are defined.
 struct RewardStatistics {
   std::vector<double> function_mean;  // rewards/{function}/mean, over the batch
   std::vector<double> function_std;   // rewards/{function}/std

@@ -50,7 +50,7 @@ struct Batch : PackedTokens {
   at::Tensor mask;                    // [M] float32, 1 = in the loss
   at::Tensor old_logprobs;            // [M] nats, of the policy before the step's first update; undefined: the current policy's own
   at::Tensor ref_logprobs;            // [M] nats, of the reference policy; undefined: none
-  at::Tensor sampling_logprobs;       // [M] nats, as the sampler recorded them; NaN where it did not; undefined: none
+  at::Tensor sampling_logprobs;       // [M] nats, as the sampler recorded them; NaN for tokens it did not record; undefined: none
   at::Tensor draws;                   // [M] uniform in [0, 1), by which clip_cov chooses tokens; undefined: none
 
   std::map<std::string, at::Tensor> columns;  // [M] each: further figures of an objective, by name; they follow their pairs
@@ -71,7 +71,7 @@ struct Batch : PackedTokens {
 };
 
 /// Packs sequences, a group's prompt once, with the completion's first id predicted by the last prompt row. `advantages` is [B], one per
-/// sequence, [M], one per id, or undefined. The sampler's log-probs come along where every sequence has one per id.
+/// sequence, [M], one per id, or undefined. The sampler's log-probs come along if every sequence has one per id.
 /// Throws on empty prompts or completions, on unequal prompts within a group, and on a wrong number of advantages or log-probs.
 Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advantages, const BatchOptions& options = {});
 /// The same of rollouts.

@@ -38,8 +38,8 @@ enum class RewardAggregation {
   kNormalizeThenSum,  // group z-score of each function, weighted sum, then divided by the batch's deviation; ignores scale_rewards
 };
 
-/// Rewards to advantages. Names and defaults are TRL's where it has them. As in every config struct, `describe` documents the options, and
-/// configs/README.md lists them.
+/// How rewards become advantages. Names and defaults are TRL's where TRL has the option. As in every config struct, `describe` documents
+/// the options, and configs/README.md lists them.
 struct AdvantageConfig {
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;

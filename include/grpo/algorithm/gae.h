@@ -9,12 +9,12 @@
 namespace grpo {
 
 struct GaeOutput {
-  at::Tensor advantages;  // [M] float32 on the CPU, whitened where the config says so
-  at::Tensor returns;     // [M] what the critic learns, before any whitening; NaN where a reward is undefined
+  at::Tensor advantages;  // [M] float32 on the CPU, whitened if the config says so
+  at::Tensor returns;     // [M] what the critic learns, before any whitening; NaN if a reward is undefined
 };
 
 /// Generalised advantage estimation (Schulman et al., arXiv 1506.02438, eq. 16): with δ_t = R_t + gamma V_{t+1} − V_t and V = 0 after the
-/// end, A_t = δ_t + gamma lambda A_{t+1} and return_t = V_t + the same with lambda_value. `rewards` and `values` are [M]; V_t is read where
+/// end, A_t = δ_t + gamma lambda A_{t+1} and return_t = V_t + the same with lambda_value. `rewards` and `values` are [M]; V_t is read if
 /// token t is predicted. Tokens outside the mask (a tool's) are passed over: they have advantage 0, and the value after one is that of the
 /// next token in the loss. A sequence with an undefined (NaN) reward has advantages 0 and stays out of the whitening.
 GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& batch, const GaeConfig& config = {});

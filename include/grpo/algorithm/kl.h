@@ -19,8 +19,8 @@ namespace grpo {
 at::Tensor kl_estimate(KlEstimator estimator, const at::Tensor& logprobs, const at::Tensor& ref_logprobs);
 
 /// −beta · k1 of each token, [M] float32, 0 outside the mask: token rewards whose policy gradient is that of −beta · KL(policy ‖ reference)
-/// of whole sequences. The policy's log-probs are `old_logprobs`, or where there are none, those that the sampler recorded (an unknown one
-/// costs nothing). Throws where the batch has neither or no reference log-probs.
+/// of whole sequences. The policy's log-probs are `old_logprobs`, or if there are none, those that the sampler recorded (an unknown one
+/// costs nothing). Throws if the batch has neither or no reference log-probs.
 at::Tensor kl_penalty(const Batch& batch, double beta);
 
 }  // namespace grpo

@@ -28,7 +28,7 @@ struct LossNormalizer {
   double max_completion_length = 0;                        // the constant of dr_grpo
   double micro_batches = 1;                                // for losses of micro-batch scope (bnpo), which are averaged
   double entropy_tokens = 0;                               // that the entropy bonus averages over
-  std::optional<double> entropy_threshold = std::nullopt;  // nats: smallest entropy of a kept token; needed where top_entropy_quantile < 1
+  std::optional<double> entropy_threshold = std::nullopt;  // nats: smallest entropy of a kept token; needed if top_entropy_quantile < 1
   std::optional<CovarianceStatistics> covariance = std::nullopt;  // needed by clip_cov and kl_cov
 };
 
@@ -40,7 +40,7 @@ LossNormalizer loss_normalizer(const Batch& step, int64_t max_completion_length)
 void set_entropy_threshold(LossNormalizer& normalizer, const at::Tensor& entropy, const at::Tensor& mask, double top_entropy_quantile);
 
 /// What clip_cov and kl_cov choose by, of a part of a step: [K, 3] in the log-probs' dtype, a row (advantage, log-prob, draw) for each
-/// token in the loss; the draw is infinite where the clip holds the token already. `logprobs` [M], found without gradient.
+/// token in the loss; the draw is infinite if the clip holds the token already. `logprobs` [M], found without gradient.
 at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, const LossConfig& config);
 
 /// Fills `covariance` from the tokens [K, 3] of the whole step: `covariance_tokens` of all parts and ranks.
@@ -62,7 +62,7 @@ struct LossOutput {
 /// With use_kl_in_reward the KL is part of the advantages, not of the loss. `custom` takes the place of the row's surrogate; it goes
 /// with `config.custom_loss`, the name under which a registry made it.
 ///
-/// Shape: logprobs, entropy [M]; entropy may be undefined where neither bonus nor quantile is asked for. Dtype: float32 or float64, which
+/// Shape: logprobs, entropy [M]; entropy may be undefined if neither bonus nor quantile is asked for. Dtype: float32 or float64, which
 /// is that of the arithmetic. Units: nats. Grad: logprobs, and entropy through the bonus alone.
 /// Throws on tensors that do not fit and on what `validate` refuses.
 LossOutput policy_loss(const at::Tensor& logprobs, const at::Tensor& entropy, const Batch& batch, const LossNormalizer& normalizer,

@@ -34,7 +34,7 @@ void describe(ConfigVisitor& visitor, PrimeConfig& config);
 
 enum class PreferenceLoss { kSigmoid, kIpo };
 
-/// Direct preference optimisation; names and defaults are TRL's where it has them.
+/// Direct preference optimisation; names and defaults are TRL's where TRL has the option.
 struct DpoConfig {
   double dpo_beta = 0.1;
   PreferenceLoss preference_loss = PreferenceLoss::kSigmoid;

@@ -13,11 +13,11 @@ struct Tally {
   double count = 0;  // of what was summed or compared
 
   void merge(const Tally& other);
-  /// NaN where there was nothing to average or compare.
+  /// NaN if there was nothing to average or compare.
   double result() const;
 };
 
-/// By metric name, TRL's where it has one.
+/// By metric name, which is TRL's where TRL has the metric.
 using Tallies = std::map<std::string, Tally>;
 void merge(Tallies& into, const Tallies& from);
 

@@ -6,7 +6,7 @@
 
 namespace grpo {
 
-/// " (did you mean 'x'?)" for the candidate x nearest to `name`, or "" where none is near: within a third of the candidate's
+/// " (did you mean 'x'?)" for the candidate x nearest to `name`, or "" if none is near: within a third of the candidate's
 /// length in edits (insert, delete, replace, swap neighbours), letter case and '-' or '_' not counting. The first of equals wins.
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
 

@@ -22,7 +22,7 @@ class ThreadPool {
 
   int64_t size() const { return static_cast<int64_t>(workers_.size()) + 1; }
 
-  /// Calls fn(i) for each i in [0, n), handed out in ascending order, and returns when all are done. Where calls throw, no further ones
+  /// Calls fn(i) for each i in [0, n), handed out in ascending order, and returns when all are done. If calls throw, no further ones
   /// start and the exception of the lowest such i is thrown: the one that a plain loop would throw. May be called from several threads
   /// and from within `fn`.
   void parallel_for(int64_t n, const std::function<void(int64_t)>& fn);

@@ -13,22 +13,22 @@ namespace grpo {
 
 /// Which column of a row becomes which part of a `Problem`.
 ///
-/// Where a name is left at its default and the column is absent, these are tried in order: for `question` problem, prompt, input; for
+/// If a name is left at its default and the column is absent, these are tried in order: for `question` problem, prompt, input; for
 /// `answer` target, solution. A column of messages is also found under prompt. A name that was changed must be there in every row.
 struct FieldMapping {
   std::string question = "question";
   std::string answer = "answer";
   std::string messages = "messages";  // a list of {"role": …, "content": …, …}; used instead of the question
   std::string solution = "solution";
-  /// Where given (GSM8K: "####"), the answer is the trimmed text after its last occurrence in the answer column. The whole text, the answer
-  /// included, is then the solution, without calculator marks such as <<48/2=24>>, where the row has no other one.
+  /// If given (GSM8K: "####"), the answer is the trimmed text after its last occurrence in the answer column. The whole text, the answer
+  /// included, is then the solution, without calculator marks such as <<48/2=24>>, if the row has no other one.
   std::string answer_after = {};
 };
 
 /// Reads a .jsonl file (one object a line, blank lines skipped) or a .json file (an array of objects).
 ///
 /// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). The columns `tools` and
-/// `chat_template_kwargs` (or JSON text of them) are for the chat template. A row of preferences needs no prompt of its own where `chosen`
+/// `chat_template_kwargs` (or JSON text of them) are for the chat template. A row of preferences needs no prompt of its own if `chosen`
 /// and `rejected` are whole conversations: it is what they have in common. Columns without a part in `Problem` go to `fields`.
 /// `Problem::index` is the row's number. Throws `Error` naming file:line on anything else, on invalid UTF-8 and on an empty
 /// file.
@@ -40,7 +40,7 @@ Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, c
 /// What makes two problems the same: the question, or the messages with their roles, with every run of white space as one space.
 std::string problem_key(const Problem& problem);
 
-/// Throws, saying how many and naming the first, where a problem of `eval` is also in `train`.
+/// Throws, saying how many and naming the first, if a problem of `eval` is also in `train`.
 void check_disjoint(std::span<const Problem> train, std::span<const Problem> eval);
 
 }  // namespace grpo

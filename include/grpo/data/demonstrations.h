@@ -33,7 +33,7 @@ struct DemonstrationMix {
 };
 
 /// One demonstration for each problem of the task chained_arithmetic, drawn from (seed, Problem::index).
-/// Throws where a question is no such chain, or the shares are negative or all zero.
+/// Throws if a question is no such chain, or the shares are negative or all zero.
 std::vector<Demonstration> make_demonstrations(std::span<const Problem> problems, const DemonstrationMix& mix, uint64_t seed);
 
 }  // namespace grpo

@@ -23,13 +23,13 @@ class FactoryTable {
   /// `kind` ("reward", …) is for messages.
   explicit FactoryTable(std::string kind) : kind_(std::move(kind)) {}
 
-  /// Throws a usage error where the name is taken: a part is never replaced silently.
+  /// Throws a usage error if the name is taken: a part is never replaced silently.
   void add(std::string name, Factory factory) {
     const auto [place, added] = factories_.emplace(std::move(name), std::move(factory));
     if (!added) fail_usage(kind_, "expected a new name; got '" + place->first + "', which exists already");
   }
 
-  /// Throws a usage error that suggests the nearest name where `name` is unknown, and whatever the factory throws.
+  /// Throws a usage error that suggests the nearest name if `name` is unknown, and whatever the factory throws.
   std::unique_ptr<Product> make(std::string_view name, const NamedOptions& options = {}) const {
     const auto found = factories_.find(name);
     if (found == factories_.end()) {

@@ -13,7 +13,7 @@ namespace grpo {
 struct PackedTokens {
   struct Segment {
     int64_t begin = 0, end = 0;                // rows
-    int64_t prefix_begin = 0, prefix_end = 0;  // rows of the prompt; empty where there is none
+    int64_t prefix_begin = 0, prefix_end = 0;  // rows of the prompt; empty if there is none
   };
   std::vector<int32_t> tokens;     // [N] ids
   std::vector<int32_t> positions;  // [N] position within its own sequence, prefix included
@@ -27,7 +27,7 @@ struct PackedTokens {
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_pairs() const { return static_cast<int64_t>(rows.size()); }
 
-  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row. Throws where
+  /// Adds a segment, its positions going on behind its prefix, which are rows of an earlier segment. Returns its first row. Throws if
   /// there would be 2^31 rows.
   int64_t add_segment(std::span<const int32_t> ids, int64_t prefix_begin = 0, int64_t prefix_end = 0);
   /// Adds a pair of the sequence `sample`.

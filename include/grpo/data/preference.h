@@ -10,11 +10,11 @@ namespace grpo {
 /// An answer to a problem as a row gives it: its text, or messages for the chat template.
 struct GivenAnswer {
   std::string text;
-  std::vector<Message> messages = {};  // where the text is empty
+  std::vector<Message> messages = {};  // if the text is empty
 };
 
 /// The answer in a problem's column (chosen, rejected). Messages that repeat the prompt are left out at their beginning. Throws `Error`
-/// that names the problem where the column is absent, null, empty or neither text nor messages, and where messages do not begin with an
+/// that names the problem if the column is absent, null, empty or neither text nor messages, and if messages do not begin with an
 /// assistant's turn.
 GivenAnswer given_answer(const Problem& problem, const std::string& column);
 

@@ -18,7 +18,7 @@ struct PromptOptions {
   NamedOptions chat_template_kwargs = {};
 };
 
-/// Throws a usage error where the template is neither known nor contains {question}, or a system prompt or variables stand without
+/// Throws a usage error if the template is neither known nor contains {question}, or a system prompt or variables stand without
 /// "chat".
 void validate(const PromptOptions& options);
 
@@ -32,7 +32,7 @@ std::string render_prompt(const Problem& problem, const PromptOptions& options);
 std::vector<Message> prompt_messages(const Problem& problem, const PromptOptions& options);
 
 /// The further variables of the chat template as a JSON object: the problem's own, and of the options those that it does not set. Empty
-/// where there are none.
+/// if there are none.
 std::string chat_variables(const Problem& problem, const PromptOptions& options);
 
 }  // namespace grpo

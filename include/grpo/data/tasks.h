@@ -35,7 +35,7 @@ enum class Split { kTrain, kTest };
 
 /// `count` different problems of one split, with indices 0 … count-1. A hash of a problem's key decides its split (one in ten is a test
 /// problem), so the splits are disjoint whatever the seeds. Deterministic in (task, split, seed), and a larger count only appends. Throws
-/// where no new problem turned up in 10,000 + 20·count draws: the task has no `count` different ones.
+/// if no new problem turned up in 10,000 + 20·count draws: the task has no `count` different ones.
 std::vector<Problem> generate_problems(const Task& task, Split split, int64_t count, uint64_t seed);
 
 }  // namespace grpo

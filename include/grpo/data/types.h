@@ -24,12 +24,12 @@ struct Message {
 struct Problem {
   int64_t index = 0;                          // within its dataset: part of the random key
   std::string question;                       // UTF-8, before any prompt template
-  std::vector<Message> messages;              // instead of `question` where the data is conversational
-  std::string answer;                         // the reference answer; empty where there is none
+  std::vector<Message> messages;              // instead of `question` if the data is conversational
+  std::string answer;                         // the reference answer; empty if there is none
   std::string solution;                       // a worked solution, for supervised training; may be empty
   std::map<std::string, std::string> fields;  // every further field by name: strings as they are, other values as JSON text
   std::set<std::string> json_fields = {};     // the names of those fields that are JSON text
-  std::string tools = {};                     // for the chat template: a JSON array; empty where there are none
+  std::string tools = {};                     // for the chat template: a JSON array; empty if there are none
   std::string chat_template_kwargs = {};      // further variables of the chat template: a JSON object; may be empty
 };
 

@@ -20,7 +20,7 @@ enum class Reduction { kSum, kMax };
 /// when its result is there (on CUDA: is ordered before what the current stream does next).
 ///
 /// Tensors are contiguous and on `device()`; their shapes and dtypes are equal on all ranks. `Error` says which ranks did not take part
-/// where a peer died or did not come within the timeout; the communicator is of no use afterwards.
+/// if a peer died or did not come within the timeout; the communicator is of no use afterwards.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -87,7 +87,7 @@ struct ConnectOptions {
 
 /// Meets the other ranks; with one process nothing is connected. Gloo listens on the interface GLOO_SOCKET_IFNAME, else on the loopback
 /// address where the ranks meet there, else on this machine's own address.
-/// Throws an Error naming the ranks that did not come within the timeout, and where this build lacks the back end.
+/// Throws an Error naming the ranks that did not come within the timeout, and if this build lacks the back end.
 std::shared_ptr<Communicator> connect(const LaunchEnvironment& launch, const ConnectOptions& options = {});
 
 /// The back ends of this build, beside one process: "gloo", "nccl".

@@ -21,7 +21,7 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
-  /// Syncs and closes the temporary file. Several files can so be made ready before the first is renamed; `commit` calls it where needed.
+  /// Syncs and closes the temporary file. Several files can so be made ready before the first is renamed; `commit` calls it if needed.
   void finish();
   /// Renames to the final name and syncs the folder. Nothing may be called afterwards.
   void commit();
@@ -38,7 +38,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 /// An append-only log. Each append is one write to the system (other readers never see half of it, short of a crash), not buffered here.
 class AppendFile {
  public:
-  /// Opens `path`, creating it where absent. `keep_bytes` (resume) drops everything after that offset; throws where the file is shorter.
+  /// Opens `path`, creating it if absent. `keep_bytes` (resume) drops everything after that offset; throws if the file is shorter.
   explicit AppendFile(std::filesystem::path path, std::optional<uint64_t> keep_bytes = std::nullopt);
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&&) = delete;

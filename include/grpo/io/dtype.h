@@ -11,7 +11,7 @@ enum class DType : uint8_t { kBool, kU8, kI8, kF8E5M2, kF8E4M3, kI16, kU16, kF16
 /// Bytes per element.
 int64_t size_of(DType dtype);
 std::string_view to_string(DType dtype);  // "F32", "BF16", …
-/// The inverse of to_string. Throws where the name is none of the above (F4, F8_E8M0, C64, …).
+/// The inverse of to_string. Throws if the name is none of the above (F4, F8_E8M0, C64, …).
 DType parse_dtype(std::string_view name);
 
 /// Converts `count` elements of F32, F16, BF16 or F64 to float (F64 rounds to nearest even).

@@ -13,7 +13,7 @@ namespace grpo {
 /// buffers, version brain.Event:2. A resumed run opens another file in the same folder and says where it begins.
 class EventFile {
  public:
-  /// Makes `folder` where it is absent. Throws `Error` where it cannot be written.
+  /// Makes `folder` if it is absent. Throws `Error` if it cannot be written.
   explicit EventFile(const std::filesystem::path& folder);
   EventFile(EventFile&&) noexcept = default;
   EventFile& operator=(EventFile&&) = delete;

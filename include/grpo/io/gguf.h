@@ -52,7 +52,7 @@ class Gguf {
   const GgufTensor* find(const std::string& name) const;
 
   bool has(const std::string& key) const;
-  /// Typed access; throws naming the key where it is absent (and no default is given) or of another type.
+  /// Typed access; throws naming the key if it is absent (and no default is given) or of another type.
   int64_t get_int(const std::string& key) const;
   int64_t get_int(const std::string& key, int64_t fallback) const;
   double get_float(const std::string& key, double fallback) const;

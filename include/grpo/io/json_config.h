@@ -31,7 +31,7 @@ class ConfigSource {
   void add_file(const std::filesystem::path& file);
   /// The text of a file, which messages call `name`.
   void add_text(std::string_view json, const std::string& name, const std::filesystem::path& folder = ".");
-  /// "--section.key=value" or "section.key=value", short names too. The value is JSON where it parses as such and a string otherwise; an
+  /// "--section.key=value" or "section.key=value", short names too. The value is JSON if it parses as such and a string otherwise; an
   /// option that is a string takes it as it stands. Paths are relative to the current folder.
   void add_override(std::string_view argument);
 

@@ -10,7 +10,7 @@ namespace grpo {
 /// it short while it is mapped is undefined (the system sends SIGBUS), so files are replaced through AtomicFile, never rewritten in place.
 class MappedFile {
  public:
-  /// Throws `Error` where `path` is missing, unreadable, not a regular file, or empty.
+  /// Throws `Error` if `path` is missing, unreadable, not a regular file, or empty.
   explicit MappedFile(const std::filesystem::path& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

@@ -33,7 +33,7 @@ class Safetensors {
   ~Safetensors();
 
   const std::vector<TensorEntry>& tensors() const;         // sorted by name
-  const TensorEntry* find(const std::string& name) const;  // null where absent
+  const TensorEntry* find(const std::string& name) const;  // null if absent
   const std::map<std::string, std::string>& metadata() const;
 
  private:
@@ -50,7 +50,7 @@ std::vector<TensorEntry> parse_safetensors(std::span<const std::byte> bytes, std
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorEntry>& tensors,
                        std::map<std::string, std::string> metadata = {});
 
-/// Writes a model folder (made where absent): `model.safetensors` where all tensors fit `max_shard_bytes` of tensor data, else
+/// Writes a model folder (made if absent): `model.safetensors` if all tensors fit `max_shard_bytes` of tensor data, else
 /// `model-00001-of-0000n.safetensors`, … filled in the given order (a larger tensor gets a shard of its own) and then
 /// `model.safetensors.index.json`. All files are complete on disk before the first gets its name; files of an earlier save that the new one
 /// does not hold are removed last.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,8 @@ ModelConfig model_config_from_gguf(const Gguf& gguf);
 
 /// The config.json and generation_config.json that transformers reads. `dtype`: "float32", "bfloat16" or "float16".
 std::string model_config_to_json(const ModelConfig& config, const std::string& dtype);
-std::string generation_config_to_json(const ModelConfig& config);
+/// `end_id` ends generated text beside the config's own end ids.
+std::string generation_config_to_json(const ModelConfig& config, std::optional<int32_t> end_id = std::nullopt);
 
 /// cos and sin of every (position, pair), scaled by the attention factor: two [positions, head_dim/2] tables, row major.
 struct RopeTable {

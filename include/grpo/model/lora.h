@@ -11,16 +11,15 @@ class ConfigVisitor;
 class Transformer;
 
 /// Low-rank adapters beside frozen linear layers: y = W x + s B A x with A [rank, in] and B [out, rank], s = alpha / rank (Hu et al.,
-/// "LoRA", 2106.09685). Names follow PEFT's.
+/// "LoRA", 2106.09685). Names follow PEFT's. `describe` documents the options, and configs/README.md lists them.
 struct LoraConfig {
-  int64_t rank = 0;                              // 0 = none
-  double alpha = 32.0;                           // of the scale
-  double dropout = 0.0;                          // only 0: in reinforcement learning sampler and trainer must agree
-  std::vector<std::string> target_modules = {};  // q_proj … down_proj; empty or "all-linear" = all seven
-  bool use_rslora = false;                       // scale alpha / sqrt(rank) (Kalajdzievski, 2312.03732)
-  std::string path = {};                         // a PEFT folder to go on from; rank, alpha and modules are then its own
-
-  bool score_head = false;  // of a folder: it holds the head of a sequence classifier too
+  int64_t rank = 0;
+  double alpha = 32.0;
+  double dropout = 0.0;
+  std::vector<std::string> target_modules = {};
+  bool use_rslora = false;  // Kalajdzievski, 2312.03732
+  std::string path = {};
+  bool score_head = false;  // set for a folder that holds the head of a sequence classifier too; not part of config files
 
   double scale() const;
 };
@@ -36,10 +35,10 @@ const std::vector<std::string>& lora_modules();
 /// New adapters: A uniform in ±1/sqrt(in) as PEFT initialises it, deterministic from `seed`; B zero, so that the policy starts as the base.
 void init_adapter(Transformer& model, uint64_t seed);
 
-/// Reads adapter_config.json of a PEFT folder. Throws where it asks for what is not LoRA as above (DoRA, biases, ranks by module, …).
+/// Reads adapter_config.json of a PEFT folder. Throws if it asks for what is not LoRA as above (DoRA, biases, ranks by module, …).
 LoraConfig read_lora_config(const std::filesystem::path& folder);
 
-/// The base model that a PEFT folder names: its path relative to the folder where that exists, else as it stands; empty where none is
+/// The base model that a PEFT folder names: its path relative to the folder if that exists, else as it stands; empty if none is
 /// named.
 std::filesystem::path lora_base(const std::filesystem::path& folder);
 

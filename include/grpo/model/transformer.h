@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,15 +68,15 @@ class Transformer {
   at::ScalarType dtype() const;
   at::Device device() const;
 
-  /// The arenas in order: embedding, layers, head (final norm, and lm_head where untied).
+  /// The arenas in order: embedding, layers, head (final norm, and lm_head if untied).
   std::vector<ParameterArena*> parameters();
-  /// Every parameter under its Hugging Face name: views of value and (where allocated) gradient. Adapters are not among them.
+  /// Every parameter under its Hugging Face name: views of value and (if allocated) gradient. Adapters are not among them.
   std::vector<NamedParameter> named_parameters();
   /// What an optimiser updates: all arenas, or under LoRA the adapters' alone, one per layer.
   std::vector<ParameterArena*> trainable();
 
-  /// Puts adapters beside the linear layers and freezes everything else; their values are uninitialised, see lora.h. Throws where there are
-  /// some already, where `config` is not valid, or with exact log-probs, which the sampler's folded weights do not have under LoRA.
+  /// Puts adapters beside the linear layers and freezes everything else; their values are uninitialised, see lora.h. Throws if there are
+  /// some already, if `config` is not valid, or with exact log-probs, which the sampler's folded weights do not have under LoRA.
   void add_adapter(const LoraConfig& config);
   /// Takes them away; the base is trained again.
   void remove_adapter();
@@ -88,9 +89,9 @@ class Transformer {
   /// Puts a scalar head w [1, hidden] (score.weight, zero) on the last norm's output: V = w · h, what critics and reward models give. It
   /// belongs neither to parameters() nor to trainable(): its owner trains and saves it.
   void add_value_head();
-  /// Null where there is none.
+  /// Null if there is none.
   ParameterArena* value_head();
-  /// Makes the value head (a new one where there is none) what the model is named and saved for: a reward model, which transformers loads
+  /// Makes the value head (a new one if there is none) what the model is named and saved for: a reward model, which transformers loads
   /// as a sequence classifier with one label. The head over the vocabulary is then no longer among the named parameters.
   void become_classifier();
 
@@ -98,7 +99,7 @@ class Transformer {
   /// change of what there is. It never goes back. Whoever packs weights compares it.
   int64_t version() const;
 
-  /// Throws where the dtype is neither float32 nor bfloat16, or exact log-probs are wanted in bfloat16.
+  /// Throws if the dtype is neither float32 nor bfloat16, or exact log-probs are wanted in bfloat16.
   void set_compute(const ComputeOptions& options);
   const ComputeOptions& compute() const { return compute_; }
 
@@ -113,12 +114,12 @@ class Transformer {
   /// Logits of all rows, [N, vocab] float32: for tests and inspection; training never calls it.
   at::Tensor logits(const PackedTokens& batch);
 
-  /// Entrance 1 to gradients: an ordinary autograd graph for users' own loops. Gradients accumulate in the arenas; where those exist, the
+  /// Entrance 1 to gradients: an ordinary autograd graph for users' own loops. Gradients accumulate in the arenas; if those exist, the
   /// backward adds the head's itself, so that it is not among what torch::autograd::grad gives.
   TokenOutputs logprobs(const PackedTokens& batch, const LogprobOptions& options = {});
 
   /// Entrance 2, the trainers': forward layer by layer keeping the layers' inputs, then `loss_fn` on leaf tensors [M] (log-probs, entropies
-  /// and values, all differentiable), then each layer from last to first. Gradients accumulate in the arenas. Gives what
+  /// and values, all differentiable), then each layer from last to first. Gradients accumulate in the arenas. Returns what
   /// `loss_fn` returned, detached. Throws when the loss is not a scalar.
   at::Tensor forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
                               const BackwardOptions& options = {}, const LayerHooks& hooks = {});
@@ -148,6 +149,7 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
 struct SaveOptions {
   std::string dtype = "float32";  // "float32", "bfloat16" or "float16" on disk
   int64_t max_shard_bytes = int64_t{5} << 30;
+  std::optional<int32_t> end_id = std::nullopt;  // ends generated text beside the model's own end ids; for generation_config.json
 };
 
 /// Writes config.json, generation_config.json and safetensors that transformers loads. Each file is written beside and renamed.

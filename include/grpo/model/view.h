@@ -51,7 +51,7 @@ struct ModelView {
   DType dtype = DType::kF32;         // of norms and the embedding
   const void* embedding = nullptr;   // [vocab, hidden]
   const void* final_norm = nullptr;  // [hidden]
-  LinearView head;                   // [vocab, hidden]; the embedding where tied
+  LinearView head;                   // [vocab, hidden]; the embedding if tied
   std::vector<LayerView> layers;
   Device device = Device::kCpu;  // where all pointers point but `config` and `rope`
   int64_t vocab_limit = 0;       // rows from here on are padding of the vocabulary: never sampled, masked in training

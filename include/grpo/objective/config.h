@@ -90,7 +90,7 @@ struct ObjectiveRow {
 /// Every objective, in the order of ObjectiveType.
 std::span<const ObjectiveRow> objective_table();
 
-/// The advantage estimator that an objective's name stands for, where it does.
+/// The advantage estimator that an objective's name stands for; nothing if it stands for none.
 std::optional<AdvantageEstimator> estimator_of(AlgorithmSection::ObjectiveType objective);
 
 }  // namespace grpo

@@ -32,7 +32,7 @@ class AdamW {
   int64_t steps_done() const { return steps_; }
   const OptimConfig& config() const { return config_; }
 
-  /// By arena, [numel] each in float32, for checkpoints. Loading copies and checks sizes; `masters` is undefined where the weights are it.
+  /// By arena, [numel] each in float32, for checkpoints. Loading copies and checks sizes; `masters` is undefined if the weights are it.
   struct Moments {
     at::Tensor exp_avg, exp_avg_sq, masters = {};
   };

@@ -9,7 +9,7 @@
 
 namespace grpo {
 
-/// A model to make from nothing where `model.path` is empty: Llama's form, a byte-level tokenizer.
+/// A model to make from nothing if `model.path` is empty: Llama's form, a byte-level tokenizer.
 struct NewModelConfig {
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;

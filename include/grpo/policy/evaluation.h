@@ -31,7 +31,7 @@ struct EvaluationOptions {
 };
 
 /// Means over all samples of each reward function under its name; with a function called accuracy (or else for the first function),
-/// `pass@1` (= avg@k) and, where several samples were drawn, `pass@k`; `mean_length`, `clipped_ratio`, `samples`.
+/// `pass@1` (= avg@k) and, if several samples were drawn, `pass@k`; `mean_length`, `clipped_ratio`, `samples`.
 Metrics evaluate(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, RewardSet& rewards,
                  const EvaluationOptions& options);
 

@@ -34,7 +34,7 @@ struct Group {
   std::string prompt = {};           // the text after the template
   std::vector<int32_t> prompt_ids = {};
   std::vector<Sample> samples = {};                                 // empty before it is sampled
-  double greedy_reward = std::numeric_limits<double>::quiet_NaN();  // of the greedy completion, where an estimator asks for it
+  double greedy_reward = std::numeric_limits<double>::quiet_NaN();  // of the greedy completion, if an estimator asks for it
 };
 
 /// What a policy has sampled, and what rewards say of it: what is trained on.
@@ -55,7 +55,7 @@ void score(RewardSet& rewards, Experience& experience, RewardContext& context, T
 /// `make_batch` of rollouts does.
 Batch make_batch(const Experience& experience, const at::Tensor& advantages, const BatchOptions& options = {});
 
-/// The samples' rewards, [B] float64; by reward function, [B, F] float64; and each one's group, [B]. NaN where there is no verdict.
+/// The samples' rewards, [B] float64; by reward function, [B, F] float64; and each one's group, [B]. NaN if there is no verdict.
 at::Tensor rewards_of(const Experience& experience);
 at::Tensor scores_of(const Experience& experience);
 std::vector<int64_t> groups_of(const Experience& experience);

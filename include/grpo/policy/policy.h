@@ -29,7 +29,7 @@ struct Policy {
     std::string text;
     std::vector<int32_t> ids;
   };
-  /// The problem under the prompt template, as text, and as ids too. A last message of role assistant is continued. Throws where a chat is
+  /// The problem under the prompt template, as text, and as ids too. A last message of role assistant is continued. Throws if a chat is
   /// asked for and the tokenizer brings no template.
   std::string prompt_text(const Problem& problem, const PromptOptions& options) const;
   EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
@@ -41,33 +41,33 @@ struct Policy {
     std::vector<int32_t> prompt, chosen, rejected;
   };
   /// Answers that are text follow the prompt as they are; answers that are messages are rendered by the chat template after the prompt's.
-  /// Where the template does not begin them as it asks for an answer, the prompt ends before what it asks with. Throws where messages meet
-  /// a text template or go on from a message that is continued.
+  /// If the rendered answers do not begin with the template's generation prompt, the prompt ends before that generation prompt. Throws if
+  /// answers are messages while the prompt is made by a text template or ends in a message that is continued.
   EncodedPair encode_pair(const Problem& problem, const PromptOptions& options, const GivenAnswer& chosen,
                           const GivenAnswer& rejected) const;
 
-  /// The id that ends a completion under a text template; throws where neither model nor tokenizer names one.
+  /// The id that ends a completion under a text template; throws if neither model nor tokenizer names one.
   int32_t end_id() const;
   /// The id that ends a completion of the problem. In a chat it is of what the chat template writes after an assistant's message: the first
-  /// end token of model or tokenizer, else the first special token. Otherwise, and where there is none, it is end_id().
+  /// end token of model or tokenizer, else the first special token. Otherwise, and if there is none, it is end_id().
   int32_t turn_end_id(const Problem& problem, const PromptOptions& options) const;
 };
 
-/// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws where the tokenizer has more ids than the model.
+/// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws if the tokenizer has more ids than the model.
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
 
-/// Where the section's model is to be. Throws where that is a GPU and there is none.
+/// Where the section's model is to be. Throws if that is a GPU and there is none.
 at::Device device_of(const ModelSection& section);
 
 /// The weights of the section's path with its adapters, computing as it says; new adapters begin from `seed`. A PEFT folder as path stands
 /// for the base that it names with its adapters.
 std::shared_ptr<Transformer> load_weights(const ModelSection& section, uint64_t seed = 0);
 
-/// As load_weights with the tokenizer, or a new model from `seed` where the section says so.
+/// As load_weights with the tokenizer, or a new model from `seed` if the section says so.
 Policy load_policy(const ModelSection& section, uint64_t seed);
 
-/// Writes weights, configs and tokenizer: a folder that transformers loads. Under LoRA a PEFT folder: adapters (in float32 always) and
-/// tokenizer.
-void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype);
+/// Writes weights, configs and tokenizer: a folder that transformers loads, and whose generation also ends at `end_id`. Under LoRA a PEFT
+/// folder: adapters (in float32 always) and tokenizer.
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype, std::optional<int32_t> end_id = std::nullopt);
 
 }  // namespace grpo

@@ -15,19 +15,19 @@ enum class Extraction {
   kLastInteger,  // the last run of digits anywhere, with its sign: for lenient evaluation, not for training
 };
 
-/// The trimmed final answer; nothing where there is none or it is empty. `text` is a completion, never the prompt, which may hold an
+/// The trimmed final answer; nothing if there is none or it is empty. `text` is a completion, never the prompt, which may hold an
 /// example.
 std::optional<std::string> extract_answer(std::string_view text, Extraction extraction);
 
 /// A reference answer as datasets have it: the content of its last \boxed, else what follows its last ####, else the whole text.
 std::string gold_answer(std::string_view text);
 
-/// Whether two final answers agree: exactly as rationals where both are numbers, else as text with white space normalised.
+/// Whether two final answers agree: exactly as rationals if both are numbers, else as text with white space normalised.
 ///
 /// A number is what `parse_number` reads or \frac{a}{b} of two such; so 72. = 72, 033 = 33, 1,000 = 1000, 27.0 = 27, 1/2 = 0.5 and 50% =
 /// 0.5, but never 0.5 = 50. Surrounding $…$ or \boxed{…}, a full stop at the end and LaTeX spacing do not count. A number may carry a unit,
 /// a currency sign before it or one word of at least two letters after it that does not change its value ("dozen", "half", … do): it is
-/// ignored where the other side has none and compared where both have one.
+/// ignored if the other side has none and compared if both have one.
 bool answers_equal(std::string_view gold, std::string_view prediction);
 
 }  // namespace grpo

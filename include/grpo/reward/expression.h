@@ -13,7 +13,7 @@ namespace grpo {
 /// What an arithmetic expression says.
 struct ParsedExpression {
   std::vector<int64_t> numbers;   // every literal as the parser read it, in order
-  std::optional<Rational> value;  // exact; nothing where it divides by zero or leaves 127 bits
+  std::optional<Rational> value;  // exact; nothing if it divides by zero or leaves 127 bits
 };
 
 inline constexpr size_t kMaxExpressionLength = 1000;  // bytes

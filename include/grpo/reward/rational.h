@@ -9,7 +9,7 @@ namespace grpo {
 
 __extension__ typedef __int128 Int128;
 
-/// An exact fraction in lowest terms, denominator above 0, both below 2^127 in magnitude. Arithmetic gives nothing where a result does not
+/// An exact fraction in lowest terms, denominator above 0, both below 2^127 in magnitude. Arithmetic gives nothing if a result does not
 /// fit.
 class Rational {
  public:
@@ -30,7 +30,7 @@ class Rational {
 std::optional<Rational> add(const Rational& a, const Rational& b);
 std::optional<Rational> subtract(const Rational& a, const Rational& b);
 std::optional<Rational> multiply(const Rational& a, const Rational& b);
-/// Nothing where b is 0.
+/// Nothing if b is 0.
 std::optional<Rational> divide(const Rational& a, const Rational& b);
 
 /// The exact value of a written number: an integer, a decimal (".5", "27.0", "1.5e3") or a fraction of two such ("-3/4"), signs + - and

@@ -20,7 +20,7 @@ class RewardRegistry : public FactoryTable<Reward> {
   /// A reward that judges every completion by itself; it has no options.
   void add(std::string name, std::function<double(const Completion&)> judge);
 
-  /// `registry.add<MyReward>("mine")`: constructed from its `RewardOptions` where it takes them, else without, and then it has no options.
+  /// `registry.add<MyReward>("mine")`: constructed from its `RewardOptions` if it takes them, else without, and then it has no options.
   template <class R>
   void add(const std::string& name) {
     FactoryTable::add(name, [name](const RewardOptions& options) -> std::unique_ptr<Reward> {

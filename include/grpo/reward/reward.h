@@ -43,7 +43,7 @@ struct Score {
 class RewardContext {
  public:
   int64_t step = 0;                                                                               // optimiser steps done
-  int64_t max_completion_length = 0;                                                              // tokens; 0 where there is no limit
+  int64_t max_completion_length = 0;                                                              // tokens; 0 if there is no limit
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // be back by then, see RewardRules
 
   /// Averages `value` into the metric `name` of this step.

@@ -29,7 +29,7 @@ enum class ComputeDType : uint8_t {
 enum class KvDType : uint8_t { kFloat32, kBFloat16 };
 
 struct EngineOptions {
-  int64_t max_slots = 0;                       // samples decoded at a time, where the KV budget allows; 0 = by model and machine
+  int64_t max_slots = 0;                       // samples decoded at a time, if the KV budget allows; 0 = by model and machine
   int64_t max_sequence_length = 0;             // tokens, prompt and completion together; 0 = the model's own limit
   int64_t kv_budget_bytes = int64_t{2} << 30;  // for keys and values of all sequences
   int64_t prefill_tokens = 256;                // prompt tokens that join a decode step
@@ -61,11 +61,11 @@ struct Prompt {
   int64_t problem = 0;       // Problem::index: part of the random key
   std::vector<int32_t> ids;  // at least one
   std::optional<Continuation> continuation = std::nullopt;
-  int64_t max_completion_length = 0;  // tokens, where that is fewer than the parameters'; 0 = theirs
+  int64_t max_completion_length = 0;  // tokens, if that is fewer than the parameters'; 0 = theirs
 };
 
 /// The prompt that goes on with a rollout that was paused and began under `key`. A rollout does not know its prompt's own
-/// max_completion_length: where it had one, set it again.
+/// max_completion_length: if it had one, set it again.
 Prompt resumed(const Rollout& paused, const RolloutKey& key);
 
 /// A token as it is sampled.
@@ -78,7 +78,7 @@ struct TokenEvent {
 
 /// What `generate` needs or reports beside its parameters; all of it is optional.
 struct GenerateContext {
-  const Tokenizer* tokenizer = nullptr;                               // needed where SamplingParams::stop is not empty
+  const Tokenizer* tokenizer = nullptr;                               // needed if SamplingParams::stop is not empty
   std::function<void(const TokenEvent&)> on_token;                    // after every token, a sample's tokens in order
   std::function<void(int64_t tokens, int64_t rollouts)> on_progress;  // done so far, after every step
   std::function<bool()> interrupted;                                  // polled between steps; true ends generate with an Error
@@ -92,7 +92,7 @@ class DecodeBackend;
 
 /// Samples completions from the policy's own weights. A group's prompt is computed once and its keys and values are shared by the
 /// group's samples; a slot takes the next sample as soon as its own ends. Keys and values lie in pages that sequences take as they grow:
-/// the budget bounds what all of them hold at a time, not how many may begin. Where it is used up, the youngest sample is computed again
+/// the budget bounds what all of them hold at a time, not how many may begin. If it is used up, the youngest sample is computed again
 /// later.
 ///
 /// A sample depends on the weights, the prompt's ids, the parameters and its key alone: for one instruction set, tokens and log-probs
@@ -100,20 +100,21 @@ class DecodeBackend;
 /// differently for other batch sizes). Not to be called from several threads at once.
 class RolloutEngine {
  public:
-  /// Keeps a reference to `model`. Throws where the model is not on a device that has an engine.
+  /// Keeps a reference to `model`. Throws if the model is not on a device that has an engine.
   explicit RolloutEngine(Transformer& model, EngineOptions options = {});
   /// Over weights of the caller's: `view` stays valid, `version` counts the writes to what it points at.
   RolloutEngine(const ModelView& view, std::function<int64_t()> version, EngineOptions options = {});
   ~RolloutEngine();
   RolloutEngine(RolloutEngine&&) noexcept;
 
-  /// params.num_generations completions of every prompt, one of a prompt with a continuation, by prompt, then by sample. The weights are
-  /// packed anew where their version changed. Log-probs of a greedy sample: `logprobs` under softmax(logits), `processed_logprobs` 0.
+  /// Samples `params.num_generations` completions of every prompt, or one if the prompt has a continuation, in the order of prompts and
+  /// then of samples. Weights are packed again if their version changed. Log-probs of a greedy sample: `logprobs` under softmax(logits),
+  /// `processed_logprobs` 0.
   ///
-  /// A continued sample comes back whole, its earlier tokens as they were given. They are computed again, under the weights of now; where
+  /// A continued sample comes back whole, its earlier tokens as they were given. They are computed again, under the weights of now; if
   /// those are the same, it goes on as if never paused (on the CPU bit for bit).
-  /// Throws usage errors for parameters out of range, for prompts that leave no room in the context (naming the problem) and where the
-  /// KV budget does not hold one sequence; an Error where the model gives logits that are not finite.
+  /// Throws usage errors for parameters out of range, for prompts that leave no room in the context (naming the problem) and if the
+  /// KV budget does not hold one sequence; an Error if the model gives logits that are not finite.
   std::vector<Rollout> generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
                                 const GenerateContext& context = {});
 

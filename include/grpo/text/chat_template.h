@@ -11,7 +11,7 @@ namespace grpo {
 /// A chat template: a Jinja subset parsed into a tree and interpreted (trim_blocks and lstrip_blocks on, as transformers does).
 class ChatTemplate {
  public:
-  /// Parses; throws `Error` with line and column where the source is not understood.
+  /// Parses; throws `Error` with line and column if the source is not understood.
   explicit ChatTemplate(const std::string& source);
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
@@ -29,7 +29,7 @@ class ChatTemplate {
     std::string text;    // what comes before: a prompt that goes on in the last message (transformers' continue_final_message)
     std::string ending;  // what the template writes after the message's text
   };
-  /// Throws where the last message has no text or has tool calls, and where the template leaves it out or changes more of it than white
+  /// Throws if the last message has no text or has tool calls, and if the template leaves it out or changes more of it than white
   /// space at its ends (takes a thought out, say). `options` are as for `render`; no generation prompt is added.
   OpenEnd render_open(const std::vector<Message>& messages, const Options& options, const std::string& tools_json = {}) const;
   /// The general form: `messages_json` a JSON array of any message objects, `tools_json` a JSON array or empty.

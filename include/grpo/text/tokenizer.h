@@ -16,9 +16,9 @@ namespace grpo {
 class DecodeStream {
  public:
   virtual ~DecodeStream() = default;
-  /// Adds one id; gives the new certain text, possibly empty. Ids out of range throw.
+  /// Adds one id; returns the new certain text, possibly empty. Ids out of range throw.
   virtual std::string push(int32_t id) = 0;
-  /// Gives what was held back; nothing may be pushed afterwards.
+  /// Returns what was held back; nothing may be pushed afterwards.
   virtual std::string finish() = 0;
 };
 
@@ -45,9 +45,9 @@ class Tokenizer {
   std::optional<int32_t> bos_id() const { return bos_id_; }
   std::optional<int32_t> eos_id() const { return eos_id_; }
   std::optional<int32_t> pad_id() const { return pad_id_; }
-  /// The Jinja chat template that came with the tokenizer; empty where there is none.
+  /// The Jinja chat template that came with the tokenizer; empty if there is none.
   const std::string& chat_template() const { return chat_template_; }
-  /// The files that load_tokenizer would read this tokenizer from, by name; empty where it was not loaded from files.
+  /// The files that load_tokenizer would read this tokenizer from, by name; empty if it was not loaded from files.
   const std::map<std::string, std::string>& files() const { return files_; }
 
  protected:
@@ -60,9 +60,9 @@ class Tokenizer {
 /// a .gguf, or a sentencepiece .model file. Throws `Error` naming what is missing or not supported.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
-/// Writes tokenizer.json (tokenizer.model for sentencepiece), tokenizer_config.json and, where present, chat_template.jinja and
+/// Writes tokenizer.json (tokenizer.model for sentencepiece), tokenizer_config.json and, if present, chat_template.jinja and
 /// special_tokens_map.json into `folder`, so that transformers loads them. The bytes are those that were loaded; from a GGUF file they are
-/// built. Throws `Error` where the tokenizer was not loaded from files or writing fails.
+/// built. Throws `Error` if the tokenizer was not loaded from files or writing fails.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 
 /// Decodes a growing sequence of ids piece by piece: gives text as soon as it is certain, holds back incomplete UTF-8 (and, with
@@ -71,9 +71,9 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& fol
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = false);
-  /// Adds one id; gives the new certain text, possibly empty.
+  /// Adds one id; returns the new certain text, possibly empty.
   std::string push(int32_t id);
-  /// Gives what was held back.
+  /// Returns what was held back.
   std::string finish();
 
  private:

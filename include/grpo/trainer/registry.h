@@ -27,7 +27,7 @@ struct Registry {
   /// A reward that judges every completion by itself.
   void add_reward(std::string name, std::function<double(const Completion&)> judge) { rewards.add(std::move(name), std::move(judge)); }
   void add_task(std::string name, TaskRegistry::Factory factory) { tasks.add(std::move(name), std::move(factory)); }
-  /// `add_loss<MyTerm>("mine")`, a `PolicyTerm`: made from its custom_loss_options where it takes them, else without, and then it has none.
+  /// `add_loss<MyTerm>("mine")`, a `PolicyTerm`: made from its custom_loss_options if it takes them, else without, and then it has none.
   template <class Term>
   void add_loss(const std::string& name) {
     losses.add(name, [name](const NamedOptions& options) -> std::unique_ptr<PolicyTerm> {

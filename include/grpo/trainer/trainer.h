@@ -83,7 +83,7 @@ class Trainer {
  protected:
   Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command);
 
-  /// One optimiser step; gives its metrics. Where it throws, `roll_back` is called.
+  /// One optimiser step; returns its metrics. If it throws, `roll_back` is called.
   virtual Metrics update() = 0;
   /// Everything that `update` changes beside weights, the data's order and the counters below becomes what it was before `update`.
   virtual void roll_back() {}
@@ -96,7 +96,7 @@ class Trainer {
 
   /// Takes over what is trained or kept beside the policy: its updates, checkpoints and sums over ranks.
   void adopt(std::vector<TrainedModel> models);
-  /// Fixes the data's order and the number of steps: where max_steps does not say, epochs of the data at so many items a rollout or batch,
+  /// Fixes the data's order and the number of steps: if max_steps does not say, epochs of the data at so many items a rollout or batch,
   /// each of which feeds `updates` steps. To be called once `problems_` are those that are trained on.
   void plan_steps(int64_t items, int64_t updates = 1);
   /// Recomputation and memory as the config says.
@@ -124,11 +124,11 @@ class Trainer {
   /// Writes the line of the figures that wait, if any do.
   void write_pending();
   std::optional<TrainReport> next_step();
-  /// A step, its record and the callback; where one of them throws, the last good state is saved first.
+  /// A step, its record and the callback; if one of them throws, the last good state is saved first.
   std::optional<TrainReport> step_or_save();
   void save_after_failure(const TrainerState& before, int64_t weights);
   bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_ && evaluated_step_ != steps_done_; }
-  /// False where the run was asked to stop meanwhile. Where an evaluation fails, the state is saved before that is reported.
+  /// False if the run was asked to stop meanwhile. If an evaluation fails, the state is saved before that is reported.
   bool record_evaluation();
   void log_evaluation(const Metrics& prefixed);
   /// Saves, and says how to go on; false.
