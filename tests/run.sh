@@ -2,7 +2,7 @@
 # Gets what is missing, builds and tests: tests/run.sh [--build-only] [--full] [--label L]
 #   --build-only  stops after the build of the preset cpu
 #   --label L     builds the preset cpu and runs only the tests with that ctest label (a room, parity, layering, install)
-#   --full        adds what CI has no time for: clang-tidy on all files, a build without batches and precompiled headers, and quick start
+#   --full        adds what CI has no time for: 200 runs under random signals, clang-tidy on all files, a build without batches and precompiled headers, and quick start
 #                 and tests on bare Debian 12 and 13, by the script GRPO_FRESH_MACHINE that runs a command in one (needs root)
 # Warnings are errors where CI is set, as with the preset dev. GRPO_REQUIRE_NVCC=1 gets an nvcc where there is none, and makes a
 # missing one a failure. The last line counts the tests of all ctest runs and, as one each, the other stages.
@@ -23,6 +23,7 @@ done
 jobs=$(cmake/jobs.sh)
 passed=0 failed=0 failures=()
 export OMP_WAIT_POLICY=passive  # several test programs share the cores
+if $full; then export GRPO_CHAOS_TRIALS=200; fi  # random signals to small runs
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

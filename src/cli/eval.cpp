@@ -30,6 +30,7 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   const Policy policy = load_policy(arguments.model, 0);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));
+  const InterruptGuard guard;
   RolloutEngine engine(*policy.model);
   EvaluationOptions options{
       .sampling = arguments.sampling, .prompt = arguments.prompt, .seed = arguments.seed, .on_sample = {}, .context = {}};
@@ -69,7 +70,7 @@ void add_eval(CLI::App& app, const Registry& registry) {
   sub->add_option("--seed", a->seed, "Of the samples");
   sub->add_option("--samples-out", a->samples_out, "A .jsonl file for every sample with its scores");
   sub->callback([a, &registry] {
-    const InterruptGuard guard;
+    const InterruptGuard loading(OnSignal::kEnd, "nothing was evaluated");
     a->data.split = "test";
     evaluate_model(*a, registry);
   });

@@ -36,7 +36,7 @@ void generate(const GenerateArguments& arguments) {
   RolloutEngine engine(*policy.model);
   StreamDecoder stream(*policy.tokenizer, true);
   GenerateContext context;
-  context.interrupted = interrupt_requested;
+  context.interrupted = [] { return interrupt_requested() || !std::cout; };
   const bool streaming = arguments.sampling.num_generations == 1;
   if (streaming) context.on_token = [&stream](const TokenEvent& event) { std::cout << stream.push(event.id) << std::flush; };
   const Experience groups = sample(policy, engine, {&problem}, prompt, arguments.sampling, {arguments.seed, 0}, context);
@@ -72,7 +72,7 @@ void add_generate(CLI::App& app) {
   sub->add_option("--stop", a->sampling.stop, "Texts that end a completion");
   sub->add_option("--seed", a->seed, "Of the samples");
   sub->callback([a] {
-    const InterruptGuard guard;
+    const InterruptGuard guard(OnSignal::kEnd, "nothing is lost");
     generate(*a);
   });
 }

@@ -20,6 +20,7 @@ void map_lines(const std::function<nlohmann::ordered_json(const nlohmann::json&)
     GRPO_CHECK(line.is_object(), "stdin line " + std::to_string(number), "expected a JSON object");
     try {
       std::cout << to_printable_text(answer(line)) << "\n" << std::flush;
+      if (!std::cout) fail("stdout", "expected a reader; it is gone");
     } catch (const Error& error) {
       throw Error("stdin line " + std::to_string(number) + ": " + error.what(), error.kind());
     }

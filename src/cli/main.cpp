@@ -1,17 +1,37 @@
 #include "grpo/cli/main.h"
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
 #include "cli/commands.h"
+#include "core/descriptors.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
+namespace {
+
+int exit_status(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kUsage:
+      return 2;
+    case ErrorKind::kInterrupted:
+      return 75;  // EX_TEMPFAIL of sysexits.h: try again
+    case ErrorKind::kFailure:
+      break;
+  }
+  return 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv, const Registry& registry) {
   CLI::App app{"libgrpo: reinforcement learning of reasoning language models"};
   app.require_subcommand(1);
   app.fallthrough(false);
+  app.footer("Exit status: 0 success, 1 failure, 2 bad command line or configuration, 75 stopped by a signal: continue with --resume");
+  open_standard_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of the output that goes away ends no work; writing then fails
   try {
     cli::add_train(app, registry);
     cli::add_eval(app, registry);
@@ -30,7 +50,7 @@ int main(int argc, char** argv, const Registry& registry) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
-    return error.kind() == ErrorKind::kUsage ? 2 : 1;
+    return exit_status(error.kind());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
     return 1;

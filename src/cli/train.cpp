@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/policy/policy.h"
@@ -15,6 +16,7 @@ namespace {
 struct TrainArguments {
   std::vector<std::string> configs;
   bool resume = false, dry_run = false, print_config = false;
+  std::vector<std::string> allow_changed;
 };
 
 Config read_configs(const TrainArguments& arguments, const std::vector<std::string>& overrides) {
@@ -51,13 +53,14 @@ void run(Command command, const Config& config, const TrainArguments& arguments,
     for (const auto& line : make_trainer(command, config, {}, registry)->plan()) std::cout << line << "\n";
     return;
   }
+  const InterruptGuard loading(OnSignal::kEnd, "nothing was begun");
   TrainerParts parts;
   parts.communicator = connect(read_launch_environment(),
                                {.device = device_of(config.model).type(), .timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
   if (!parts.communicator->is_main()) set_log_level(LogLevel::kOff);  // the others would say the same
   const auto trainer = make_trainer(command, config, std::move(parts), registry);
-  if (arguments.resume) trainer->resume();
-  if (!trainer->train()) fail("train", "interrupted; a checkpoint was written, continue with --resume");
+  if (arguments.resume) trainer->resume({.allow_changed = arguments.allow_changed});
+  if (!trainer->train()) fail_interrupted("train", "a signal stopped the run; continue with --resume");
 }
 
 void add(CLI::App& app, const Registry& registry, Command command, const std::string& name, const std::string& about) {
@@ -66,10 +69,16 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
   sub->add_option("config", arguments->configs, "JSON files, merged in order, and overrides such as optim.learning_rate=1e-6")->required();
   sub->add_flag("--resume", arguments->resume,
                 "Continue from the newest checkpoint of the run folder; from the start where there is none yet");
+  sub->add_option("--allow-changed", arguments->allow_changed,
+                  "With --resume: a setting that may differ though it makes the run what it is")
+      ->expected(1)
+      ->take_all();
   sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory");
   sub->add_flag("--print-config", arguments->print_config, "Print the resolved config and stop");
   sub->allow_extras();  // --section.key=value
   sub->callback([sub, arguments, &registry, command] {
+    if (!arguments->resume && !arguments->allow_changed.empty())
+      fail_usage(sub->get_name(), "expected --resume beside --allow-changed; got a run that begins anew");
     const Config config = read_configs(*arguments, sub->remaining());
     validate(config, command);
     if (arguments->print_config) {

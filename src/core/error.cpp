@@ -15,4 +15,6 @@ void fail(std::string_view where, std::string_view message) { throw Error(locate
 
 void fail_usage(std::string_view where, std::string_view message) { throw Error(located(where, message), ErrorKind::kUsage); }
 
+void fail_interrupted(std::string_view where, std::string_view message) { throw Error(located(where, message), ErrorKind::kInterrupted); }
+
 }  // namespace grpo

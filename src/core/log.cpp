@@ -40,5 +40,11 @@ void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
 
 void log_info(const std::string& message) { logger().info(message); }
 void log_warn(const std::string& message) { logger().warn(message); }
+void log_always(const std::string& message) {
+  const auto level = logger().level();
+  if (level > spdlog::level::warn) logger().set_level(spdlog::level::warn);
+  logger().warn(message);
+  logger().set_level(level);
+}
 
 }  // namespace grpo

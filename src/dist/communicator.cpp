@@ -84,6 +84,18 @@ void Communicator::reduce_scatter(const at::Tensor& output, const at::Tensor& in
 
 void Communicator::barrier() { do_barrier(); }
 
+void interruptible(Communicator& communicator, const std::function<void()>& part) {
+  double cut_short = 0.0;
+  try {
+    part();
+  } catch (const Error& error) {
+    if (communicator.world_size() == 1 || error.kind() != ErrorKind::kInterrupted) throw;
+    cut_short = 1.0;
+  }
+  communicator.all_reduce(std::span(&cut_short, 1), Reduction::kMax);
+  if (cut_short > 0.0) fail_interrupted("interrupted", "a signal asked the ranks to stop");
+}
+
 std::vector<std::string> all_gather(Communicator& communicator, const std::string& bytes) {
   const int64_t world = communicator.world_size();
   if (world == 1) return {bytes};

@@ -5,6 +5,7 @@
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
 #include "dist/rendezvous.h"
+#include "dist/watch.h"
 #include "grpo/core/error.h"
 
 namespace grpo {
@@ -34,6 +35,21 @@ class BrokenPipesAreErrors {
   sigset_t pipe_{}, before_{};
 };
 
+class InCollective {
+ public:
+  InCollective(dist::Watch* watch, const char* what) : watch_(watch) {
+    if (watch_ != nullptr) watch_->enter(what);
+  }
+  ~InCollective() {
+    if (watch_ != nullptr) watch_->leave();
+  }
+  InCollective(const InCollective&) = delete;
+  InCollective& operator=(const InCollective&) = delete;
+
+ private:
+  dist::Watch* watch_;
+};
+
 /// The adapter over torch's back ends, whichever it is.
 class ProcessGroup final : public Communicator {
  public:
@@ -46,6 +62,7 @@ class ProcessGroup final : public Communicator {
       backend_ = options.device.is_cuda() ? dist::make_nccl(store_, launch, options) : dist::make_gloo(store_, launch, options);
       return backend_->barrier();  // nobody leaves before everybody is connected
     });
+    watch_ = std::make_unique<dist::Watch>(launch, options.timeout);
   }
 
   std::string_view backend() const override { return device().is_cuda() ? "nccl" : "gloo"; }
@@ -84,6 +101,7 @@ class ProcessGroup final : public Communicator {
   template <class Start>
   void run(const char* what, const Start& start) {
     std::string cause;
+    const InCollective in(watch_.get(), what);
     try {
       start()->wait();
       return;
@@ -108,6 +126,7 @@ class ProcessGroup final : public Communicator {
   ConnectOptions options_;
   StorePointer store_;
   BackendPointer backend_;
+  std::unique_ptr<dist::Watch> watch_;  // from when all are connected
 };
 
 }  // namespace

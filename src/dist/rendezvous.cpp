@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <future>
+#include <numeric>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "core/wait_notice.h"
 #include "grpo/core/error.h"
 
 namespace grpo::dist {
@@ -27,17 +29,29 @@ bool wait_for(c10d::Store& store, const std::string& key, Clock::time_point dead
   }
 }
 
-/// The ranks without a key `prefix`/rank at the deadline.
+/// Those of `ranks` without a key `prefix`/rank.
+std::vector<int64_t> without(c10d::Store& store, const std::string& prefix, std::vector<int64_t> ranks) {
+  std::erase_if(ranks, [&](int64_t rank) { return store.check({prefix + std::to_string(rank)}); });
+  return ranks;
+}
+
+/// The ranks without a key `prefix`/rank at the deadline. A long wait says for whom.
 std::vector<int64_t> missing(c10d::Store& store, const std::string& prefix, int64_t world_size, Clock::time_point deadline) {
-  std::vector<int64_t> ranks;
-  for (int64_t rank = 0; rank < world_size; ++rank) {
-    if (!wait_for(store, prefix + std::to_string(rank), deadline)) ranks.push_back(rank);
+  std::vector<int64_t> ranks(static_cast<size_t>(world_size));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  const auto began = Clock::now();
+  NoticeTimes times;
+  while (!(ranks = without(store, prefix, std::move(ranks))).empty() && Clock::now() < deadline) {
+    if (times.due(Clock::now() - began)) log_waiting(to_text(ranks), Clock::now() - began);
+    const auto next = began + std::chrono::duration_cast<Clock::duration>(times.next());
+    wait_for(store, prefix + std::to_string(ranks.front()), std::min(deadline, next));
   }
   return ranks;
 }
 
-StorePointer open_store(const LaunchEnvironment& launch, milliseconds timeout) {
-  const bool serves = launch.rank == 0 && !launch.store_served;
+StorePointer open_store(const LaunchEnvironment& launch, milliseconds timeout, bool serves) {
+  const std::string address = launch.master_address + ":" + std::to_string(launch.master_port);
+  const WaitNotice notice(serves ? "the port " + address : "rank 0 at " + address);
   c10d::TCPStoreOptions options;
   options.port = launch.master_port;
   options.isServer = serves;
@@ -47,9 +61,8 @@ StorePointer open_store(const LaunchEnvironment& launch, milliseconds timeout) {
     return c10::make_intrusive<c10d::PrefixStore>("grpo/" + std::to_string(launch.attempt),
                                                   c10::make_intrusive<c10d::TCPStore>(launch.master_address, options));
   } catch (const std::exception& error) {
-    fail("connect", std::string("expected to ") + (serves ? "listen on" : "reach rank 0 at") + " MASTER_ADDR:MASTER_PORT " +
-                        launch.master_address + ":" + std::to_string(launch.master_port) + " within " + seconds(timeout) + "; got " +
-                        reason(error));
+    fail("connect", std::string("expected to ") + (serves ? "listen on" : "reach rank 0 at") + " MASTER_ADDR:MASTER_PORT " + address +
+                        " within " + seconds(timeout) + "; got " + reason(error));
   }
 }
 
@@ -71,7 +84,7 @@ std::vector<int64_t> call_roll(c10d::Store& store, const std::string& name, int6
 }  // namespace
 
 StorePointer meet(const LaunchEnvironment& launch, const ConnectOptions& options) {
-  auto store = open_store(launch, options.timeout);
+  auto store = open_store(launch, options.timeout, launch.rank == 0 && !launch.store_served);
   std::vector<int64_t> absent;
   try {
     absent = call_roll(*store, "connect", launch.rank, launch.world_size, options.timeout);
@@ -83,6 +96,8 @@ StorePointer meet(const LaunchEnvironment& launch, const ConnectOptions& options
                  std::to_string(launch.master_port) + " within " + seconds(options.timeout) + "; got no sign of " + to_text(absent));
   return store;
 }
+
+StorePointer join_store(const LaunchEnvironment& launch, milliseconds timeout) { return open_store(launch, timeout, false); }
 
 std::vector<int64_t> absent_ranks(const StorePointer& store, const LaunchEnvironment& launch, milliseconds patience) {
   // A stopped server leaves its clients waiting without end, so another thread asks, and is left behind if it gets no answer.

@@ -11,6 +11,9 @@ namespace grpo::dist {
 /// timeout, and where two processes say that they are the same rank.
 StorePointer meet(const LaunchEnvironment& launch, const ConnectOptions& options);
 
+/// Another connection to that store, for another thread.
+StorePointer join_store(const LaunchEnvironment& launch, std::chrono::milliseconds timeout);
+
 /// Called by every living rank after a failure: the ranks that did not call it within `patience`. Rank 0 stays for the others, as it may
 /// hold the store; where the store itself is gone, that is rank 0.
 std::vector<int64_t> absent_ranks(const StorePointer& store, const LaunchEnvironment& launch, std::chrono::milliseconds patience);

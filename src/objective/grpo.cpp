@@ -176,12 +176,13 @@ void GrpoObjective::add_statistics(LossNormalizer& normalizer, const Batch& shar
   const LossConfig& loss = config_.loss;
   const bool by_entropy = loss.top_entropy_quantile < 1.0, by_covariance = needs_covariance(loss_row(loss.loss_type).surrogate);
   at::Tensor entropies = at::empty({0}, at::kFloat), tokens = at::empty({0, 3}, at::kFloat);
-  if (share.num_sequences() > 0) {
+  interruptible(communicator_, [&] {
+    if (share.num_sequences() == 0) return;
     const TokenOutputs outputs =
         outputs_without_grad(policy_, share, {.temperature = rollout.temperature, .entropy = by_entropy}, max_tokens());
     if (by_entropy) entropies = outputs.entropy.masked_select(share.mask > 0);
     if (by_covariance) tokens = covariance_tokens(outputs.logprobs, share, loss);
-  }
+  });
   if (by_entropy) {
     const at::Tensor all = gather(communicator_, entropies);
     set_entropy_threshold(normalizer, all, at::ones_like(all), loss.top_entropy_quantile);

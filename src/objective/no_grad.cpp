@@ -6,6 +6,8 @@
 
 #include <numeric>
 
+#include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
 #include "grpo/model/lora.h"
 #include "policy/gather.h"
 
@@ -24,7 +26,10 @@ bool asked(at::Tensor TokenOutputs::*member, const LogprobOptions& options) {
 TokenOutputs outputs_without_grad(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens) {
   const c10::NoGradGuard no_grad;
   std::vector<TokenOutputs> parts;
-  for (const auto& micro : batch.split({.max_tokens = max_tokens})) parts.push_back(model.logprobs(micro, options));
+  for (const auto& micro : batch.split({.max_tokens = max_tokens})) {
+    if (abandon_requested()) fail_interrupted("train", "a signal asked to stop");
+    parts.push_back(model.logprobs(micro, options));
+  }
   TokenOutputs whole;
   for (const auto member : kMembers) {
     if (!asked(member, options)) continue;
@@ -40,11 +45,12 @@ TokenOutputs outputs_of_all_ranks(Transformer& model, const Batch& batch, const 
   if (communicator.world_size() == 1) return outputs_without_grad(model, batch, options, max_tokens);
   const Share share = share_of(batch.num_sequences(), communicator);
   TokenOutputs whole;
-  if (share.size() > 0) {
+  interruptible(communicator, [&] {
+    if (share.size() == 0) return;
     std::vector<int64_t> chosen(static_cast<size_t>(share.size()));
     std::iota(chosen.begin(), chosen.end(), share.begin);
     whole = outputs_without_grad(model, batch.select(chosen), options, max_tokens);
-  }
+  });
   for (const auto member : kMembers) {
     if (!asked(member, options)) continue;
     at::Tensor& mine = whole.*member;

@@ -9,7 +9,8 @@
 
 namespace grpo {
 
-/// What a model gives for a batch without gradient, micro-batch by micro-batch: [M] each of what `options` asks for.
+/// What a model gives for a batch without gradient, micro-batch by micro-batch: [M] each of what `options` asks for. Throws an Error of
+/// kind kInterrupted once a signal asks to abandon it.
 TokenOutputs outputs_without_grad(Transformer& model, const Batch& batch, const LogprobOptions& options, int64_t max_tokens);
 
 /// The same for a batch that all ranks have: each rank computes a share, and all get the whole. Every rank calls it.

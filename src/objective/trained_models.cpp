@@ -30,21 +30,23 @@ void TrainedModels::add(std::vector<TrainedModel> models, Communicator& communic
   }
 }
 
+std::vector<ParameterArena*> TrainedModels::arenas() const {
+  std::vector<ParameterArena*> all;
+  for (const auto& model : models_) all.insert(all.end(), model.arenas.begin(), model.arenas.end());
+  return all;
+}
+
 int64_t TrainedModels::version() const {
   int64_t sum = 0;
-  for (const auto& model : models_) {
-    for (const auto* arena : model.arenas) sum += arena->version();
-  }
+  for (const auto* arena : arenas()) sum += arena->version();
   return sum;
 }
 
 void TrainedModels::expect_finite(int64_t step) const {
-  for (const auto& model : models_) {
-    for (const auto* arena : model.arenas) {
-      GRPO_CHECK(std::isfinite(ops::sum_of_squares({arena->flat()})), "train",
-                 "weights of " + arena->name() + " are not finite after step " + std::to_string(step) +
-                     "; nothing is saved, earlier checkpoints stand. A lower learning rate or max_grad_norm may help");
-    }
+  for (const auto* arena : arenas()) {
+    GRPO_CHECK(std::isfinite(ops::sum_of_squares({arena->flat()})), "train",
+               "weights of " + arena->name() + " are not finite after step " + std::to_string(step) +
+                   "; nothing is saved, earlier checkpoints stand. A lower learning rate or max_grad_norm may help");
   }
 }
 

@@ -37,6 +37,8 @@ class TrainedModels {
   std::span<const TrainedModel> beside_policy() const { return std::span(models_).subspan(1); }
   AdamW& policy_optimizer() { return *optimizers_.front(); }
   const AdamW& policy_optimizer() const { return *optimizers_.front(); }
+  /// The weights of all of them, the policy's first.
+  std::vector<ParameterArena*> arenas() const;
   /// Counts writes to any of their weights.
   int64_t version() const;
   /// Throws if a weight is not finite; `step` is for the message.

@@ -33,11 +33,13 @@ Experience sample_and_score(const Policy& policy, RolloutEngine& engine, const s
   const RolloutKey key{options.seed, 0};
   const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator);
   Experience mine = begin_groups(policy, all, share, options.prompt, key);
-  sample_groups(policy, engine, mine, with_turn_end(policy, all, options.prompt, options.sampling), key, options.context);
   RewardContext context;
   context.max_completion_length = options.sampling.max_completion_length;
   ThreadPool pool(static_cast<int64_t>(rewards.names.size()));
-  score(rewards, mine, context, &pool);
+  interruptible(*communicator, [&] {
+    sample_groups(policy, engine, mine, with_turn_end(policy, all, options.prompt, options.sampling), key, options.context);
+    score(rewards, mine, context, &pool);
+  });
   gather(*communicator, mine, problems);
   return mine;
 }

@@ -129,7 +129,16 @@ std::string lines_svg(const Chart& chart, const std::vector<Drawn>& drawn, const
   return svg;
 }
 
-std::string plot(const Chart& chart, const std::vector<Drawn>& drawn, const Series& low, const Series& high, const Axis& x, const Axis& y) {
+std::string marks_svg(const std::vector<double>& marks, const Axis& x) {
+  std::string svg;
+  for (const double step : marks) {
+    if (step >= x.low && step <= x.high) svg += "<path class=\"mark\" d=\"M" + coordinate(x.position(step)) + " 0V1000\"/>";
+  }
+  return svg;
+}
+
+std::string plot(const Chart& chart, const std::vector<Drawn>& drawn, const Series& low, const Series& high, const Axis& x, const Axis& y,
+                 const std::vector<double>& marks) {
   const auto share = [](const Axis& axis, double tick) { return coordinate(100.0 * (tick - axis.low) / (axis.high - axis.low)); };
   std::string grid, y_labels, x_labels;
   for (const Tick& tick : y.ticks) {
@@ -146,13 +155,13 @@ std::string plot(const Chart& chart, const std::vector<Drawn>& drawn, const Seri
   if (chart.percent) data += " data-percent=\"1\"";
   if (chart.style == Style::kStack) data += " data-stack=\"1\"";
   return "<div class=\"plot\"><div class=\"y\">" + y_labels + "</div><div class=\"area\"" + data + "><svg viewBox=\"0 0 1000 1000\" " +
-         "preserveAspectRatio=\"none\" role=\"img\" aria-label=\"" + escape(chart.title) + "\">" + grid + band +
+         "preserveAspectRatio=\"none\" role=\"img\" aria-label=\"" + escape(chart.title) + "\">" + grid + band + marks_svg(marks, x) +
          lines_svg(chart, drawn, x, y) + "</svg></div><div class=\"unit\">step</div><div class=\"x\">" + x_labels + "</div></div>";
 }
 
 }  // namespace
 
-std::string draw(Chart chart, double first_step, double last_step) {
+std::string draw(Chart chart, double first_step, double last_step, const std::vector<double>& marks) {
   std::erase_if(chart.lines, [](const Line& line) { return line.series.empty(); });
   if (chart.lines.empty()) return "";
   if (chart.lines.size() > kColours) {
@@ -167,7 +176,8 @@ std::string draw(Chart chart, double first_step, double last_step) {
   }
   const Axis x = step_axis(first_step, last_step), y = value_axis(chart, drawn, low, high);
   return "<figure><figcaption><h3>" + escape(chart.title) + "</h3>" + legend(chart, drawn) + "<p>" +
-         escape(chart.note + outlier_note(chart, drawn, y)) + "</p></figcaption>" + plot(chart, drawn, low, high, x, y) + "</figure>\n";
+         escape(chart.note + outlier_note(chart, drawn, y)) + "</p></figcaption>" + plot(chart, drawn, low, high, x, y, marks) +
+         "</figure>\n";
 }
 
 }  // namespace grpo::report

@@ -30,7 +30,7 @@ struct Chart {
 };
 
 /// The chart as an HTML figure with an inline SVG of bounded size, however long the series; empty where there is nothing to draw.
-/// The horizontal axis runs over [first_step, last_step].
-std::string draw(Chart chart, double first_step, double last_step);
+/// The horizontal axis runs over [first_step, last_step]; a thin upright line stands at each step of `marks` within.
+std::string draw(Chart chart, double first_step, double last_step, const std::vector<double>& marks = {});
 
 }  // namespace grpo::report

@@ -103,9 +103,23 @@ std::string warning_box(const Run& run) {
   return html.empty() ? "" : "<div class=\"warning\" role=\"note\"><h2>Signs of a collapse</h2>" + html + "</div>\n";
 }
 
-std::string charts_section(const Run& run) {
+std::string changes_section(const Run& run) {
   std::string html;
-  for (Chart& chart : charts_of(run)) html += draw(std::move(chart), run.first_step, run.last_step);
+  for (const auto& change : run.changes)
+    html += "<li>after step " + figure(change.step) + ": " + escape(change.key) + " was " + escape(change.was) + ", then " +
+            escape(change.now) + "</li>";
+  return html.empty() ? ""
+                      : "<section class=\"changes\"><h2>Settings that changed <small>dashed in the curves</small></h2><ul>" + html +
+                            "</ul></section>\n";
+}
+
+std::string charts_section(const Run& run) {
+  std::vector<double> marks;
+  for (const auto& change : run.changes) {
+    if (marks.empty() || marks.back() != change.step) marks.push_back(change.step);
+  }
+  std::string html;
+  for (Chart& chart : charts_of(run)) html += draw(std::move(chart), run.first_step, run.last_step, marks);
   return html.empty() ? ""
                       : "<section><h2>Curves <small>thin: as logged; bold: moving average; figures: its last value</small></h2>"
                         "<div class=\"charts\">\n" +
@@ -119,7 +133,7 @@ std::string page(const Run& run) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
       name + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<main>\n<header><h1>" + name + "</h1><p>" + escape(subtitle(run)) +
       "</p></header>\n";
-  html += headline(run) + warning_box(run) + charts_section(run) + samples_section(run);
+  html += headline(run) + warning_box(run) + charts_section(run) + changes_section(run) + samples_section(run);
   if (!run.config.empty()) html += "<details><summary>Configuration</summary><pre>" + escape(run.config) + "</pre></details>\n";
   html += "<footer>Written by libgrpo from metrics.jsonl, completions.jsonl and config.json.";
   if (run.undefined_values > 0) html += " " + std::to_string(run.undefined_values) + " undefined values in the log are left out.";

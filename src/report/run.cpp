@@ -21,6 +21,7 @@ constexpr double kLargestStep = 1e15;
 constexpr double kLargestValue = 1e100, kSmallestValue = 1e-100;  // sums of larger ones could overflow; smaller ones are zero
 constexpr size_t kSamplesShown = 4;                               // of a step
 constexpr size_t kLinesKept = 64;                 // from the end of completions.jsonl: the last step's are looked for among them
+constexpr size_t kChangesShown = 100;             // settings
 constexpr size_t kTextBytes = 6000;               // of a prompt or a completion
 constexpr size_t kNameBytes = 80;                 // of a reward's name and the like
 constexpr size_t kConfigBytes = size_t{1} << 17;  // of config.json
@@ -137,6 +138,18 @@ void read_completions(const fs::path& path, Run& run) {
   run.late = std::move(last);
 }
 
+void read_changes(const fs::path& path, Run& run) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line) && run.changes.size() < kChangesShown;) {
+    const auto object = object_of(line);
+    if (!object) continue;
+    run.changes.push_back({.step = (*object)["step"].get<double>(),
+                           .key = text_of(*object, "key", kNameBytes),
+                           .was = text_of(*object, "was", kNameBytes),
+                           .now = text_of(*object, "now", kNameBytes)});
+  }
+}
+
 std::string read_start(const fs::path& path, size_t bytes) {
   std::ifstream file(path);
   std::string text(bytes + 1, '\0');
@@ -164,6 +177,7 @@ Run read_run(const fs::path& folder) {
   Run run;
   read_metrics(folder / "metrics.jsonl", run);
   read_completions(folder / "completions.jsonl", run);
+  read_changes(folder / "changes.jsonl", run);
   run.config = read_start(folder / "config.json", kConfigBytes);
   const fs::path whole = fs::absolute(folder).lexically_normal();
   run.name = shortened((whole.has_filename() ? whole : whole.parent_path()).filename().string(), kNameBytes);

@@ -23,13 +23,20 @@ struct Sample {
   std::vector<std::pair<std::string, double>> rewards;  // NaN: the function had no verdict
 };
 
+/// A setting or content that changed when the run went on after a step.
+struct ChangedSetting {
+  double step = 0.0;
+  std::string key, was, now;
+};
+
 struct Run {
   std::string name;
   std::map<std::string, Series, std::less<>> series;
   double first_step = std::numeric_limits<double>::max(), last_step = std::numeric_limits<double>::lowest();
-  int64_t undefined_values = 0;     // nulls and the like in the log
-  std::vector<Sample> early, late;  // of the first and of the last step that has any; `late` is empty where they are the same
-  std::string config;               // text of config.json; empty without one
+  int64_t undefined_values = 0;         // nulls and the like in the log
+  std::vector<Sample> early, late;      // of the first and of the last step that has any; `late` is empty where they are the same
+  std::vector<ChangedSetting> changes;  // in the order of the file
+  std::string config;                   // text of config.json; empty without one
 
   /// The series of that name; an empty one where nothing was logged under it.
   const Series& of(std::string_view metric) const;
@@ -39,8 +46,8 @@ struct Run {
 /// fine-tuning».
 std::string_view kind_of(const Run& run);
 
-/// Reads metrics.jsonl, completions.jsonl and config.json of `folder`; the latter two may be missing. A last line that was cut off
-/// is left out. Throws `Error` where metrics.jsonl is missing, has no line, or holds a broken line before the last.
+/// Reads metrics.jsonl, completions.jsonl, changes.jsonl and config.json of `folder`; all but the first may be missing. A last line that
+/// was cut off is left out. Throws `Error` where metrics.jsonl is missing, has no line, or holds a broken line before the last.
 Run read_run(const std::filesystem::path& folder);
 
 }  // namespace grpo::report

@@ -58,6 +58,8 @@ figcaption p { font-size: .8125rem; line-height: 1.4; color: var(--soft); margin
 .unit { position: static; text-align: right; padding-top: 8px; }
 svg path { fill: none; vector-effect: non-scaling-stroke; stroke: var(--c); stroke-linejoin: round; stroke-linecap: round; }
 svg .grid { stroke: var(--grid); } svg .base { stroke: var(--line); stroke-width: 1.5; }
+svg .mark { stroke: var(--soft); stroke-dasharray: 4 4; opacity: .7; }
+.changes ul { font-size: 13px; color: var(--soft); padding-left: 18px; }
 svg .thin { stroke-width: 1; opacity: .35; } svg .bold { stroke-width: 2.2; } svg .dots { stroke-width: 7; }
 svg .band { stroke: none; fill: var(--c); opacity: .13; } svg .layer { stroke: none; fill: var(--c); opacity: .3; }
 .tip { position: absolute; top: 4px; pointer-events: none; background: var(--card); border: 1px solid var(--line); border-radius: 6px;

@@ -155,7 +155,7 @@ Judgement judge_on_own_thread(const RewardSet& set, size_t f, const std::shared_
   thread.detach();
   set.histories[f]->left_behind = call;
   if (outcome == Outcome::kInterrupted) {
-    fail("reward " + call->name(),
+    fail_interrupted("reward " + call->name(),
          "expected verdicts; got a signal to stop, and the function had not come back after " + in_seconds(Clock::now() - begin));
   }
   return without_verdicts(call->name(), call->samples(),

@@ -63,7 +63,7 @@ void Scheduler::queue_samples() {
 std::vector<Rollout> Scheduler::run() {
   const GenerateContext& context = plan_.context;
   while (finished_ < static_cast<int64_t>(rollouts_.size())) {
-    if (context.interrupted && context.interrupted()) fail("RolloutEngine::generate", "interrupted");
+    if (context.interrupted && context.interrupted()) fail_interrupted("RolloutEngine::generate", "a signal asked to stop");
     admit();
     make_room();
     build_step();

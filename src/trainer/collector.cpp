@@ -7,6 +7,7 @@
 #include "core/mean.h"
 #include "grpo/algorithm/advantages.h"
 #include "grpo/core/config.h"
+#include "grpo/core/interrupt.h"
 #include "grpo/core/random.h"
 #include "policy/gather.h"
 #include "policy/sampling.h"
@@ -114,7 +115,7 @@ RewardContext Collector::reward_context(int64_t step) const {
 /// Scores this rank's groups, which then become those of all ranks.
 void Collector::score_groups(Experience& groups, int64_t step, Sums& sums) {
   RewardContext context = reward_context(step);
-  score(rewards_, groups, context, &pool_);
+  interruptible(communicator_, [&] { score(rewards_, groups, context, &pool_); });
   gather(communicator_, groups, problems_);
   gather(communicator_, context.metrics);
   for (const auto& [name, figure] : context.metrics) {
@@ -134,9 +135,13 @@ void Collector::add_greedy_rewards(Experience& groups, int64_t step, Sums& sums)
   const Share share = share_of(static_cast<int64_t>(groups.size()), communicator_);
   Experience greedy(groups.begin() + share.begin, groups.begin() + share.end);
   for (Group& group : greedy) group.samples.clear();
-  sample_groups(policy_, engine_, greedy, params, {});
   RewardContext context = reward_context(step);
-  score(rewards_, greedy, context, &pool_);
+  GenerateContext generation;
+  generation.interrupted = [] { return abandon_requested(); };
+  interruptible(communicator_, [&] {
+    sample_groups(policy_, engine_, greedy, params, {}, generation);
+    score(rewards_, greedy, context, &pool_);
+  });
   gather(communicator_, greedy, problems_);
   for (size_t g = 0; g < groups.size(); ++g) groups[g].greedy_reward = greedy[g].samples.front().reward;
   sums.tokens += count_tokens(greedy);

@@ -24,6 +24,10 @@ void describe(ConfigVisitor& v, TrainerSection& c) {
           "Stop after the step in which num_tokens (sampled, dropped ones included; or supervised) reaches this; 0 = no limit.",
           kNonNegative);
   v.field("ddp_timeout", c.ddp_timeout, "Seconds that ranks wait for each other before one counts as lost.", kPositive);
+  v.enumeration(
+      "on_signal", c.on_signal, {"abandon", "finish_step"},
+      "What SIGINT, SIGTERM, SIGUSR1 and SIGHUP do: abandon samples, verdicts and evaluations under way, which a resumed run makes "
+      "again, or finish the step first. Either way a checkpoint follows, and the exit status is 75.");
 }
 
 void describe(ConfigVisitor& v, Config& c) {

@@ -5,9 +5,15 @@
 #include <string>
 
 #include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
 #include "policy/gather.h"
 
 namespace grpo {
+namespace {
+
+constexpr double kGraceSeconds = 5.0;  // of a step under way, once a signal asks to stop
+
+}  // namespace
 
 GradientStep::GradientStep(Transformer& policy, TrainedModels& models, Communicator& communicator)
     : policy_(policy), models_(models), communicator_(communicator) {
@@ -16,6 +22,8 @@ GradientStep::GradientStep(Transformer& policy, TrainedModels& models, Communica
 
 void GradientStep::pass(Transformer& model, const PackedTokens& micro, const BackwardOptions& options,
                         const std::function<LossOutput(const TokenOutputs&)>& loss_fn) {
+  abandoned_ = abandoned_ || abandon_requested(kGraceSeconds);
+  if (abandoned_) return;
   const auto scalar = [&](const TokenOutputs& outputs) {
     LossOutput out = loss_fn(outputs);
     merge(tallies_, out.metrics);
@@ -26,6 +34,9 @@ void GradientStep::pass(Transformer& model, const PackedTokens& micro, const Bac
 }
 
 Metrics GradientStep::apply(int64_t step, int64_t total_steps, bool moves_policy) {
+  interruptible(communicator_, [this] {
+    if (abandoned_) fail_interrupted("train", "a signal asked to stop, and the step would have taken longer");
+  });
   models_.sum_gradients(communicator_);
   communicator_.all_reduce(std::span(&loss_, 1));
   gather(communicator_, tallies_);

@@ -16,7 +16,8 @@ class GradientStep {
  public:
   GradientStep(Transformer& policy, TrainedModels& models, Communicator& communicator);
 
-  /// Forward and backward of a model over a micro-batch. The policy's losses add up to the step's.
+  /// Forward and backward of a model over a micro-batch. The policy's losses add up to the step's. Once a signal to stop is five seconds
+  /// old, passes are left out and `apply` throws on all ranks: a step that is nearly done is finished, a long one abandoned.
   void pass(Transformer& model, const PackedTokens& micro, const BackwardOptions& options,
             const std::function<LossOutput(const TokenOutputs&)>& loss_fn);
   /// A figure of the step beside those of its losses.
@@ -31,6 +32,7 @@ class GradientStep {
   TrainedModels& models_;
   Communicator& communicator_;
   double loss_ = 0.0;
+  bool abandoned_ = false;
   Tallies tallies_;
 };
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
 #include "policy/experience_file.h"
 #include "policy/gather.h"
 #include "policy/sampling.h"
@@ -27,7 +28,8 @@ Experience GroupSampler::sample(const std::vector<int64_t>& items, const Rollout
   begin(items, key);
   Experience finished;
   while (finished.empty() && !waiting_.empty()) {
-    auto samples = advance(params, key, step);
+    std::vector<PlacedSample> samples;
+    interruptible(communicator_, [&] { samples = advance(params, key, step); });
     if (pauses) gather(communicator_, samples);
     put_back(std::move(samples));
     finished = take_finished();
@@ -97,6 +99,7 @@ std::vector<PlacedSample> GroupSampler::advance(const SamplingParams& params, co
   take_share(new_groups());
   GenerateContext context;
   context.max_new_tokens = config_.partial_rollout_length;
+  context.interrupted = [] { return abandon_requested(); };
   context.expected_length = [&](int64_t i) {
     const auto known = lengths_.find(waiting_[static_cast<size_t>(groups[static_cast<size_t>(i)])].item);
     const double whole = known == lengths_.end() ? static_cast<double>(params.max_completion_length) : known->second;

@@ -20,8 +20,10 @@
 #include "ops/ops.h"
 #include "run/checkpoint.h"
 #include "run/run_folder.h"
+#include "run/run_lock.h"
 #include "trainer/data_order.h"
 #include "trainer/gradient_step.h"
+#include "trainer/identity.h"
 
 namespace grpo {
 namespace {
@@ -65,6 +67,8 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
   if (!communicator_) communicator_ = single_process(policy_->model->device());
+  fingerprint_ = std::make_unique<Fingerprint>(fingerprint_of(config_, *policy_, problems_, eval_problems_, *communicator_));
+  expect_equal_ranks(*communicator_, *fingerprint_);
   broadcast_weights(*policy_->model, *communicator_);
   models_ = std::make_unique<TrainedModels>(TrainedModel{.name = "policy", .arenas = policy_->model->trainable(), .optim = config_.optim});
 }
@@ -132,7 +136,22 @@ std::optional<TrainReport> Trainer::next_step() {
 }
 
 bool Trainer::train() {
-  const InterruptGuard guard;
+  InterruptGuard guard(config_.trainer.on_signal, "nothing was saved yet");
+  guard_ = &guard;
+  try {
+    return run();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInterrupted) throw;
+  }
+  return stopped();
+}
+
+void Trainer::lock_run() {
+  if (!lock_ && communicator_->is_main()) lock_ = std::make_unique<RunLock>(config_.trainer.output_dir);
+}
+
+bool Trainer::run() {
+  lock_run();
   if (!folder_ && communicator_->is_main()) folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_));
   if (steps_done_ == 0 && config_.eval.at_start) {
     if (!record_evaluation()) return stopped();
@@ -161,7 +180,8 @@ bool Trainer::train() {
 bool Trainer::stopped() {
   if (steps_done_ > 0) save_checkpoint();
   write_pending();
-  log_warn("interrupted after step " + std::to_string(steps_done_) + "; continue with --resume");
+  log_warn("interrupted " + (steps_done_ > 0 ? "after step " + std::to_string(steps_done_) : std::string("before the first step")) +
+           "; continue with --resume");
   return false;
 }
 
@@ -173,20 +193,23 @@ std::optional<TrainReport> Trainer::step_or_save() {
     if (report) record(*report);
     if (report && on_step_) on_step_(*report);
     return report;
+  } catch (const Error& error) {
+    save_after_failure(before, weights, error.kind() == ErrorKind::kInterrupted);
+    throw;
   } catch (...) {
-    save_after_failure(before, weights);
+    save_after_failure(before, weights, false);
     throw;
   }
 }
 
-void Trainer::save_after_failure(const TrainerState& before, int64_t weights) {
+void Trainer::save_after_failure(const TrainerState& before, int64_t weights, bool interrupted) {
   const bool whole = steps_done_ == before.steps_done + 1;  // what failed came after the step
   if (!whole && models_->version() != weights) return;      // some weights moved, others did not: earlier checkpoints stand
   if (!whole) {
     restore(before);
     roll_back();
   }
-  if (steps_done_ == 0 || !communicator_->is_main()) return;
+  if (interrupted || steps_done_ == 0 || !communicator_->is_main()) return;  // an interrupted run saves when all ranks have stopped
   write_state(state());
   log_warn("the state after step " + std::to_string(steps_done_) + " was saved; --resume goes on from it");
 }
@@ -223,7 +246,7 @@ Metrics Trainer::evaluate() {
                             .on_sample = {},
                             .context = {},
                             .communicator = communicator_};
-  if (communicator_->world_size() == 1) options.context.interrupted = interrupt_requested;  // ranks stop together, at its end
+  options.context.interrupted = [] { return abandon_requested(); };
   options.sampling.num_generations = config_.eval.num_generations_eval;
   options.sampling.temperature = config_.eval.temperature;
   if (config_.eval.max_completion_length > 0) options.sampling.max_completion_length = config_.eval.max_completion_length;
@@ -241,8 +264,11 @@ bool Trainer::record_evaluation() {
   Metrics prefixed;
   try {
     for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInterrupted || steps_done_ == 0 || !communicator_->is_main()) throw;
+    write_state(state());
+    throw;
   } catch (...) {
-    if (communicator_->world_size() == 1 && interrupt_requested()) return false;
     if (steps_done_ > 0 && communicator_->is_main()) write_state(state());
     throw;
   }
@@ -265,6 +291,8 @@ void Trainer::log_evaluation(const Metrics& prefixed) {
 }
 
 void Trainer::save_checkpoint() {
+  expect_equal_replicas(*communicator_, *models_, saved_step_, steps_done_);
+  saved_step_ = steps_done_;
   if (communicator_->is_main()) write_state(state());
   communicator_->barrier();
 }
@@ -307,8 +335,10 @@ void Trainer::write_state(const TrainerState& state) {
     save_trainer_state(folder, state, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
     models_->save(folder);
     save_files(folder.string());
+    save_fingerprint(folder, *fingerprint_);
   });
   prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit, state.steps_done);
+  if (guard_ != nullptr) guard_->say_at_the_end("what came after step " + std::to_string(state.steps_done) + " is lost");
 }
 
 void Trainer::save_final() {
@@ -319,12 +349,28 @@ void Trainer::save_final() {
   log_info("saved " + folder.string());
 }
 
-bool Trainer::resume() {
+std::vector<Change> Trainer::changes_since(const std::filesystem::path& checkpoint, const std::vector<std::string>& allowed) const {
+  const auto was = load_fingerprint(checkpoint);
+  if (was) return accepted_changes(*was, *fingerprint_, allowed);
+  log_warn(checkpoint.string() + " does not say what its run was made of: settings that changed are not noticed");
+  return {};
+}
+
+void Trainer::note_changes(const std::vector<Change>& changes) {
+  for (const Change& change : changes) log_info("changed since step " + std::to_string(steps_done_) + ": " + to_string(change));
+  if (changes.empty() || !communicator_->is_main()) return;
+  append_changes(config_.trainer.output_dir, steps_done_, changes);
+  pending_metrics_["changed_settings"] = {static_cast<double>(changes.size()), 1};
+}
+
+bool Trainer::resume(const ResumeOptions& options) {
+  lock_run();
   const auto checkpoints = list_checkpoints(config_.trainer.output_dir);
   LogSizes logs;
   resumed_ = !checkpoints.empty();
   if (resumed_) {
     const auto& newest = checkpoints.front();
+    const auto changes = changes_since(newest, options.allow_changed);
     const TrainerState state =
         load_checkpoint(newest, *policy_->model, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
     models_->load(newest);
@@ -333,7 +379,9 @@ bool Trainer::resume() {
                ": the learning-rate schedule follows the new plan");
     }
     restore(state);
+    saved_step_ = steps_done_;
     load_files(newest.string());
+    note_changes(changes);
     logs = state.logs;
     log_info("resumed from " + newest.string());
   } else {

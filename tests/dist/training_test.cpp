@@ -263,10 +263,72 @@ TEST_F(Training, StopsOnAllRanksWhereOneIsInterrupted) {
   ranks[1]->kill(SIGTERM);
   for (auto& rank : ranks) {
     ASSERT_TRUE(rank->wait_for(kPatience));
-    EXPECT_EQ(rank->status(), 1);
-    EXPECT_NE(rank->output().find("interrupted; a checkpoint was written"), std::string::npos) << rank->output();
+    EXPECT_EQ(rank->status(), 75);
+    EXPECT_NE(rank->output().find("a signal stopped the run; continue with --resume"), std::string::npos) << rank->output();
   }
   EXPECT_TRUE(fs::exists(folder_ / "run" / ("checkpoint-" + lines("run").back()["step"].dump())));
+}
+
+TEST_F(Training, ALongRolloutOfEveryRankIsAbandonedIfOneIsInterrupted) {
+  config_["model"]["new"]["max_position_embeddings"] = 40000;
+  config_["rollout"] = {{"num_generations", 3}, {"max_completion_length", 30000}};
+  config_["trainer"]["ddp_timeout"] = 600;
+  auto ranks = start(2, "run");
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!fs::exists(folder_ / "run" / "config.json")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ranks[1]->kill(SIGTERM);
+  for (auto& rank : ranks) {
+    ASSERT_TRUE(rank->wait_for(std::chrono::seconds(30))) << "a launcher would kill it";
+    EXPECT_EQ(rank->status(), 75) << rank->output();
+  }
+}
+
+TEST_F(Training, StopsBeforeTheFirstStepIfRanksDisagree) {
+  for (const auto& [setting, shown] : {std::pair("optim.learning_rate=0.01", "optim.learning_rate: rank 0 has 0.001, rank 1 has 0.01"),
+                                       {"data.train.seed=1001", "content.data: rank 0 has 4 problems, "},
+                                       {"model.new.rope_theta=500", "model.new.rope_theta: rank 0 has 10000, rank 1 has 500"},
+                                       {"trainer.seed=1001", "content.model: rank 0 has "}}) {
+    json config = config_;
+    config["trainer"]["output_dir"] = (folder_ / "run").string();
+    const fs::path file = folder_ / "disagree.json";
+    std::ofstream(file) << config.dump();
+    const int port = testing::free_port();
+    const std::string program = GRPO_BINARY_DIR "/bin/grpo";
+    Process first({program, "train", file.string()}, testing::rank_variables(0, 2, port));
+    Process second({program, "train", file.string(), setting}, testing::rank_variables(1, 2, port));
+    for (auto* rank : {&first, &second}) {
+      ASSERT_TRUE(rank->wait_for(kPatience)) << rank->output();
+      EXPECT_EQ(rank->status(), 2) << rank->output();
+      EXPECT_NE(rank->output().find(shown), std::string::npos) << rank->output();
+    }
+    EXPECT_FALSE(fs::exists(folder_ / "run"));
+  }
+}
+
+TEST_F(Training, ALongWaitForARankIsSaid) {
+  const auto said = [](const Process& process, const std::string& text) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (process.output().find(text) == std::string::npos && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return process.output().find(text) != std::string::npos;
+  };
+  json config = config_;
+  config["trainer"].update({{"max_steps", 100000}, {"output_dir", (folder_ / "run").string()}});
+  const fs::path file = folder_ / "wait.json";
+  std::ofstream(file) << config.dump();
+  const int port = testing::free_port();
+  const std::vector<std::string> words = {GRPO_BINARY_DIR "/bin/grpo", "train", file.string()};
+  const Process second(words, testing::rank_variables(1, 2, port));
+  EXPECT_TRUE(said(second, "waiting for rank 0 at 127.0.0.1:" + std::to_string(port) + " since 10 s")) << second.output();
+  const Process first(words, testing::rank_variables(0, 2, port));
+  ASSERT_TRUE(said(first, "train 1/")) << first.output();
+  second.kill(SIGSTOP);
+  EXPECT_TRUE(said(first, "waiting for rank 1 in ")) << first.output();
+  second.kill(SIGCONT);
 }
 
 }  // namespace

@@ -236,6 +236,25 @@ TEST_F(Report, LeavesUndefinedValuesOut) {
   EXPECT_TRUE(has(page(), "4 undefined values"));
 }
 
+TEST_F(Report, MarksSettingsThatChangedOnTheCurves) {
+  metrics(30, healthy);
+  const std::string unmarked = page();
+  EXPECT_FALSE(has(unmarked, "Settings that changed") || has(unmarked, "class=\"mark\""));
+  file("changes.jsonl",
+       "{\"step\":10,\"key\":\"optim.learning_rate\",\"was\":\"0.1\",\"now\":\"<b>\"}\n"
+       "{\"step\":10,\"key\":\"rollout.top_k\",\"was\":\"0\",\"now\":\"5\"}\nno json\n{\"step\":20,\"ke");
+  const std::string html = page();
+  expect_sound(html);
+  EXPECT_TRUE(has(html, "<li>after step 10: optim.learning_rate was 0.1, then &lt;b&gt;</li>"));
+  EXPECT_TRUE(has(html, "rollout.top_k was 0, then 5"));
+  const auto count = [&html](const std::string& text) {
+    size_t found = 0;
+    for (size_t at = html.find(text); at != std::string::npos; at = html.find(text, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("class=\"mark\""), count("<figure>")) << "one step of changes, on every curve";
+}
+
 // Figures under the names that each kind of training logs.
 TEST_F(Report, NamesTheKindOfTraining) {
   const auto titled = [&](const Values& figures, const char* title) {

@@ -5,7 +5,8 @@
 namespace grpo {
 
 /// The `grpo` program with your parts: every subcommand, usable from JSON. Returns the exit status: 0 on success, 1 for a failure, 2 for a
-/// bad command line or configuration; errors go to stderr in one paragraph. Never throws.
+/// bad command line or configuration, 75 if a signal stopped it and it can be continued. Errors go to stderr in one paragraph. Never
+/// throws. SIGPIPE is ignored from here on, and closed descriptors among 0 to 2 are opened on /dev/null.
 int main(int argc, char** argv, const Registry& registry);
 
 }  // namespace grpo

@@ -8,8 +8,9 @@ namespace grpo {
 
 /// What kind of mistake an `Error` reports; `grpo::main` turns it into the exit status.
 enum class ErrorKind {
-  kFailure,  // the operation failed: exit status 1
-  kUsage,    // a bad command line or configuration: exit status 2
+  kFailure,      // the operation failed: exit status 1
+  kUsage,        // a bad command line or configuration: exit status 2
+  kInterrupted,  // stopped by a signal; can be continued: exit status 75
 };
 
 /// The library's only exception type. Messages read `[where] expected …; got …`.
@@ -27,6 +28,9 @@ class Error : public std::runtime_error {
 
 /// Throws a usage error (exit status 2): a bad command line or configuration.
 [[noreturn]] void fail_usage(std::string_view where, std::string_view message);
+
+/// Throws the error of work that a signal cut short (exit status 75); it can be continued.
+[[noreturn]] void fail_interrupted(std::string_view where, std::string_view message);
 
 }  // namespace grpo
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,6 +65,10 @@ class Communicator {
   int64_t rank_, world_size_;
   at::Device device_;
 };
+
+/// Runs this rank's part of work that a signal to stop may cut short (an Error of kind kInterrupted). If that happened on any rank, every
+/// rank throws such an error, so that all of them abandon the work together. Every rank calls it.
+void interruptible(Communicator& communicator, const std::function<void()>& part);
 
 /// Every rank's bytes, by rank. They may differ in length.
 std::vector<std::string> all_gather(Communicator& communicator, const std::string& bytes);

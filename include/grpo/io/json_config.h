@@ -44,6 +44,7 @@ class ConfigSource {
 /// What the templates below call. `describe_all` describes one config to the visitor that it gets.
 void read_described(const ConfigSource& source, const std::function<void(ConfigVisitor&)>& describe_all);
 std::string write_described(const std::function<void(ConfigVisitor&)>& describe_all);
+std::map<std::string, std::string> values_described(const std::function<void(ConfigVisitor&)>& describe_all);
 std::string markdown_described(const std::function<void(ConfigVisitor&)>& describe_all);
 std::string schema_described(const std::function<void(ConfigVisitor&)>& describe_all, const ConfigAliases& aliases);
 
@@ -63,6 +64,14 @@ template <class C>
 std::string write_config(const C& config) {
   C copy = config;
   return write_described([&](ConfigVisitor& visitor) { describe(visitor, copy); });
+}
+
+/// Every option by its dotted name ("optim.learning_rate", "reward.0.weight"), its value as JSON text. Options that are paths are left out:
+/// the same contents may lie elsewhere.
+template <class C>
+std::map<std::string, std::string> option_values(const C& config) {
+  C copy = config;
+  return values_described([&](ConfigVisitor& visitor) { describe(visitor, copy); });
 }
 
 /// The reference of all options with their defaults: a Markdown table "option | type | default | meaning" and a heading for each section.

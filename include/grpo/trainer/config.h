@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "grpo/core/interrupt.h"
 #include "grpo/data/source.h"
 #include "grpo/io/json_config.h"
 #include "grpo/objective/config.h"
@@ -35,6 +36,7 @@ struct TrainerSection {
   double max_seconds = 0.0;
   int64_t max_num_tokens = 0;
   int64_t ddp_timeout = 1800;
+  OnSignal on_signal = OnSignal::kAbandon;
 };
 
 void describe(ConfigVisitor& visitor, TrainerSection& section);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,8 +19,11 @@ class Communicator;
 class ConfigVisitor;
 class DataOrder;
 class GradientStep;
+class InterruptGuard;
 class RunFolder;
+class RunLock;
 class TrainedModels;
+struct Change;
 class Tokenizer;
 class Transformer;
 struct BackwardOptions;
@@ -42,6 +46,12 @@ struct TrainReport {
   Metrics metrics;
 };
 
+/// How a run is gone on with.
+struct ResumeOptions {
+  /// Settings that make the run what it is and may differ all the same ("data.system_prompt", or "data" for all of that section).
+  std::vector<std::string> allow_changed = {};
+};
+
 /// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption.
 ///
 /// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
@@ -56,14 +66,16 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Runs to the end, or to an interrupt: then a checkpoint is written and false is returned.
+  /// Runs to the end, or to a signal to stop (see InterruptGuard): then a checkpoint is written and false is returned.
   bool train();
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
   std::optional<TrainReport> step();
   /// Continues from the newest whole checkpoint of the run folder. If there is none yet, the run begins anew, what an earlier one has
-  /// logged is moved aside, and the answer is false.
-  bool resume();
+  /// logged is moved aside, and the answer is false. Throws a usage error that shows both values if the seed, the data, the model, the
+  /// objective or the reference are others than the run's; other settings that changed are logged, one line each, and kept in
+  /// changes.jsonl.
+  bool resume(const ResumeOptions& options = {});
   /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
   Metrics evaluate();
   /// Called after each step.
@@ -119,6 +131,9 @@ class Trainer {
   double tokens_seen_ = 0;
 
  private:
+  /// `train` under its guard; throws an Error of kind kInterrupted if work was abandoned.
+  bool run();
+  void lock_run();
   bool finished();
   void record(const TrainReport& report);
   /// Writes the line of the figures that wait, if any do.
@@ -126,7 +141,7 @@ class Trainer {
   std::optional<TrainReport> next_step();
   /// A step, its record and the callback; if one of them throws, the last good state is saved first.
   std::optional<TrainReport> step_or_save();
-  void save_after_failure(const TrainerState& before, int64_t weights);
+  void save_after_failure(const TrainerState& before, int64_t weights, bool interrupted);
   bool evaluation_due() const { return due(config_.eval.eval_steps) && steps_done_ < total_steps_ && evaluated_step_ != steps_done_; }
   /// False if the run was asked to stop meanwhile. If an evaluation fails, the state is saved before that is reported.
   bool record_evaluation();
@@ -136,19 +151,25 @@ class Trainer {
   TrainerState state() const;
   void restore(const TrainerState& state);
   void save_checkpoint();
+  std::vector<Change> changes_since(const std::filesystem::path& checkpoint, const std::vector<std::string>& allowed) const;
+  void note_changes(const std::vector<Change>& changes);
   void write_state(const TrainerState& state);
   void save_final();
   /// Whether any rank says so: for decisions that clocks and signals make.
   bool any_rank(bool mine);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
+  std::unique_ptr<std::map<std::string, std::string>> fingerprint_;  // what the run is made of
+  std::unique_ptr<RunLock> lock_;
   std::unique_ptr<RunFolder> folder_;
+  InterruptGuard* guard_ = nullptr;          // while `train` runs
   std::unique_ptr<RewardSet> eval_rewards_;  // made once
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
   std::map<std::string, std::pair<double, int64_t>> pending_metrics_;  // sums and counts since the last line
   double train_seconds_ = 0;
   int64_t evaluated_step_ = -1;
+  int64_t saved_step_ = 0;  // of the last checkpoint
   bool resumed_ = false;
 };
 
