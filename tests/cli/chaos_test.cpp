@@ -48,6 +48,25 @@ class Chaos : public ::testing::TestWithParam<int> {
       all.push_back(run.start({"--resume"}, ranks > 1 ? testing::rank_variables(rank, ranks, port) : std::map<std::string, std::string>{}));
     return all;
   }
+  /// A launcher that sees one rank end badly asks the others to stop: they might wait long for it.
+  static void end_as_launchers_do(std::vector<std::unique_ptr<Process>>& ranks) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+      size_t ended = 0;
+      bool badly = false;
+      for (auto& rank : ranks) {
+        if (!rank->wait_for(std::chrono::milliseconds(20))) continue;
+        ++ended;
+        badly = badly || rank->status() != 0;
+      }
+      if (ended == ranks.size()) return;
+      if (!badly) continue;
+      for (auto& rank : ranks) {
+        if (!rank->wait_for(std::chrono::milliseconds(1))) rank->kill(SIGTERM);
+      }
+      return;
+    }
+  }
   /// Starts the run and disturbs it. Whether it came to its end.
   bool disturbed(const SmallRun& run, int patience) {
     auto ranks = start(run);
@@ -61,6 +80,7 @@ class Chaos : public ::testing::TestWithParam<int> {
     } else {
       victim.kill(std::array{SIGTERM, SIGHUP, SIGKILL}[static_cast<size_t>(kind)]);
     }
+    end_as_launchers_do(ranks);
     bool done = true;
     for (auto& rank : ranks) {
       EXPECT_TRUE(rank->wait_for(kPatience)) << rank->output();

@@ -53,14 +53,14 @@ TEST_P(Stopped, LeavesACheckpointOfItsLastStep) {
 INSTANTIATE_TEST_SUITE_P(Commands, Stopped,
                          ::testing::Combine(kCommands, ::testing::Values(Signal{"TERM", SIGTERM}, Signal{"INT", SIGINT},
                                                                          Signal{"USR1", SIGUSR1}, Signal{"HUP", SIGHUP})),
-                         [](const auto& info) { return plain(std::get<0>(info.param)) + std::get<1>(info.param).name; });
+                         [](const auto& given) { return plain(std::get<0>(given.param)) + std::get<1>(given.param).name; });
 
 class Operated : public ::testing::TestWithParam<const char*> {
  protected:
   SmallRun small(const std::string& what) const { return {what + "-" + plain(GetParam()), GetParam()}; }
 };
 
-INSTANTIATE_TEST_SUITE_P(Commands, Operated, kCommands, [](const auto& info) { return plain(info.param); });
+INSTANTIATE_TEST_SUITE_P(Commands, Operated, kCommands, [](const auto& given) { return plain(given.param); });
 
 TEST_P(Operated, AHangUpThatIsIgnoredDoesNothing) {
   const SmallRun run = small("nohup");
@@ -140,8 +140,9 @@ class LongRollout : public ::testing::TestWithParam<Signal> {};
 
 TEST_P(LongRollout, IsAbandonedWithinTheGraceOfALauncher) {
   SmallRun run(std::string("long-rollout-") + GetParam().name, "train");
-  run.config["model"]["new"]["max_position_embeddings"] = 40000;
-  run.config["rollout"] = {{"num_generations", 16}, {"max_completion_length", 30000}};
+  run.config["model"]["new"]["max_position_embeddings"] = 4000;
+  run.config["rollout"] = {{"num_generations", 16}, {"max_completion_length", 3000}};
+  run.config["algorithm"] = {{"generation_batch_size", 65536}};
   const auto process = run.start();
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!fs::exists(run.run() / "config.json") && std::chrono::steady_clock::now() < deadline)
@@ -154,7 +155,7 @@ TEST_P(LongRollout, IsAbandonedWithinTheGraceOfALauncher) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Launchers, LongRollout, ::testing::Values(Signal{"TERM", SIGTERM}, Signal{"USR1", SIGUSR1}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& given) { return std::string(given.param.name); });
 
 TEST(Loading, EndsCleanlyBeforeAnythingWasBegun) {
   const SmallRun run("loading", "train");
