@@ -20,13 +20,13 @@ namespace {
 constexpr at::Tensor Batch::*kPairTensors[] = {&Batch::advantages,        &Batch::mask, &Batch::old_logprobs, &Batch::ref_logprobs,
                                                &Batch::sampling_logprobs, &Batch::draws};
 
-at::Tensor to_tensor(const std::vector<float>& values) { return at::tensor(values, at::kFloat); }
+at::Tensor float_tensor(const std::vector<float>& values) { return at::tensor(values, at::kFloat); }
 
 std::string name_of(const Sequence& sequence) {
   return "sample " + std::to_string(sequence.sample) + " of group " + std::to_string(sequence.group);
 }
 
-void check(const Sequence& sequence, const Sequence& first_of_group) {
+void check_sequence(const Sequence& sequence, const Sequence& first_of_group) {
   GRPO_CHECK(!sequence.prompt_ids.empty(), "make_batch", "expected at least one prompt id; got none in " + name_of(sequence));
   GRPO_CHECK(!sequence.ids.empty(), "make_batch", "expected at least one sampled id; got none in " + name_of(sequence));
   GRPO_CHECK(std::ranges::equal(sequence.prompt_ids, first_of_group.prompt_ids), "make_batch",
@@ -66,7 +66,7 @@ Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advan
   const Sequence* first = &sequences.front();
   for (const Sequence& sequence : sequences) {
     if (sequence.group != first->group) first = &sequence;
-    check(sequence, *first);
+    check_sequence(sequence, *first);
     packer.add(sequence.group, sequence.prompt_ids, sequence.ids);
     batch.born_at_step.push_back(sequence.born_at_step);
     const bool cut_off = sequence.finish == FinishReason::kLength || sequence.finish == FinishReason::kPaused;
@@ -75,9 +75,9 @@ Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advan
     if (sampled) sampling.insert(sampling.end(), sequence.logprobs.begin(), sequence.logprobs.end());
     if (options.draw_key) append_draws(draws, sequence, *options.draw_key);
   }
-  batch.mask = to_tensor(mask);
-  if (sampled) batch.sampling_logprobs = to_tensor(sampling);
-  if (options.draw_key) batch.draws = to_tensor(draws);
+  batch.mask = float_tensor(mask);
+  if (sampled) batch.sampling_logprobs = float_tensor(sampling);
+  if (options.draw_key) batch.draws = float_tensor(draws);
   if (advantages.defined()) batch.advantages = per_pair(advantages, batch);
   return batch;
 }

@@ -13,14 +13,14 @@ namespace grpo::cli {
 namespace {
 
 /// A sequence that predicts each of its own next ids.
-PackedTokens pack(const std::vector<int32_t>& ids) {
+PackedTokens one_sequence(const std::vector<int32_t>& ids) {
   PackedTokens batch;
   batch.add_segment(ids);
   batch.add_pairs(0, std::span(ids).subspan(1), 0);
   return batch;
 }
 
-std::vector<float> floats(const at::Tensor& anywhere) {
+std::vector<float> as_floats(const at::Tensor& anywhere) {
   const at::Tensor tensor = anywhere.cpu();
   return {tensor.const_data_ptr<float>(), tensor.const_data_ptr<float>() + tensor.numel()};
 }
@@ -55,8 +55,8 @@ void add_logprobs(CLI::App& app) {
     map_lines([&](const nlohmann::json& line) {
       const auto ids = field<std::vector<int32_t>>(line, "ids");
       GRPO_CHECK(!ids.empty(), "logprobs", "expected at least one id");
-      const TokenOutputs out = model->logprobs(pack(ids), {.entropy = true});
-      nlohmann::ordered_json answer = {{"logprobs", floats(out.logprobs)}, {"entropy", floats(out.entropy)}};
+      const TokenOutputs out = model->logprobs(one_sequence(ids), {.entropy = true});
+      nlohmann::ordered_json answer = {{"logprobs", as_floats(out.logprobs)}, {"entropy", as_floats(out.entropy)}};
       if (arguments->greedy > 0) answer["new_ids"] = greedy(engine, ids, arguments->greedy);
       return answer;
     });

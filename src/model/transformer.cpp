@@ -22,7 +22,7 @@ DType file_dtype(at::ScalarType type, at::Device device) {
 }
 
 template <class T>
-at::Tensor to_tensor(const std::vector<T>& values, at::ScalarType type, at::Device device) {
+at::Tensor on_device(const std::vector<T>& values, at::ScalarType type, at::Device device) {
   at::Tensor t = at::empty({static_cast<int64_t>(values.size())}, type);
   std::copy(values.begin(), values.end(), t.data_ptr<T>());
   return t.to(device);
@@ -57,8 +57,8 @@ Transformer::Transformer(ModelConfig config, at::ScalarType dtype, at::Device de
   }
   m.head = std::make_unique<ParameterArena>("head", head_slots(config_), dtype, device);
   rope_ = make_rope_table(config_, config_.max_position_embeddings);
-  m.cos = to_tensor(rope_.cos, at::kFloat, device).view({rope_.positions, rope_.pairs});
-  m.sin = to_tensor(rope_.sin, at::kFloat, device).view({rope_.positions, rope_.pairs});
+  m.cos = on_device(rope_.cos, at::kFloat, device).view({rope_.positions, rope_.pairs});
+  m.sin = on_device(rope_.sin, at::kFloat, device).view({rope_.positions, rope_.pairs});
 
   view_ = {.config = &config_,
            .rope = &rope_,
@@ -143,7 +143,7 @@ BatchInputs Transformer::Impl::inputs(const PackedTokens& batch, const ModelConf
   }
   const at::Device device = cos.device();
   return {ops::PackedLayout(batch, device), ops::RowIndex(batch.tokens, device), ops::RowIndex(batch.rows, device),
-          to_tensor(batch.targets, at::kInt, device)};
+          on_device(batch.targets, at::kInt, device)};
 }
 
 at::Tensor Transformer::Impl::layer(const ModelConfig& c, size_t index, const at::Tensor& x, const ops::PackedLayout& layout,

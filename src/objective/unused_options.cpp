@@ -115,7 +115,7 @@ std::vector<std::string> set_options(const Algorithm& section) {
   return pointers;
 }
 
-std::string written(std::string pointer) {
+std::string as_in_config(std::string pointer) {
   std::ranges::replace(pointer, '/', '.');
   return "algorithm" + pointer;
 }
@@ -128,7 +128,7 @@ void refuse_unused(const AlgorithmSection& section) {
   for (const Use& use : kUses) {
     if (use.has_effect(section)) continue;
     const auto found = std::ranges::find_if(pointers, [&](const std::string& pointer) { return belongs(pointer, use.option); });
-    if (found != pointers.end()) faults.add(written(*found) + ": expected " + std::string(use.needs) + "; without, it has no effect");
+    if (found != pointers.end()) faults.add(as_in_config(*found) + ": expected " + std::string(use.needs) + "; without, it has no effect");
   }
   faults.raise_lines();
 }
@@ -138,7 +138,7 @@ void refuse_all_but(const AlgorithmSection& section, std::span<const std::string
   for (const auto& pointer : set_options(section)) {
     const bool good = std::ranges::any_of(used, [&](std::string_view option) { return belongs(pointer, option); });
     const bool of_objectives = std::ranges::any_of(kUses, [&](const Use& use) { return belongs(pointer, use.option); });
-    faults.need(good || !of_objectives, written(pointer) + ": has no effect in " + std::string(training));
+    faults.need(good || !of_objectives, as_in_config(pointer) + ": has no effect in " + std::string(training));
   }
   faults.raise_lines();
 }

@@ -21,6 +21,21 @@ constexpr std::array<std::string_view, 5> kFixed = {"content.", "data.", "model.
 /// Among them, how the model is computed and what it is evaluated on are no part of that.
 constexpr std::array<std::string_view, 3> kNotFixed = {"model.device", "model.compute_dtype", "content.eval_data"};
 
+/// Entries that say when a run ends, and what is written of it.
+constexpr std::array<std::string_view, 13> kOutsideSteps = {"trainer.max_steps",
+                                                            "trainer.num_train_epochs",
+                                                            "trainer.max_seconds",
+                                                            "trainer.max_num_tokens",
+                                                            "trainer.logging_steps",
+                                                            "trainer.log_completions",
+                                                            "trainer.save_steps",
+                                                            "trainer.save_minutes",
+                                                            "trainer.save_total_limit",
+                                                            "trainer.save_dtype",
+                                                            "trainer.ddp_timeout",
+                                                            "trainer.on_signal",
+                                                            "eval."};
+
 bool names(std::string_view name, std::string_view key) {
   if (name.ends_with('.')) return key.starts_with(name);
   return key == name || (key.starts_with(name) && key[name.size()] == '.');
@@ -57,6 +72,10 @@ std::string to_string(const Change& change) { return change.key + ": " + change.
 bool is_fixed(std::string_view key) {
   const auto by_key = [key](std::string_view name) { return names(name, key); };
   return std::ranges::any_of(kFixed, by_key) && std::ranges::none_of(kNotFixed, by_key);
+}
+
+bool shapes_steps(std::string_view key) {
+  return std::ranges::none_of(kOutsideSteps, [key](std::string_view name) { return names(name, key); });
 }
 
 std::vector<Change> accepted_changes(const Fingerprint& was, const Fingerprint& now, std::span<const std::string> allowed) {

@@ -27,6 +27,10 @@ std::string to_string(const Change& change);
 /// reference.
 bool is_fixed(std::string_view key);
 
+/// Whether another value of this entry changes what a step computes, rather than when the run ends or what is written of it. (A schedule of
+/// the learning rate follows the planned number of steps, of which a resumed run warns.)
+bool shapes_steps(std::string_view key);
+
 /// What a resumed run may change, and does. `allowed` names entries, or the beginnings of their names up to a dot, that it may change
 /// though they are fixed. Throws a usage error that shows both values of each other fixed entry that differs, and one for a name in
 /// `allowed` that no entry has.

@@ -65,7 +65,7 @@ Json pre_tokenizer(const PreRule& rule) {
   return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
 }
 
-Json added_token(const GgufVocabulary& vocabulary, size_t id) {
+Json token_entry(const GgufVocabulary& vocabulary, size_t id) {
   return {{"id", id},
           {"content", vocabulary.tokens[id]},
           {"single_word", false},
@@ -80,7 +80,7 @@ Json document(const GgufVocabulary& vocabulary, Json merges) {
   Json added = Json::array(), tokens = Json::object();
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     tokens[vocabulary.tokens[id]] = id;
-    if (vocabulary.is_added(id)) added.push_back(added_token(vocabulary, id));
+    if (vocabulary.is_added(id)) added.push_back(token_entry(vocabulary, id));
   }
   Json model{{"type", "BPE"},
              {"dropout", nullptr},
@@ -173,7 +173,7 @@ Json config(const GgufVocabulary& vocabulary) {
   Json added = Json::object();
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     if (!vocabulary.is_added(id)) continue;
-    Json token = added_token(vocabulary, id);
+    Json token = token_entry(vocabulary, id);
     token.erase("id");
     added[std::to_string(id)] = std::move(token);
   }

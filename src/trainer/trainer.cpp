@@ -360,7 +360,8 @@ void Trainer::note_changes(const std::vector<Change>& changes) {
   for (const Change& change : changes) log_info("changed since step " + std::to_string(steps_done_) + ": " + to_string(change));
   if (changes.empty() || !communicator_->is_main()) return;
   append_changes(config_.trainer.output_dir, steps_done_, changes);
-  pending_metrics_["changed_settings"] = {static_cast<double>(changes.size()), 1};
+  const auto count = std::ranges::count_if(changes, [](const Change& change) { return shapes_steps(change.key); });
+  if (count > 0) pending_metrics_["changed_settings"] = {static_cast<double>(count), 1};
 }
 
 bool Trainer::resume(const ResumeOptions& options) {

@@ -79,11 +79,12 @@ class Training : public ::testing::Test {
 
   /// Figures of the samples are equal; those of float sums, in another order, nearly so.
   void expect_same_metrics(const std::string& a, const std::string& b) const {
-    const auto one = lines(a), other = lines(b);
+    auto one = lines(a), other = lines(b);
     ASSERT_EQ(one.size(), other.size());
     ASSERT_FALSE(one.empty());
     EXPECT_GT(one.back().at("grad_norm").get<double>(), 1e-3);
     for (size_t i = 0; i < one.size(); ++i) {
+      one[i].erase("changed_settings"), other[i].erase("changed_settings");  // the number of ranks, where a run was resumed
       ASSERT_EQ(one[i].size(), other[i].size()) << one[i] << "\n" << other[i];
       for (const auto& [key, value] : one[i].items()) {
         if (key.rfind("time/", 0) == 0 || key == "step_time" || key == "eval_seconds" || value.is_null()) continue;
@@ -291,7 +292,7 @@ TEST_F(Training, ALongRolloutOfEveryRankIsAbandonedIfOneIsInterrupted) {
 TEST_F(Training, StopsBeforeTheFirstStepIfRanksDisagree) {
   for (const auto& [setting, shown] : {std::pair("optim.learning_rate=0.01", "optim.learning_rate: rank 0 has 0.001, rank 1 has 0.01"),
                                        {"data.train.seed=1001", "content.data: rank 0 has 4 problems, "},
-                                       {"model.new.rope_theta=500", "model.new.rope_theta: rank 0 has 10000, rank 1 has 500"},
+                                       {"model.new.rope_theta=500", "model.new.rope_theta: rank 0 has 10000.0, rank 1 has 500.0"},
                                        {"trainer.seed=1001", "content.model: rank 0 has "}}) {
     json config = config_;
     config["trainer"]["output_dir"] = (folder_ / "run").string();

@@ -59,6 +59,13 @@ TEST(Fingerprint, TheRestIsAccepted) {
     EXPECT_EQ(refusal(with(key, "other")), "") << key;
 }
 
+TEST(Fingerprint, KnowsWhatShapesSteps) {
+  for (const char* key : {"optim.learning_rate", "program.ranks", "trainer.max_tokens", "trainer.seed", "evaluation"})
+    EXPECT_TRUE(shapes_steps(key)) << key;
+  for (const char* key : {"trainer.max_steps", "trainer.save_steps", "eval.seed", "eval.data.count"})
+    EXPECT_FALSE(shapes_steps(key)) << key;
+}
+
 TEST(Fingerprint, AFixedEntryMayBeAllowedByNameOrSection) {
   EXPECT_EQ(refusal(with("model.lora.rank", "8"), {"model.lora.rank"}), "");
   EXPECT_EQ(refusal(with("model.lora.rank", "8"), {"model"}), "");
