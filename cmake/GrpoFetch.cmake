@@ -23,6 +23,7 @@ _grpo_fetch(cli11 CLIUtils/CLI11 6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9)      
 _grpo_fetch(pcre2 PCRE2Project/pcre2 b2bd4254b379b9d7dc9a3dda060a7e27009ccdff)        # 10.46
 _grpo_fetch(utf8proc JuliaStrings/utf8proc 34db3f7954e9298e89f42641ac78e0450f80a70d)  # 2.9.0, Unicode 15.1
 _grpo_fetch(sentencepiece google/sentencepiece 17d7580d6407802f85855d2cc9190634e2c95624)  # 0.2.0
+_grpo_fetch(xxhash Cyan4973/xxHash bbb27a5efb85b92a0486cf361a8635715a53f6ba)          # 0.8.2; its header alone is used
 
 enable_language(C)
 FetchContent_MakeAvailable(${_grpo_fetched})
@@ -30,3 +31,5 @@ FetchContent_MakeAvailable(${_grpo_fetched})
 add_library(grpo_text_libraries INTERFACE)
 target_link_libraries(grpo_text_libraries INTERFACE pcre2-8-static utf8proc sentencepiece-static)
 target_include_directories(grpo_text_libraries SYSTEM INTERFACE "${sentencepiece_SOURCE_DIR}/src" "${pcre2_BINARY_DIR}" "${utf8proc_SOURCE_DIR}")
+add_library(grpo_hash_library INTERFACE)
+target_include_directories(grpo_hash_library SYSTEM INTERFACE "${xxhash_SOURCE_DIR}")
