@@ -15,6 +15,7 @@
 namespace grpo {
 
 class Communicator;
+class CheckpointWriter;
 class ConfigVisitor;
 class DataOrder;
 class GradientStep;
@@ -23,8 +24,10 @@ class TrainedModels;
 class Tokenizer;
 class Transformer;
 struct BackwardOptions;
+struct DiskPlan;
 struct Policy;
 struct TrainedModel;
+struct Resumed;
 struct TrainerState;
 
 /// What an application brings itself; what is left out comes from the config.
@@ -61,9 +64,11 @@ class Trainer {
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
   std::optional<TrainReport> step();
-  /// Continues from the newest whole checkpoint of the run folder. If there is none yet, the run begins anew, what an earlier one has
-  /// logged is moved aside, and the answer is false.
-  bool resume();
+  /// Continues from the newest checkpoint of the run folder, or from the one of that name, such as "checkpoint-400"; later ones are then
+  /// given other names. If there is none yet, the run begins anew, what an earlier one has logged is moved aside, and the answer is
+  /// false. Throws if the checkpoint is damaged, and says which one is whole; one of an earlier version, which cannot be verified, must be
+  /// named.
+  bool resume(const std::string& checkpoint = {});
   /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
   Metrics evaluate();
   /// Called after each step.
@@ -135,19 +140,34 @@ class Trainer {
   bool stopped();
   TrainerState state() const;
   void restore(const TrainerState& state);
+  bool checkpoint_due();
   void save_checkpoint();
+  /// Nothing if the last one had the same state.
   void write_state(const TrainerState& state);
+  /// Until the checkpoint under way is in its place.
+  void wait_for_checkpoint();
+  DiskPlan disk_plan() const;
+  void open_folder(const std::optional<Resumed>& from);
   void save_final();
   /// Whether any rank says so: for decisions that clocks and signals make.
   bool any_rank(bool mine);
+  /// Does it on rank 0 alone; if it throws there, every rank throws.
+  void on_main(const std::function<void()>& action);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
+  /// What the last checkpoint has, and the version of the weights in it.
+  struct Saved;
+
   std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<CheckpointWriter> checkpoints_;
+  std::unique_ptr<Saved> saved_;
   std::unique_ptr<RewardSet> eval_rewards_;  // made once
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
   std::map<std::string, std::pair<double, int64_t>> pending_metrics_;  // sums and counts since the last line
   double train_seconds_ = 0;
+  double saved_at_ = 0;     // when the last checkpoint was begun
+  double stood_still_ = 0;  // seconds for it
   int64_t evaluated_step_ = -1;
   bool resumed_ = false;
 };
