@@ -103,7 +103,7 @@ void print_table(const std::vector<ListedCheckpoint>& checkpoints) {
                     size_text(static_cast<double>(c.state.bytes)), verdict(c.state)});
   }
   for (const auto& [name, column] : kFigures) {
-    if (std::ranges::none_of(checkpoints, [&](const auto& c) { return c.figures.contains(name); })) continue;
+    if (std::ranges::none_of(checkpoints, [key = name](const auto& c) { return c.figures.contains(key); })) continue;
     rows[0].emplace_back(column);
     for (size_t i = 0; i < checkpoints.size(); ++i) {
       const auto found = checkpoints[i].figures.find(name);

@@ -52,8 +52,9 @@ MappedFile::~MappedFile() {
 
 void release_pages(std::span<const std::byte> part) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<uintptr_t>(part.data()) / page * page, end = reinterpret_cast<uintptr_t>(part.data() + part.size());
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // advice: nothing is lost where it is not taken
+  const size_t before = reinterpret_cast<uintptr_t>(part.data()) % page;  // of the part, in its first page
+  ::madvise(const_cast<std::byte*>(part.data()) - before, before + part.size(),
+            MADV_DONTNEED);  // advice: where it is not taken nothing is lost
 }
 
 }  // namespace grpo

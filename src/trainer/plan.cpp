@@ -32,8 +32,8 @@ DiskPlan Trainer::disk_plan() const {
     plan.checkpoints += (total_steps_ - 1) / c.save_steps - steps_done_ / c.save_steps;
   if (c.save_minutes > 0.0) plan.checkpoints = std::max(plan.checkpoints, c.save_total_limit + 1);  // how many, a clock says
   plan.checkpoints = std::max<int64_t>(plan.checkpoints, 1);
-  const auto present = list_checkpoints(c.output_dir);
-  for (auto it = present.rbegin(); it != present.rend(); ++it) plan.present.push_back(static_cast<double>(bytes_in(*it)));
+  for (const auto& checkpoint : list_checkpoints(c.output_dir)) plan.present.push_back(static_cast<double>(bytes_in(checkpoint)));
+  std::ranges::reverse(plan.present);
   const bool half = c.save_dtype != TrainerSection::SaveDType::kFloat32;
   const int64_t adapters = trained_values(*policy_->model), parameters = policy_->model->config().num_parameters();
   plan.model = policy_->model->has_adapter() ? 4.0 * static_cast<double>(adapters) : (half ? 2.0 : 4.0) * static_cast<double>(parameters);
