@@ -29,18 +29,18 @@ std::string date_now() {
 
 /// The one text of a manifest: its last member is the hash of the others.
 std::string text_of(const Manifest& manifest) {
-  Json json = {{"step", manifest.step}, {"date", manifest.date}, {"files", Json::object()}};
-  for (const auto& [name, content] : manifest.files) json["files"][name] = {{"bytes", content.size}, {kHashKey, content.hash}};
-  json[kHashKey] = hash_of(to_text(json));
-  return to_text(json, 2) + "\n";
+  Json members = {{"step", manifest.step}, {"date", manifest.date}, {"files", Json::object()}};
+  for (const auto& [name, content] : manifest.files) members["files"][name] = {{"bytes", content.size}, {kHashKey, content.hash}};
+  members[kHashKey] = hash_of(to_text(members));
+  return to_text(members, 2) + "\n";
 }
 
 /// Nothing where the text is not, to the byte, what was written.
 std::optional<Manifest> parsed(const std::string& text) {
   try {
-    const Json json = try_parse_json<Json>(text);
-    Manifest manifest{.step = json.at("step").get<int64_t>(), .date = json.at("date").get<std::string>(), .files = {}};
-    for (const auto& [name, content] : json.at("files").items())
+    const Json members = try_parse_json<Json>(text);
+    Manifest manifest{.step = members.at("step").get<int64_t>(), .date = members.at("date").get<std::string>(), .files = {}};
+    for (const auto& [name, content] : members.at("files").items())
       manifest.files[name] = {.size = content.at("bytes").get<uint64_t>(), .hash = content.at(kHashKey).get<std::string>()};
     if (text_of(manifest) == text) return manifest;
   } catch (const nlohmann::json::exception&) {  // not the members that a manifest has

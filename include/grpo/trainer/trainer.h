@@ -59,7 +59,8 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Runs to the end, or to an interrupt: then a checkpoint is written and false is returned.
+  /// Runs to the end, or to an interrupt: then a checkpoint is written and false is returned. Throws before the first step if the disk has
+  /// no room for the checkpoints and the final model.
   bool train();
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
