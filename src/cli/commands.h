@@ -17,6 +17,7 @@ void add_score(CLI::App& app, const Registry& registry);
 void add_logprobs(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_report(CLI::App& app);
+void add_checkpoint(CLI::App& app);  // list and verify
 void add_info(CLI::App& app);
 
 /// --model, --device and --compute-dtype of the commands that read a model.

@@ -42,6 +42,7 @@ int main(int argc, char** argv, const Registry& registry) {
     cli::add_logprobs(app);
     cli::add_convert(app);
     cli::add_report(app);
+    cli::add_checkpoint(app);
     cli::add_info(app);
     app.parse(argc, argv);
     std::fflush(stdout);

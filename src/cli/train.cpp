@@ -13,9 +13,12 @@
 namespace grpo::cli {
 namespace {
 
+constexpr const char* kNewest = "newest";
+
 struct TrainArguments {
   std::vector<std::string> configs;
-  bool resume = false, dry_run = false, print_config = false;
+  std::string resume;  // empty: not wanted; else kNewest or a checkpoint's name
+  bool dry_run = false, print_config = false;
   std::vector<std::string> allow_changed;
 };
 
@@ -59,7 +62,8 @@ void run(Command command, const Config& config, const TrainArguments& arguments,
                                {.device = device_of(config.model).type(), .timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
   if (!parts.communicator->is_main()) set_log_level(LogLevel::kOff);  // the others would say the same
   const auto trainer = make_trainer(command, config, std::move(parts), registry);
-  if (arguments.resume) trainer->resume({.allow_changed = arguments.allow_changed});
+  if (!arguments.resume.empty())
+    trainer->resume({.checkpoint = arguments.resume == kNewest ? "" : arguments.resume, .allow_changed = arguments.allow_changed});
   if (!trainer->train()) fail_interrupted("train", "a signal stopped the run; continue with --resume");
 }
 
@@ -67,17 +71,18 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
   auto* sub = app.add_subcommand(name, about);
   auto arguments = std::make_shared<TrainArguments>();
   sub->add_option("config", arguments->configs, "JSON files, merged in order, and overrides such as optim.learning_rate=1e-6")->required();
-  sub->add_flag("--resume", arguments->resume,
-                "Continue from the newest checkpoint of the run folder; from the start where there is none yet");
+  sub->add_flag(std::string("--resume{") + kNewest + "}", arguments->resume,
+                "Continue from the newest checkpoint of the run folder, from the start where there is none yet; --resume=checkpoint-400 "
+                "continues from that one, and later ones are then called checkpoint-N.left");
   sub->add_option("--allow-changed", arguments->allow_changed,
                   "With --resume: a setting that may differ though it makes the run what it is")
       ->expected(1)
       ->take_all();
-  sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory");
+  sub->add_flag("--dry-run", arguments->dry_run, "Check everything and print the plan: steps, tokens, memory, disk");
   sub->add_flag("--print-config", arguments->print_config, "Print the resolved config and stop");
   sub->allow_extras();  // --section.key=value
   sub->callback([sub, arguments, &registry, command] {
-    if (!arguments->resume && !arguments->allow_changed.empty())
+    if (arguments->resume.empty() && !arguments->allow_changed.empty())
       fail_usage(sub->get_name(), "expected --resume beside --allow-changed; got a run that begins anew");
     const Config config = read_configs(*arguments, sub->remaining());
     validate(config, command);

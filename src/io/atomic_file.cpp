@@ -37,18 +37,22 @@ size_t write_all(int descriptor, std::span<const std::byte> bytes) {
 /// Some file systems cannot sync folders or special files and say EINVAL: nothing is lost that they could have kept.
 bool sync_descriptor(int descriptor) { return ::fsync(descriptor) == 0 || errno == EINVAL; }
 
-void sync_folder(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  const int descriptor = posix::open_file(folder, O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) posix::fail_errno("AtomicFile", "open the folder", folder);
+thread_local int deferred_syncs = 0;  // DeferredSyncs that live on this thread
+
+}  // namespace
+
+DeferredSync::DeferredSync() { ++deferred_syncs; }
+DeferredSync::~DeferredSync() { --deferred_syncs; }
+
+void sync_to_disk(const std::filesystem::path& path) {
+  const int descriptor = posix::open_file(path, O_RDONLY);
+  if (descriptor < 0) posix::fail_errno("AtomicFile", "open and sync", path);
   const bool synced = sync_descriptor(descriptor);
   const int error = errno;
   ::close(descriptor);
   errno = error;
-  if (!synced) posix::fail_errno("AtomicFile", "sync the folder", folder);
+  if (!synced) posix::fail_errno("AtomicFile", "sync", path);
 }
-
-}  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   using Type = std::filesystem::file_type;
@@ -78,7 +82,7 @@ void AtomicFile::write(std::string_view text) { write(as_bytes(text)); }
 
 void AtomicFile::finish() {
   if (descriptor_ < 0) return;
-  if (!sync_descriptor(descriptor_)) posix::fail_errno("AtomicFile", "sync", path_);
+  if (deferred_syncs == 0 && !sync_descriptor(descriptor_)) posix::fail_errno("AtomicFile", "sync", path_);
   if (::close(std::exchange(descriptor_, -1)) != 0) posix::fail_errno("AtomicFile", "close", path_);
 }
 
@@ -87,7 +91,7 @@ void AtomicFile::commit() {
   finish();
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) posix::fail_errno("AtomicFile", "rename the finished file to", path_);
   temporary_.clear();
-  sync_folder(path_);
+  if (deferred_syncs == 0) sync_to_disk(path_.has_parent_path() ? path_.parent_path() : ".");
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {

@@ -112,5 +112,6 @@ Safetensors::~Safetensors() = default;
 const std::vector<TensorEntry>& Safetensors::tensors() const { return impl_->tensors; }
 const TensorEntry* Safetensors::find(const std::string& name) const { return find_by_name(impl_->tensors, name); }
 const std::map<std::string, std::string>& Safetensors::metadata() const { return impl_->metadata; }
+void Safetensors::release(const TensorEntry& tensor) const { release_pages(tensor.bytes); }
 
 }  // namespace grpo

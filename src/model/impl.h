@@ -17,9 +17,6 @@ struct BatchInputs {
   at::Tensor targets;    // [M] int32
 };
 
-/// Calls `write` with memory for all values of a contiguous parameter, whatever its type and device.
-void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write);
-
 ops::ProductOptions product_options(const ComputeOptions& compute);
 
 struct Transformer::Impl {

@@ -13,18 +13,6 @@
 namespace grpo {
 namespace {
 
-void load_safetensors(Transformer& model, const std::filesystem::path& folder) {
-  const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
-  Faults faults;
-  read_parameters(
-      Safetensors::open(folder), model.named_parameters(),
-      [tied](const std::string& name) {
-        return name.find("rotary_emb.inv_freq") != std::string::npos || (tied && name == "lm_head.weight");
-      },
-      faults);
-  faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
-}
-
 /// Hugging Face name → GGUF name.
 std::string gguf_name(const std::string& name) {
   static const std::map<std::string, std::string> whole = {
@@ -74,6 +62,19 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
 
 }  // namespace
 
+void read_weights(Transformer& model, const std::filesystem::path& folder) {
+  const c10::NoGradGuard no_grad;
+  const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
+  Faults faults;
+  read_parameters(
+      Safetensors::open(folder), model.named_parameters(),
+      [tied](const std::string& name) {
+        return name.find("rotary_emb.inv_freq") != std::string::npos || (tied && name == "lm_head.weight");
+      },
+      faults);
+  faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
+}
+
 std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) {
   GRPO_CHECK(std::filesystem::exists(path), "load_model", "no such file or folder: " + path.string());
   const c10::NoGradGuard no_grad;
@@ -84,7 +85,7 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
     load_gguf(*model, gguf, path);
   } else {
     model = std::make_unique<Transformer>(read_model_config(path), options.dtype, options.device);
-    load_safetensors(*model, path);
+    read_weights(*model, path);
   }
   return model;
 }

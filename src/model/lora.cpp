@@ -13,6 +13,7 @@
 #include "grpo/core/random.h"
 #include "grpo/model/transformer.h"
 #include "model/impl.h"
+#include "model/tensor_files.h"
 
 namespace grpo {
 namespace {

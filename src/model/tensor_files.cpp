@@ -1,11 +1,12 @@
 #include "model/tensor_files.h"
 
+#include <ATen/ops/empty.h>
+
 #include <set>
 #include <span>
 
 #include "grpo/core/error.h"
 #include "grpo/io/dtype.h"
-#include "model/impl.h"
 
 namespace grpo {
 
@@ -13,6 +14,17 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write) {
+  const bool direct = parameter.is_cpu() && parameter.scalar_type() == at::kFloat;
+  const at::Tensor values = direct ? parameter : at::empty(parameter.sizes(), at::kFloat);
+  write(values.mutable_data_ptr<float>());
+  if (direct) {
+    parameter.unsafeGetTensorImpl()->bump_version();  // torch did not see the writing
+  } else {
+    parameter.copy_(values);
+  }
 }
 
 void read_parameters(const Safetensors& file, const std::vector<NamedParameter>& parameters,
@@ -40,6 +52,7 @@ void read_parameters(const Safetensors& file, const std::vector<NamedParameter>&
   for (const auto& parameter : parameters) {
     const TensorEntry* entry = file.find(parameter.name);
     write_floats(parameter.value, [&](float* to) { convert_to_float(entry->bytes.data(), entry->dtype, to, parameter.value.numel()); });
+    file.release(*entry);
   }
 }
 

@@ -13,8 +13,13 @@ namespace grpo {
 
 std::string shape_text(const std::vector<int64_t>& shape);
 
+/// Calls `write` with memory for all values of a contiguous parameter, whatever its type and device; where it is float32 on the CPU, that
+/// is the parameter's own.
+void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write);
+
 /// Copies the file's tensors into the parameters of their names. Adds to `faults` what is missing, of another shape or unknown (names that
 /// `ignored` accepts are not); where it finds anything, nothing is written.
+/// Pages of the file are let go as they were read.
 void read_parameters(const Safetensors& file, const std::vector<NamedParameter>& parameters,
                      const std::function<bool(const std::string&)>& ignored, Faults& faults);
 

@@ -11,6 +11,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/random.h"
 #include "model/impl.h"
+#include "model/tensor_files.h"
 
 namespace grpo {
 namespace {
@@ -240,17 +241,6 @@ int64_t Transformer::version() const {
     for (const auto& arena : *arenas) sum += arena->version();
   }
   return impl_->value_head ? sum + impl_->value_head->version() : sum;
-}
-
-void write_floats(const at::Tensor& parameter, const std::function<void(float*)>& write) {
-  const bool direct = parameter.is_cpu() && parameter.scalar_type() == at::kFloat;
-  const at::Tensor values = direct ? parameter : at::empty(parameter.sizes(), at::kFloat);
-  write(values.mutable_data_ptr<float>());
-  if (direct) {
-    parameter.unsafeGetTensorImpl()->bump_version();  // torch did not see the writing
-  } else {
-    parameter.copy_(values);
-  }
 }
 
 void init_weights(Transformer& model, uint64_t seed) {

@@ -94,18 +94,39 @@ void TrainedModels::save(const std::filesystem::path& folder) const {
   }
 }
 
+Safetensors TrainedModels::checked_file(const std::filesystem::path& folder, size_t model) const {
+  const auto path = folder / (models_[model].name + ".safetensors");
+  GRPO_CHECK(std::filesystem::exists(path), "checkpoint", "expected " + path.string() + ", as the objective has a " + models_[model].name);
+  auto file = Safetensors::open(path);
+  for (size_t a = 0; a < models_[model].arenas.size(); ++a) check_arena(file, a, "weights", models_[model].arenas[a]->flat());
+  if (optimizers_[model]) check_moments(file, *optimizers_[model]);
+  return file;
+}
+
+void TrainedModels::check(const std::filesystem::path& folder) const {
+  for (size_t i = 1; i < models_.size(); ++i) checked_file(folder, i);
+}
+
 void TrainedModels::load(const std::filesystem::path& folder) {
   const c10::NoGradGuard no_grad;
   for (size_t i = 1; i < models_.size(); ++i) {
-    const auto path = folder / (models_[i].name + ".safetensors");
-    GRPO_CHECK(std::filesystem::exists(path), "checkpoint", "expected " + path.string() + ", as the objective has a " + models_[i].name);
-    const auto file = Safetensors::open(path);
-    for (size_t a = 0; a < models_[i].arenas.size(); ++a) {
-      at::Tensor flat = models_[i].arenas[a]->flat();
-      flat.copy_(read_arena(file, a, "weights", flat));
-    }
-    if (optimizers_[i]) optimizers_[i]->restore(std::stoll(file.metadata().at("optimizer_steps")), read_moments(file, *optimizers_[i]));
+    const auto file = checked_file(folder, i);
+    for (size_t a = 0; a < models_[i].arenas.size(); ++a) read_arena(file, a, "weights", models_[i].arenas[a]->flat());
+    if (optimizers_[i]) read_moments(file, std::stoll(file.metadata().at("optimizer_steps")), *optimizers_[i]);
   }
+}
+
+int64_t TrainedModels::checkpoint_bytes() const {
+  constexpr int64_t kFloatBytes = 4;
+  int64_t values = 0;
+  for (size_t i = 0; i < models_.size(); ++i) {
+    for (const auto* arena : models_[i].arenas) values += arena->numel();
+    if (!optimizers_[i]) continue;
+    for (const auto& moments : optimizers_[i]->moments()) {
+      for (const auto& buffer : {moments.exp_avg, moments.exp_avg_sq, moments.masters}) values += buffer.defined() ? buffer.numel() : 0;
+    }
+  }
+  return values * kFloatBytes;
 }
 
 }  // namespace grpo

@@ -9,6 +9,7 @@
 
 #include "grpo/core/metrics.h"
 #include "grpo/dist/communicator.h"
+#include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
 
@@ -53,12 +54,17 @@ class TrainedModels {
   /// Frees the policy's gradients.
   void release_gradients();
 
-  /// <name>.safetensors in `folder` for each model beside the policy: weights by arena, moments, updates done. Loading checks sizes and
-  /// throws if a file is missing.
+  /// <name>.safetensors in `folder` for each model beside the policy: weights by arena, moments, updates done. Checking throws if a file is
+  /// missing or of other sizes; loading checks again and writes straight into the buffers.
   void save(const std::filesystem::path& folder) const;
+  void check(const std::filesystem::path& folder) const;
   void load(const std::filesystem::path& folder);
+  /// What weights and moments of all models, the policy's too, take in a checkpoint.
+  int64_t checkpoint_bytes() const;
 
  private:
+  Safetensors checked_file(const std::filesystem::path& folder, size_t model) const;
+
   std::vector<TrainedModel> models_;
   std::vector<std::unique_ptr<AdamW>> optimizers_;  // null for models that are not trained
 };

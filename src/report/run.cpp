@@ -173,9 +173,14 @@ std::string_view kind_of(const Run& run) {
   return "Supervised fine-tuning";
 }
 
-Run read_run(const fs::path& folder) {
+Run read_figures(const fs::path& folder) {
   Run run;
   read_metrics(folder / "metrics.jsonl", run);
+  return run;
+}
+
+Run read_run(const fs::path& folder) {
+  Run run = read_figures(folder);
   read_completions(folder / "completions.jsonl", run);
   read_changes(folder / "changes.jsonl", run);
   run.config = read_start(folder / "config.json", kConfigBytes);

@@ -46,6 +46,9 @@ struct Run {
 /// fine-tuning».
 std::string_view kind_of(const Run& run);
 
+/// Reads metrics.jsonl of `folder` alone. A last line that was cut off is left out. Throws as read_run does.
+Run read_figures(const std::filesystem::path& folder);
+
 /// Reads metrics.jsonl, completions.jsonl, changes.jsonl and config.json of `folder`; all but the first may be missing. A last line that
 /// was cut off is left out. Throws `Error` where metrics.jsonl is missing, has no line, or holds a broken line before the last.
 Run read_run(const std::filesystem::path& folder);

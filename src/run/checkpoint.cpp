@@ -1,6 +1,5 @@
 #include "run/checkpoint.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <nlohmann/json.hpp>
@@ -8,10 +7,12 @@
 #include "core/file_text.h"
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
+#include "grpo/io/dtype.h"
 #include "grpo/io/json_config.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "grpo/optim/adamw.h"
+#include "model/tensor_files.h"
 
 namespace grpo {
 
@@ -48,56 +49,52 @@ void describe(ConfigVisitor& v, TrainerState& s) {
 constexpr std::pair<const char*, at::Tensor AdamW::Moments::*> kMoments[] = {
     {"exp_avg", &AdamW::Moments::exp_avg}, {"exp_avg_sq", &AdamW::Moments::exp_avg_sq}, {"master", &AdamW::Moments::masters}};
 
-/// Weights keep their values until those of the folder were read and checked.
-void load_weights(const std::filesystem::path& folder, Transformer& model) {
-  const auto saved = load_model(folder);
-  const auto source_arenas = saved->parameters(), arenas = model.parameters();
-  GRPO_CHECK(source_arenas.size() == arenas.size(), "checkpoint", "expected a model of the same shape in " + folder.string());
-  for (size_t i = 0; i < arenas.size(); ++i) {
-    GRPO_CHECK(source_arenas[i]->numel() == arenas[i]->numel(), "checkpoint", "expected a model of the same shape in " + folder.string());
+std::string arena_name(size_t arena, const std::string& kind) { return "arena." + std::to_string(arena) + "." + kind; }
+
+/// Calls `use(arena, kind, buffer)` for each buffer that the optimiser keeps.
+template <class Use>
+void for_each_moment(const AdamW& optimizer, const Use& use) {
+  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
+    for (const auto& [kind, member] : kMoments) {
+      const at::Tensor& moment = optimizer.moments()[i].*member;
+      if (moment.defined()) use(i, kind, moment);
+    }
   }
-  for (size_t i = 0; i < arenas.size(); ++i) at::Tensor(arenas[i]->flat()).copy_(source_arenas[i]->flat());
 }
 
 }  // namespace
 
 void ArenaEntries::add(size_t arena, const std::string& kind, const at::Tensor& flat) {
   const at::Tensor& here = owned_.emplace_back(flat.to(at::kCPU, at::kFloat));  // flat itself where it is that already
-  entries_.push_back({.name = "arena." + std::to_string(arena) + "." + kind,
+  entries_.push_back({.name = arena_name(arena, kind),
                       .dtype = DType::kF32,
                       .shape = {here.numel()},
                       .bytes = std::as_bytes(std::span(here.const_data_ptr<float>(), static_cast<size_t>(here.numel())))});
 }
 
 void ArenaEntries::add_moments(const AdamW& optimizer) {
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    for (const auto& [kind, member] : kMoments) {
-      const at::Tensor& moment = optimizer.moments()[i].*member;
-      if (moment.defined()) add(i, kind, moment);
-    }
-  }
+  for_each_moment(optimizer, [this](size_t arena, const char* kind, const at::Tensor& moment) { add(arena, kind, moment); });
 }
 
-at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like) {
-  const std::string name = "arena." + std::to_string(arena) + "." + kind;
-  const TensorEntry* entry = file.find(name);
+void check_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like) {
+  const TensorEntry* entry = file.find(arena_name(arena, kind));
   GRPO_CHECK(entry != nullptr && entry->dtype == DType::kF32 && entry->numel() == like.numel(), "checkpoint",
-             "expected float32 " + name + " of " + std::to_string(like.numel()) + " elements");
-  at::Tensor tensor = at::empty(like.sizes(), at::kFloat);
-  convert_to_float(entry->bytes.data(), entry->dtype, tensor.data_ptr<float>(), tensor.numel());
-  return tensor;
+             "expected float32 " + arena_name(arena, kind) + " of " + std::to_string(like.numel()) + " elements");
 }
 
-std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer) {
-  std::vector<AdamW::Moments> moments;
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    AdamW::Moments& read = moments.emplace_back();
-    for (const auto& [kind, member] : kMoments) {
-      const at::Tensor& like = optimizer.moments()[i].*member;
-      if (like.defined()) read.*member = read_arena(file, i, kind, like);
-    }
-  }
-  return moments;
+void read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& to) {
+  const TensorEntry& entry = *file.find(arena_name(arena, kind));
+  write_floats(to, [&](float* values) { convert_to_float(entry.bytes.data(), entry.dtype, values, to.numel()); });
+  file.release(entry);
+}
+
+void check_moments(const Safetensors& file, const AdamW& optimizer) {
+  for_each_moment(optimizer, [&file](size_t arena, const char* kind, const at::Tensor& moment) { check_arena(file, arena, kind, moment); });
+}
+
+void read_moments(const Safetensors& file, int64_t steps_done, AdamW& optimizer) {
+  for_each_moment(optimizer, [&file](size_t arena, const char* kind, const at::Tensor& moment) { read_arena(file, arena, kind, moment); });
+  optimizer.set_steps_done(steps_done);
 }
 
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer, const DescribeState& more) {
@@ -128,13 +125,13 @@ TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& m
       folder.string() + (adapters ? " holds low-rank adapters, and the config asks for none: set model.lora as it was in the run"
                                   : " holds whole weights, and the config asks for low-rank adapters: leave model.lora out as in the run"));
   const auto file = Safetensors::open(folder / "optimizer.safetensors");
-  const auto moments = read_moments(file, optimizer);
+  check_moments(file, optimizer);
   if (model.has_adapter()) {
     load_adapter(model, folder);
   } else {
-    load_weights(folder, model);
+    read_weights(model, folder);
   }
-  optimizer.restore(state.optimizer_steps, moments);
+  read_moments(file, state.optimizer_steps, optimizer);
   return state;
 }
 

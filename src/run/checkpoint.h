@@ -24,6 +24,7 @@ struct PendingFigure {
   std::string name;
   std::optional<double> sum;  // null: not a number
   int64_t count = 0;
+  bool operator==(const PendingFigure&) const = default;
 };
 
 /// What every run needs, beside weights and moments, to go on as if it had not stopped.
@@ -39,6 +40,7 @@ struct TrainerState {
   LogSizes logs;
   std::vector<PendingFigure> pending_metrics;    // of the steps since the last line
   std::vector<std::string> pending_completions;  // for the next line
+  bool operator==(const TrainerState&) const = default;
 };
 
 /// Flat buffers by arena as a file's entries: arena.<number>.<kind>, float32, wherever and of whatever type the buffers are.
@@ -53,14 +55,18 @@ class ArenaEntries {
   std::vector<TensorEntry> entries_;
   std::vector<at::Tensor> owned_;  // what the entries point at
 };
-/// And back, on the CPU. Throws where one is missing or not of the size of `like`.
-at::Tensor read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
-std::vector<AdamW::Moments> read_moments(const Safetensors& file, const AdamW& optimizer);
+/// And back. Checking throws if one is missing or not of the size of `like`; reading, which wants it checked, writes into the buffer itself
+/// and lets the file's pages go, so that it takes no memory beside.
+void check_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
+void read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& to);
+void check_moments(const Safetensors& file, const AdamW& optimizer);
+void read_moments(const Safetensors& file, int64_t steps_done, AdamW& optimizer);
 
 /// optimizer.safetensors (both moments of each arena) and trainer_state.json in `folder`.
 void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer, const DescribeState& more);
 
-/// Loads weights, moments and state from a checkpoint folder; weights keep their values until everything was read and checked.
+/// Loads weights, moments and state from a checkpoint folder, straight into their buffers; these keep their values until the names and
+/// sizes of all that is to be read were checked.
 TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, AdamW& optimizer, const DescribeState& more);
 
 }  // namespace grpo

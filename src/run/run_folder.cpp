@@ -1,7 +1,7 @@
 #include "run/run_folder.h"
 
 #include <fcntl.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "grpo/core/error.h"
 #include "grpo/core/log.h"
+#include "run/manifest.h"
 
 namespace grpo {
 namespace {
@@ -42,7 +43,35 @@ AppendFile log_file(const fs::path& path, const std::optional<Resumed>& resumed,
   return AppendFile(path, std::min(present, kept));
 }
 
-/// The N of checkpoint-N; -1 for any other name.
+constexpr const char* kUnfinished = ".unfinished-";
+
+fs::path checkpoint_folder(const fs::path& run, int64_t step) { return run / ("checkpoint-" + std::to_string(step)); }
+fs::path unfinished_folder(const fs::path& run, int64_t step) { return run / (kUnfinished + std::to_string(step)); }
+
+/// Does `action`; if it throws, the folder goes.
+template <class Action>
+void or_remove(const fs::path& folder, const Action& action) {
+  try {
+    action();
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    throw;
+  }
+}
+
+/// The folder takes the place of `target`; one that stands there goes only afterwards, where the file system can exchange names.
+void put_in_place(const fs::path& folder, const fs::path& target) {
+  if (::renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+    fs::remove_all(folder);
+  } else {
+    fs::remove_all(target);
+    fs::rename(folder, target);
+  }
+}
+
+}  // namespace
+
 int64_t checkpoint_step(const fs::path& path) {
   const std::string name = path.filename().string(), prefix = "checkpoint-";
   int64_t step = -1;
@@ -50,16 +79,6 @@ int64_t checkpoint_step(const fs::path& path) {
   const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), step);
   return error == std::errc() && end == name.data() + name.size() ? step : -1;
 }
-
-void sync(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  GRPO_CHECK(descriptor >= 0, "checkpoint", "cannot open " + path.string() + " to sync it");
-  const int status = ::fsync(descriptor);
-  ::close(descriptor);
-  GRPO_CHECK(status == 0, "checkpoint", "cannot sync " + path.string());
-}
-
-}  // namespace
 
 RunFolder::RunFolder(const fs::path& path, const std::string& config_json, const std::optional<Resumed>& resumed)
     : metrics_(log_file(prepared(path, config_json, resumed) / "metrics.jsonl", resumed, &LogSizes::metrics)),
@@ -90,22 +109,36 @@ std::vector<fs::path> list_checkpoints(const fs::path& run) {
   return found;
 }
 
+void stage_checkpoint(const fs::path& run, int64_t step, const std::function<void(const fs::path&)>& write) {
+  const fs::path folder = unfinished_folder(run, step);
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  const DeferredSync until_it_is_placed;
+  or_remove(folder, [&] { write(folder); });
+}
+
+void place_checkpoint(const fs::path& run, int64_t step) {
+  const fs::path folder = unfinished_folder(run, step);
+  or_remove(folder, [&] {
+    write_manifest(folder, step);
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) sync_to_disk(entry.path());
+    sync_to_disk(folder);
+    put_in_place(folder, checkpoint_folder(run, step));
+    sync_to_disk(run);
+  });
+}
+
 void write_checkpoint(const fs::path& run, int64_t step, const std::function<void(const fs::path&)>& write) {
-  const fs::path target = run / ("checkpoint-" + std::to_string(step)), beside = run / (".unfinished-" + std::to_string(step));
-  fs::remove_all(beside);
-  fs::create_directories(beside);
-  try {
-    write(beside);
-    for (const auto& entry : fs::directory_iterator(beside)) sync(entry.path());
-    sync(beside);
-    fs::remove_all(target);
-    fs::rename(beside, target);
-    sync(run);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(beside, ignored);
-    throw;
+  stage_checkpoint(run, step, write);
+  place_checkpoint(run, step);
+}
+
+void remove_unfinished_checkpoints(const fs::path& run) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    if (entry.path().filename().string().starts_with(kUnfinished)) found.push_back(entry.path());
   }
+  for (const auto& path : found) fs::remove_all(path);
 }
 
 void prune_checkpoints(const fs::path& run, int64_t limit, int64_t newest) {

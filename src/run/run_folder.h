@@ -17,6 +17,7 @@ namespace grpo {
 /// Sizes of the logs at a checkpoint: a resumed run cuts them back to here, so that no step stands in them twice.
 struct LogSizes {
   uint64_t metrics = 0, completions = 0;
+  bool operator==(const LogSizes&) const = default;
 };
 
 /// Where a resumed run goes on.
@@ -46,8 +47,19 @@ class RunFolder {
 /// checkpoint-N folders of a run, the newest first; unfinished ones are not among them.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run);
 
-/// Calls `write(folder)` on a new folder beside, syncs it, then renames it to run/checkpoint-<step>; a failure leaves nothing behind.
+/// The N of checkpoint-N; -1 for any other name.
+int64_t checkpoint_step(const std::filesystem::path& path);
+
+/// Calls `write(folder)` on a new folder beside, hashes and syncs it, then renames it to run/checkpoint-<step>; a failure leaves nothing
+/// behind.
 void write_checkpoint(const std::filesystem::path& run, int64_t step, const std::function<void(const std::filesystem::path&)>& write);
+
+/// Its two halves. The first gives the files to the system without waiting for the disk. The second reads nothing but them, so that it can
+/// run beside anything else: manifest, syncing and the name.
+void stage_checkpoint(const std::filesystem::path& run, int64_t step, const std::function<void(const std::filesystem::path&)>& write);
+void place_checkpoint(const std::filesystem::path& run, int64_t step);
+/// Removes what a killed process left between the two.
+void remove_unfinished_checkpoints(const std::filesystem::path& run);
 
 /// Removes the oldest checkpoints beyond `limit` (0 = keeps all), but never that of step `newest`.
 void prune_checkpoints(const std::filesystem::path& run, int64_t limit, int64_t newest);

@@ -15,6 +15,8 @@ void describe(ConfigVisitor& v, TrainerSection& c) {
   v.field("activation_gib", c.activation_gib, "Under auto, more activations than this are computed again.", kPositive);
   v.field("logging_steps", c.logging_steps, "Steps between lines of metrics.jsonl; figures between are averaged.", kPositive);
   v.field("save_steps", c.save_steps, "Steps between checkpoints; 0 = only at the end.", kNonNegative);
+  v.field("save_minutes", c.save_minutes, "Minutes after which a checkpoint is made though save_steps asks for none; 0 = never.",
+          kNonNegative);
   v.field("save_total_limit", c.save_total_limit, "Checkpoints that are kept; 0 = all.", kNonNegative);
   v.field("log_completions", c.log_completions, "Sample completions written per logged step.", kNonNegative);
   v.enumeration("save_dtype", c.save_dtype, {"float32", "bfloat16", "float16"}, "Of the final model folder.");

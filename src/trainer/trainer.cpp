@@ -4,8 +4,10 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
@@ -19,6 +21,9 @@
 #include "objective/trained_models.h"
 #include "ops/ops.h"
 #include "run/checkpoint.h"
+#include "run/checkpoint_choice.h"
+#include "run/checkpoint_writer.h"
+#include "run/disk_plan.h"
 #include "run/run_folder.h"
 #include "run/run_lock.h"
 #include "trainer/data_order.h"
@@ -48,6 +53,11 @@ std::string key_figures(const TrainReport& report) {
 }
 
 }  // namespace
+
+struct Trainer::Saved {
+  TrainerState state;
+  int64_t weights = 0;
+};
 
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(std::move(parts.communicator)), config_(config), registry_(registry) {
@@ -109,6 +119,18 @@ bool Trainer::any_rank(bool mine) {
   return said > 0.0;
 }
 
+void Trainer::on_main(const std::function<void()>& action) {
+  std::exception_ptr failure;
+  try {
+    if (communicator_->is_main()) action();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!any_rank(failure != nullptr)) return;
+  if (failure) std::rethrow_exception(failure);
+  fail("train", "rank 0 cannot go on, and says why");
+}
+
 bool Trainer::finished() {
   const double limit = config_.trainer.max_seconds;
   const auto tokens = static_cast<double>(config_.trainer.max_num_tokens);
@@ -147,12 +169,18 @@ bool Trainer::train() {
 }
 
 void Trainer::lock_run() {
-  if (!lock_ && communicator_->is_main()) lock_ = std::make_unique<RunLock>(config_.trainer.output_dir);
+  on_main([this] {
+    if (!lock_) lock_ = std::make_unique<RunLock>(config_.trainer.output_dir);
+  });
 }
 
 bool Trainer::run() {
   lock_run();
-  if (!folder_ && communicator_->is_main()) folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_));
+  on_main([this] {
+    if (!folder_) open_folder(std::nullopt);
+    if (const auto free = free_bytes(config_.trainer.output_dir)) expect_room(disk_plan(), config_.trainer.output_dir, *free);
+  });
+  saved_at_ = now_seconds();
   if (steps_done_ == 0 && config_.eval.at_start) {
     if (!record_evaluation()) return stopped();
   } else if (resumed_ && evaluation_due() && !record_evaluation()) {  // its checkpoint was saved before it, and then it was cut short
@@ -164,8 +192,9 @@ bool Trainer::run() {
     std::optional<Progress> progress;
     if (communicator_->is_main()) progress.emplace("train", total_steps_, options);
     while (const auto report = step_or_save()) {
+      if (checkpoints_) checkpoints_->check();
       if (progress) progress->update(report->step, key_figures(*report));
-      if (due(config_.trainer.save_steps)) save_checkpoint();
+      if (checkpoint_due()) save_checkpoint();
       if (any_rank(interrupt_requested())) return stopped();
       if (evaluation_due() && !record_evaluation()) return stopped();
     }
@@ -173,6 +202,7 @@ bool Trainer::run() {
   save_checkpoint();
   write_pending();
   if (communicator_->is_main()) save_final();
+  wait_for_checkpoint();
   communicator_->barrier();
   return !config_.eval.at_end || record_evaluation();
 }
@@ -180,6 +210,7 @@ bool Trainer::run() {
 bool Trainer::stopped() {
   if (steps_done_ > 0) save_checkpoint();
   write_pending();
+  wait_for_checkpoint();
   log_warn("interrupted " + (steps_done_ > 0 ? "after step " + std::to_string(steps_done_) : std::string("before the first step")) +
            "; continue with --resume");
   return false;
@@ -209,9 +240,15 @@ void Trainer::save_after_failure(const TrainerState& before, int64_t weights, bo
     restore(before);
     roll_back();
   }
-  if (interrupted || steps_done_ == 0 || !communicator_->is_main()) return;  // an interrupted run saves when all ranks have stopped
+  if (interrupted) return;  // an interrupted run saves when all ranks have stopped
+  if (save_now()) log_warn("the state after step " + std::to_string(steps_done_) + " was saved; --resume goes on from it");
+}
+
+bool Trainer::save_now() {
+  if (steps_done_ == 0 || !communicator_->is_main()) return false;
   write_state(state());
-  log_warn("the state after step " + std::to_string(steps_done_) + " was saved; --resume goes on from it");
+  wait_for_checkpoint();
+  return true;
 }
 
 void Trainer::record(const TrainReport& report) {
@@ -222,6 +259,11 @@ void Trainer::record(const TrainReport& report) {
     const bool last = std::ranges::find(kLast, name) != kLast.end();
     sum = last ? value : sum + value;
     count = last ? 1 : count + 1;
+  }
+  if (stood_still_ > 0.0) {
+    auto& [sum, count] = pending_metrics_["time/checkpoint"];
+    sum += std::exchange(stood_still_, 0.0);
+    ++count;
   }
   if (due(config_.trainer.logging_steps)) write_pending();
 }
@@ -265,11 +307,10 @@ bool Trainer::record_evaluation() {
   try {
     for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kInterrupted || steps_done_ == 0 || !communicator_->is_main()) throw;
-    write_state(state());
+    if (error.kind() != ErrorKind::kInterrupted) save_now();
     throw;
   } catch (...) {
-    if (steps_done_ > 0 && communicator_->is_main()) write_state(state());
+    save_now();
     throw;
   }
   prefixed["eval_seconds"] = now_seconds() - begin;
@@ -290,11 +331,23 @@ void Trainer::log_evaluation(const Metrics& prefixed) {
   log_info("evaluation after step " + std::to_string(steps_done_) + ":" + text);
 }
 
+bool Trainer::checkpoint_due() {
+  const double seconds = 60.0 * config_.trainer.save_minutes;
+  return due(config_.trainer.save_steps) || (seconds > 0.0 && any_rank(now_seconds() - saved_at_ >= seconds));
+}
+
 void Trainer::save_checkpoint() {
+  const double begin = now_seconds();
   expect_equal_replicas(*communicator_, *models_, saved_step_, steps_done_);
   saved_step_ = steps_done_;
   if (communicator_->is_main()) write_state(state());
   communicator_->barrier();
+  saved_at_ = now_seconds();
+  stood_still_ = saved_at_ - begin;
+}
+
+void Trainer::wait_for_checkpoint() {
+  if (checkpoints_) checkpoints_->wait();
 }
 
 TrainerState Trainer::state() const {
@@ -329,16 +382,24 @@ void Trainer::restore(const TrainerState& state) {
 }
 
 void Trainer::write_state(const TrainerState& state) {
+  const int64_t weights = models_->version();
+  if (saved_ && saved_->weights == weights && saved_->state == state) return;
   models_->expect_finite(state.steps_done);
-  write_checkpoint(config_.trainer.output_dir, state.steps_done, [&](const std::filesystem::path& folder) {
+  checkpoints_->begin(state.steps_done, [&](const std::filesystem::path& folder) {
     save_policy(*policy_, folder.string(), "float32", policy_->turn_end_id(problems_.front(), config_.data.prompt));
     save_trainer_state(folder, state, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
     models_->save(folder);
     save_files(folder.string());
     save_fingerprint(folder, *fingerprint_);
   });
-  prune_checkpoints(config_.trainer.output_dir, config_.trainer.save_total_limit, state.steps_done);
-  if (guard_ != nullptr) guard_->say_at_the_end("what came after step " + std::to_string(state.steps_done) + " is lost");
+  saved_ = std::make_unique<Saved>(Saved{.state = state, .weights = weights});
+  if (guard_ != nullptr) guard_->say_at_the_end("what came after the newest whole checkpoint is lost");
+}
+
+void Trainer::open_folder(const std::optional<Resumed>& from) {
+  const TrainerSection& c = config_.trainer;
+  folder_ = std::make_unique<RunFolder>(c.output_dir, write_config(config_), from);
+  checkpoints_ = std::make_unique<CheckpointWriter>(c.output_dir, c.save_total_limit);
 }
 
 void Trainer::save_final() {
@@ -366,56 +427,44 @@ void Trainer::note_changes(const std::vector<Change>& changes) {
 
 bool Trainer::resume(const ResumeOptions& options) {
   lock_run();
-  const auto checkpoints = list_checkpoints(config_.trainer.output_dir);
+  const std::string& run = config_.trainer.output_dir;
+  const auto chosen = choose_checkpoint(run, options.checkpoint);
+  on_main([&] {
+    if (chosen) expect_whole(run, *chosen, !options.checkpoint.empty());
+  });
   LogSizes logs;
-  resumed_ = !checkpoints.empty();
+  resumed_ = chosen.has_value();
   if (resumed_) {
-    const auto& newest = checkpoints.front();
-    const auto changes = changes_since(newest, options.allow_changed);
+    const auto changes = changes_since(*chosen, options.allow_changed);
+    models_->check(*chosen);
     const TrainerState state =
-        load_checkpoint(newest, *policy_->model, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
-    models_->load(newest);
+        load_checkpoint(*chosen, *policy_->model, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
+    models_->load(*chosen);
     if (state.total_steps != total_steps_) {
       log_warn("the run was planned for " + std::to_string(state.total_steps) + " steps, now for " + std::to_string(total_steps_) +
                ": the learning-rate schedule follows the new plan");
     }
     restore(state);
     saved_step_ = steps_done_;
-    load_files(newest.string());
+    load_files(chosen->string());
     note_changes(changes);
     logs = state.logs;
-    log_info("resumed from " + newest.string());
+    log_info("resumed from " + chosen->string());
   } else {
-    log_info("no checkpoint in " + config_.trainer.output_dir + " yet: begins with the first step");
+    log_info("no checkpoint in " + run + " yet: begins with the first step");
   }
   double steps[] = {static_cast<double>(steps_done_), -static_cast<double>(steps_done_)};
   communicator_->all_reduce(steps, Reduction::kMax);
-  GRPO_CHECK(steps[0] == -steps[1], "resume", "expected all ranks to see the checkpoints in " + config_.trainer.output_dir);
+  GRPO_CHECK(steps[0] == -steps[1], "resume", "expected all ranks to see the checkpoints in " + run);
   if (communicator_->is_main()) {
-    if (!resumed_) move_logs_aside(config_.trainer.output_dir);
-    const std::optional<Resumed> from = resumed_ ? std::optional(Resumed{.logs = logs, .step = steps_done_}) : std::nullopt;
-    folder_ = std::make_unique<RunFolder>(config_.trainer.output_dir, write_config(config_), from);
+    if (resumed_) {
+      set_later_checkpoints_aside(run, steps_done_);
+    } else {
+      move_logs_aside(run);
+    }
+    open_folder(resumed_ ? std::optional(Resumed{.logs = logs, .step = steps_done_}) : std::nullopt);
   }
   return resumed_;
-}
-
-std::vector<std::string> Trainer::plan() const {
-  const int64_t parameters = policy_->model->config().num_parameters();
-  int64_t trained = 0, adapters = 0;
-  for (const auto* arena : policy_->model->trainable()) trained += arena->numel();
-  if (policy_->model->has_adapter()) adapters = trained;
-  const auto element = static_cast<int64_t>(c10::elementSize(policy_->model->dtype()));
-  const auto mib = [](int64_t bytes) { return std::to_string(bytes / (1 << 20)) + " MiB"; };
-  std::vector<std::string> lines = {
-      "model: " + std::to_string(parameters) + " parameters (" + policy_->model->config().model_type + ") on " +
-          policy_->model->device().str() +
-          (adapters > 0 ? ", frozen; LoRA of rank " + std::to_string(policy_->model->lora().rank) + ": " + std::to_string(adapters) : ""),
-      "memory: weights " + mib(element * (parameters + adapters)) + ", gradients " + mib(element * trained) +
-          (element < 4 ? ", masters " + mib(4 * trained) : "") + ", moments " + mib(8 * trained),
-      "data: " + std::to_string(problems_.size()) + " training problems, " + std::to_string(eval_problems_.size()) + " for evaluation",
-      "steps: " + std::to_string(total_steps_)};
-  for (auto& line : plan_lines()) lines.push_back(std::move(line));
-  return lines;
 }
 
 }  // namespace grpo

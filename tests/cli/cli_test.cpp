@@ -31,6 +31,12 @@ struct Result {
   }
 };
 
+void flip_a_bit(const fs::path& path) {
+  std::string bytes = testing::read_text(path);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
 fs::path scratch(const std::string& name) { return fs::path(::testing::TempDir()) / ("cli-" + name); }
 
 /// Runs the program with `arguments` (shell words) and `input` as its stdin; stderr joins stdout where asked for.
@@ -210,6 +216,48 @@ TEST(Cli, ARunKilledAtAnyMomentResumesToTheSameWeights) {
   EXPECT_NE(expected.back().at("loss"), 0.0);
   ASSERT_EQ(expected.size(), got.size());
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(expected[i], got[i]) << "line " << i;
+}
+
+// Oracles: what was done to the files, the contract of exit statuses.
+TEST(Cli, ListsAndVerifiesCheckpointsAndResumesFromTheNamedOne) {
+  const fs::path folder = scratch("checkpoints");
+  fs::remove_all(folder);
+  const std::string train = "sft " + std::string(GRPO_SOURCE_DIR) + "/configs/quickstart_base.json trainer.output_dir=" + folder.string() +
+                            " model.new.hidden_size=32 model.new.intermediate_size=64 model.new.num_hidden_layers=1 data.train.count=64 "
+                            "save_steps=1 save_total_limit=0 logging_steps=1 max_steps=3 ";
+  ASSERT_EQ(run(train).status, 0);
+  EXPECT_EQ(run("checkpoint verify " + folder.string()).status, 0);
+  EXPECT_EQ(run("checkpoint verify " + (folder / "checkpoint-2").string() + "/").status, 0);
+  flip_a_bit(folder / "checkpoint-3" / "model.safetensors");
+  const Result verified = run("checkpoint verify " + folder.string());
+  EXPECT_EQ(verified.status, 1);
+  EXPECT_NE(verified.out.find("checkpoint-2: whole"), std::string::npos) << verified.out;
+  EXPECT_NE(verified.out.find("checkpoint-3: damaged\n  model.safetensors"), std::string::npos) << verified.out;
+  const auto lines = run("checkpoint list --json " + folder.string()).lines();
+  ASSERT_EQ(lines.size(), 3U);
+  for (int64_t i = 0; i < 3; ++i) {
+    const json& line = lines[static_cast<size_t>(i)];
+    EXPECT_EQ(line.at("step"), i + 1);
+    EXPECT_EQ(line.at("whole"), i < 2);
+    EXPECT_GT(line.at("bytes"), 10000);
+    EXPECT_TRUE(line.at("metrics").contains("loss"));
+  }
+  EXPECT_NE(lines[0].at("metrics").at("loss"), lines[1].at("metrics").at("loss"));
+  const Result table = run("checkpoint list " + folder.string());
+  EXPECT_EQ(table.status, 0);
+  EXPECT_NE(table.out.find("damaged"), std::string::npos) << table.out;
+  EXPECT_EQ(run("checkpoint list " + (folder / "model").string()).status, 1);
+  EXPECT_EQ(run("checkpoint").status, 2);
+
+  const Result refused = run(train + "max_steps=4 --resume", {}, true);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.out.find("--resume=checkpoint-2"), std::string::npos) << refused.out;
+  EXPECT_EQ(run(train + "max_steps=4 --resume=checkpoint-9").status, 2);
+  const Result resumed = run(train + "max_steps=4 --resume=checkpoint-2", {}, true);
+  EXPECT_EQ(resumed.status, 0) << resumed.out;
+  EXPECT_TRUE(fs::exists(folder / "checkpoint-3.left"));
+  EXPECT_EQ(run("checkpoint verify " + folder.string()).status, 0);
+  EXPECT_EQ(run("sft --resume " + train.substr(4) + "max_steps=5").status, 0);  // it swallows no config
 }
 
 void expect_goldens(const fs::path& folder) {

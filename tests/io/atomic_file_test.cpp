@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <csignal>
 #include <thread>
@@ -10,6 +11,16 @@
 #include "grpo/io/mapped_file.h"
 #include "io/temp_folder.h"
 #include "support/parity.h"
+
+namespace {
+thread_local int syncs = 0;  // of this thread
+}
+
+/// The system's, counted.
+extern "C" int fsync(int descriptor) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace grpo {
 namespace {
@@ -51,6 +62,28 @@ TEST_F(AtomicFileTest, AppearsWholeOnCommit) {
   EXPECT_EQ(count_files(), 1u);
   GRPO_EXPECT_ERROR(file.commit(), "one commit");
   GRPO_EXPECT_ERROR(file.write("more"), "closed");
+}
+
+TEST_F(AtomicFileTest, SyncsFileAndFolderUnlessWhoeverOwnsTheFolderDoes) {
+  const auto syncs_of = [](const auto& action) {
+    syncs = 0;
+    action();
+    return syncs;
+  };
+  const auto save = [&] { write_file_atomically(folder_ / "a.txt", "text"); };
+  EXPECT_EQ(syncs_of(save), 2);
+  {
+    const DeferredSync outer;
+    { const DeferredSync inner; }
+    EXPECT_EQ(syncs_of(save), 0);
+    int elsewhere = 0;
+    std::thread([&] { elsewhere = syncs_of(save); }).join();
+    EXPECT_EQ(elsewhere, 2);  // another thread has deferred nothing
+  }
+  EXPECT_EQ(read_text(folder_ / "a.txt"), "text");
+  EXPECT_EQ(syncs_of(save), 2);
+  EXPECT_EQ(syncs_of([&] { sync_to_disk(folder_); }), 1);
+  GRPO_EXPECT_ERROR(sync_to_disk(folder_ / "absent"), "absent");
 }
 
 TEST_F(AtomicFileTest, LeavesNothingWithoutCommit) {

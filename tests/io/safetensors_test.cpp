@@ -62,6 +62,34 @@ TEST_F(SafetensorsTest, ReadsAHandWrittenFile) {
   EXPECT_EQ(file.find("c"), nullptr);
 }
 
+/// Bytes of files that this process has mapped and in memory.
+int64_t mapped_in_memory() {
+  std::ifstream in("/proc/self/status");
+  int64_t kilobytes = 0;
+  for (std::string line; std::getline(in, line);) {
+    for (const char* name : {"RssFile:", "RssShmem:"}) {  // the latter of files in a tmpfs
+      if (line.starts_with(name)) kilobytes += std::stoll(line.substr(std::strlen(name)));
+    }
+  }
+  return kilobytes * 1024;
+}
+
+// Oracle: the system's own count.
+TEST_F(SafetensorsTest, ReleasedTensorsTakeNoMemoryAndAreStillThere) {
+  constexpr int64_t kSize = 32 << 20;
+  std::string data(kSize, 'x');
+  data.back() = 'y';
+  write_safetensors(folder_ / "x.safetensors", {entry("a", DType::kU8, {kSize}, data), entry("none", DType::kU8, {0}, "")});
+  const Safetensors file = Safetensors::open(folder_ / "x.safetensors");
+  const int64_t before = mapped_in_memory();
+  EXPECT_EQ(text_of(*file.find("a")), data);
+  EXPECT_GT(mapped_in_memory() - before, kSize / 2);
+  file.release(*file.find("a"));
+  file.release(*file.find("none"));
+  EXPECT_LT(mapped_in_memory() - before, kSize / 8);
+  EXPECT_EQ(text_of(*file.find("a")), data);
+}
+
 TEST_F(SafetensorsTest, ReadsTheSmallestFile) { EXPECT_TRUE(parse_safetensors(bytes_of(file_of("{}      "))).empty()); }
 
 struct BadSafetensors {

@@ -85,11 +85,12 @@ Config config_of(const Row& row, const std::string& run) {
 
 class Objectives : public ::testing::TestWithParam<Row> {};
 
-/// Everything in a checkpoint but what a clock decides.
+/// Everything in a checkpoint but what a clock decides: seconds of training, and the date and hashes of checkpoint.json.
 std::map<std::string, std::string> contents(const fs::path& checkpoint) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::directory_iterator(checkpoint)) {
-    if (entry.path().filename() != "trainer_state.json") files[entry.path().filename().string()] = testing::read_text(entry.path());
+    const std::string name = entry.path().filename();
+    if (name != "trainer_state.json" && name != "checkpoint.json") files[name] = testing::read_text(entry.path());
   }
   return files;
 }

@@ -32,6 +32,19 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// While one lives, AtomicFiles of its thread reach their names without being synced: whoever made it syncs the files and their folder
+/// before it relies on them. For folders of many files that appear as one.
+class DeferredSync {
+ public:
+  DeferredSync();
+  ~DeferredSync();
+  DeferredSync(const DeferredSync&) = delete;
+  DeferredSync& operator=(const DeferredSync&) = delete;
+};
+
+/// Waits until a file's bytes, or a folder's names, are on the disk. Throws `Error`.
+void sync_to_disk(const std::filesystem::path& path);
+
 /// Writes `text` to `path` through an AtomicFile.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

@@ -23,4 +23,7 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+/// Gives the memory of a part of a MappedFile back: the system reads its pages anew if they are used again.
+void release_pages(std::span<const std::byte> part);
+
 }  // namespace grpo

@@ -35,6 +35,8 @@ class Safetensors {
   const std::vector<TensorEntry>& tensors() const;         // sorted by name
   const TensorEntry* find(const std::string& name) const;  // null if absent
   const std::map<std::string, std::string>& metadata() const;
+  /// Gives the memory of a tensor's pages back: for who reads each tensor once. It can still be read, from the disk again.
+  void release(const TensorEntry& tensor) const;
 
  private:
   struct Impl;

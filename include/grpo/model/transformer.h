@@ -146,6 +146,10 @@ struct LoadOptions {
 /// Loads a Hugging Face folder or a .gguf file. Throws `Error` naming each tensor that is missing, of a wrong shape or unknown.
 std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 
+/// Replaces a model's weights by those of a Hugging Face folder. Throws `Error` naming each tensor that is missing, of a wrong shape or
+/// unknown, and then no weight has changed. Nothing of the size of the model is allocated.
+void read_weights(Transformer& model, const std::filesystem::path& folder);
+
 struct SaveOptions {
   std::string dtype = "float32";  // "float32", "bfloat16" or "float16" on disk
   int64_t max_shard_bytes = int64_t{5} << 30;

@@ -38,6 +38,8 @@ class AdamW {
   };
   const std::vector<Moments>& moments() const { return moments_; }
   void restore(int64_t steps, const std::vector<Moments>& moments);
+  /// For who has put earlier values into moments() itself: so many steps led to them.
+  void set_steps_done(int64_t steps) { steps_ = steps; }
 
  private:
   std::vector<ParameterArena*> arenas_;

@@ -28,6 +28,7 @@ struct TrainerSection {
   double activation_gib = 2.0;
   int64_t logging_steps = 1;
   int64_t save_steps = 0;
+  double save_minutes = 0.0;
   int64_t save_total_limit = 2;
   int64_t log_completions = 4;
   enum class SaveDType { kFloat32, kBFloat16, kFloat16 };

@@ -16,6 +16,7 @@
 namespace grpo {
 
 class Communicator;
+class CheckpointWriter;
 class ConfigVisitor;
 class DataOrder;
 class GradientStep;
@@ -27,8 +28,10 @@ struct Change;
 class Tokenizer;
 class Transformer;
 struct BackwardOptions;
+struct DiskPlan;
 struct Policy;
 struct TrainedModel;
+struct Resumed;
 struct TrainerState;
 
 /// What an application brings itself; what is left out comes from the config.
@@ -48,6 +51,7 @@ struct TrainReport {
 
 /// How a run is gone on with.
 struct ResumeOptions {
+  std::string checkpoint = {};  // such as "checkpoint-400"; empty: the newest
   /// Settings that make the run what it is and may differ all the same ("data.system_prompt", or "data" for all of that section).
   std::vector<std::string> allow_changed = {};
 };
@@ -66,15 +70,17 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Runs to the end, or to a signal to stop (see InterruptGuard): then a checkpoint is written and false is returned.
+  /// Runs to the end, or to a signal to stop (see InterruptGuard): then a checkpoint is written and false is returned. Throws before the
+  /// first step if the disk has no room for the checkpoints and the final model.
   bool train();
   /// One optimiser step; nothing when training is complete. Throws when a loss or gradient is not finite: weights keep their last good
   /// values.
   std::optional<TrainReport> step();
-  /// Continues from the newest whole checkpoint of the run folder. If there is none yet, the run begins anew, what an earlier one has
-  /// logged is moved aside, and the answer is false. Throws a usage error that shows both values if the seed, the data, the model, the
-  /// objective or the reference are others than the run's; other settings that changed are logged, one line each, and kept in
-  /// changes.jsonl.
+  /// Continues from the newest checkpoint of the run folder, or from the one that `options` names; later ones are then given other names.
+  /// If there is none yet, the run begins anew, what an earlier one has logged is moved aside, and the answer is false. Throws if the
+  /// checkpoint is damaged, and says which one is whole; one of an earlier version, which cannot be verified, must be named. Throws a usage
+  /// error that shows both values if the seed, the data, the model, the objective or the reference are others than the run's; other
+  /// settings that changed are logged, one line each, and kept in changes.jsonl.
   bool resume(const ResumeOptions& options = {});
   /// Evaluates on the evaluation problems: accuracy and the like by name, without a prefix.
   Metrics evaluate();
@@ -150,24 +156,41 @@ class Trainer {
   bool stopped();
   TrainerState state() const;
   void restore(const TrainerState& state);
+  bool checkpoint_due();
   void save_checkpoint();
   std::vector<Change> changes_since(const std::filesystem::path& checkpoint, const std::vector<std::string>& allowed) const;
   void note_changes(const std::vector<Change>& changes);
+  /// Nothing if the last one had the same state.
   void write_state(const TrainerState& state);
+  /// On rank 0, without the others: saves what there is to save, and waits until it is there. Whether there was something.
+  bool save_now();
+  /// Until the checkpoint under way is in its place.
+  void wait_for_checkpoint();
+  DiskPlan disk_plan() const;
+  void open_folder(const std::optional<Resumed>& from);
   void save_final();
   /// Whether any rank says so: for decisions that clocks and signals make.
   bool any_rank(bool mine);
+  /// Does it on rank 0 alone; if it throws there, every rank throws.
+  void on_main(const std::function<void()>& action);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
+
+  /// What the last checkpoint has, and the version of the weights in it.
+  struct Saved;
 
   std::unique_ptr<std::map<std::string, std::string>> fingerprint_;  // what the run is made of
   std::unique_ptr<RunLock> lock_;
   std::unique_ptr<RunFolder> folder_;
-  InterruptGuard* guard_ = nullptr;          // while `train` runs
+  InterruptGuard* guard_ = nullptr;  // while `train` runs
+  std::unique_ptr<CheckpointWriter> checkpoints_;
+  std::unique_ptr<Saved> saved_;
   std::unique_ptr<RewardSet> eval_rewards_;  // made once
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
   std::map<std::string, std::pair<double, int64_t>> pending_metrics_;  // sums and counts since the last line
   double train_seconds_ = 0;
+  double saved_at_ = 0;     // when the last checkpoint was begun
+  double stood_still_ = 0;  // seconds for it
   int64_t evaluated_step_ = -1;
   int64_t saved_step_ = 0;  // of the last checkpoint
   bool resumed_ = false;
