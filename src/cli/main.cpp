@@ -7,6 +7,21 @@
 #include "grpo/core/error.h"
 
 namespace grpo {
+namespace {
+
+int exit_status(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kFailure:
+      return 1;
+    case ErrorKind::kUsage:
+      return 2;
+    case ErrorKind::kInterrupted:
+      return 75;
+  }
+  return 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv, const Registry& registry) {
   CLI::App app{"libgrpo: reinforcement learning of reasoning language models"};
@@ -30,7 +45,7 @@ int main(int argc, char** argv, const Registry& registry) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
-    return error.kind() == ErrorKind::kUsage ? 2 : 1;
+    return exit_status(error.kind());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
     return 1;

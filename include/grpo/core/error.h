@@ -8,8 +8,9 @@ namespace grpo {
 
 /// What kind of mistake an `Error` reports; `grpo::main` turns it into the exit status.
 enum class ErrorKind {
-  kFailure,  // the operation failed: exit status 1
-  kUsage,    // a bad command line or configuration: exit status 2
+  kFailure,      // the operation failed: exit status 1
+  kUsage,        // a bad command line or configuration: exit status 2
+  kInterrupted,  // stopped by a signal; can be continued: exit status 75
 };
 
 /// The library's only exception type. Messages read `[where] expected …; got …`.
