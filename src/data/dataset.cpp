@@ -103,6 +103,14 @@ std::string read_string(const json& value, const std::string& column, std::strin
   return value.get<std::string>();
 }
 
+/// A worked solution, or the first of a list of them.
+std::string read_solution(const json& value, const std::string& column, std::string_view place) {
+  if (!value.is_array()) return read_string(value, column, place);
+  if (value.empty()) fail_at(place, "expected at least one text in '" + column + "'; got an empty list");
+  for (const json& solution : value) read_string(solution, column, place);
+  return value.front().get<std::string>();
+}
+
 /// What the conversations `chosen` and `rejected` have in common: their prompt, where they are whole conversations; an answer remains of
 /// each. Empty where they are none.
 json common_turns(const Row& row) {
@@ -209,7 +217,7 @@ Problem problem_from(const json& columns, const FieldMapping& mapping, std::stri
   read_prompt(row, mapping, place, problem);
   read_template_columns(row, place, problem);
   const json* solution = row.find(mapping.solution, defaults.solution);
-  if (solution != nullptr) problem.solution = read_string(*solution, mapping.solution, place);
+  if (solution != nullptr) problem.solution = read_solution(*solution, mapping.solution, place);
   const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"});
   if (answer != nullptr) read_answers(*answer, mapping.answer, place, problem);
   if (!mapping.answer_after.empty()) split_answers(problem, mapping.answer_after, solution == nullptr || solution == answer, place);

@@ -131,6 +131,19 @@ TEST_F(DatasetFile, AnswersMayBeSeveral) {
   EXPECT_EQ(problem.solution, "so #### 3");
 }
 
+TEST_F(DatasetFile, SolutionsMayBeSeveral) {
+  const std::string row = R"({"question": "q", "solution": ["first", "second"]})";
+  const auto own =
+      load_problems(write("a.jsonl", R"({"question": "q", "final": ["3"], "solution": ["first", "second"]})"), {.answer = "final"});
+  EXPECT_EQ(own[0].solution, "first");
+  EXPECT_EQ(own[0].answers(), (std::vector<std::string>{"3"}));
+  EXPECT_EQ(load_problems(write("a.jsonl", row))[0].answers(), (std::vector<std::string>{"first", "second"}));
+  EXPECT_TRUE(contains(message_of("a.jsonl", R"({"question": "q", "solution": []})"),
+                       "a.jsonl:1: expected at least one text in 'solution'; got an empty list"));
+  EXPECT_TRUE(contains(message_of("a.jsonl", R"({"question": "q", "answer": "3", "solution": ["a", 1]})"),
+                       "a.jsonl:1: expected text in 'solution'; got number"));
+}
+
 TEST_F(DatasetFile, BadListsOfAnswersAreErrorsThatNameTheLine) {
   const struct {
     std::string answer, message;
