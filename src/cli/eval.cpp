@@ -1,14 +1,17 @@
-#include <filesystem>
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/kept_lines.h"
 #include "cli/lines.h"
 #include "core/json.h"
 #include "grpo/core/interrupt.h"
-#include "grpo/io/atomic_file.h"
+#include "grpo/core/log.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/evaluation.h"
+#include "policy/content.h"
 
 namespace grpo::cli {
 namespace {
@@ -16,6 +19,7 @@ namespace {
 struct EvalArguments {
   ModelSection model;
   std::string samples_out;
+  bool resume = false;
   DataSource data;
   PromptOptions prompt;
   std::vector<std::string> rewards;
@@ -23,9 +27,57 @@ struct EvalArguments {
   uint64_t seed = 1234;
 };
 
+/// What an evaluation's samples and scores depend on.
+nlohmann::ordered_json settings_of(const EvalArguments& a, const Policy& policy, const std::vector<Problem>& problems) {
+  auto arenas = policy.model->parameters();
+  if (policy.model->has_adapter()) std::ranges::copy(policy.model->trainable(), std::back_inserter(arenas));
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : a.prompt.chat_template_kwargs) variables[name] = value;
+  return {{"model", a.model.path},
+          {"weights", content_of(arenas)},
+          {"tokenizer", content_of(*policy.tokenizer)},
+          {"compute_dtype", policy.model->compute().dtype == at::kFloat ? "float32" : "bfloat16"},
+          {"device", policy.model->device().str()},
+          {"data", a.data.path.empty() ? a.data.task : a.data.path},
+          {"problems", content_of(problems)},
+          {"prompt_template", a.prompt.prompt_template},
+          {"system_prompt", a.prompt.system_prompt},
+          {"chat_template_kwargs", variables},
+          {"rewards", a.rewards},
+          {"num_generations", a.sampling.num_generations},
+          {"max_completion_length", a.sampling.max_completion_length},
+          {"temperature", a.sampling.temperature},
+          {"top_p", a.sampling.top_p},
+          {"seed", a.seed}};
+}
+
+/// Evaluates to the end, or until a stop is asked for: then false.
+bool run_to_end(Evaluation& evaluation) {
+  try {
+    while (evaluation.next()) {
+    }
+    return true;
+  } catch (const Error& error) {
+    if (!interrupt_requested()) throw;
+    log_warn(error.what());
+    return false;
+  }
+}
+
+nlohmann::ordered_json eval_answer(const EvalArguments& arguments, size_t problems, const Metrics& figures, bool whole) {
+  nlohmann::ordered_json answer = {{"model", arguments.model.path}, {"problems", problems}};
+  if (!whole) answer["partial"] = true;
+  for (const auto& [name, value] : figures) answer[name] = value;
+  return answer;
+}
+
 void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   validate(arguments.prompt);
   validate(arguments.sampling);
+  if (arguments.resume && arguments.samples_out.empty())
+    fail_usage("eval", "expected --samples-out, the file to go on with, beside --resume");
+  std::unique_ptr<KeptLines> samples;
+  if (!arguments.samples_out.empty()) samples = std::make_unique<KeptLines>(arguments.samples_out, arguments.resume);
   const auto problems = load_source(arguments.data, registry.tasks);
   const Policy policy = load_policy(arguments.model, 0);
   RewardSet rewards;
@@ -35,15 +87,17 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   EvaluationOptions options{
       .sampling = arguments.sampling, .prompt = arguments.prompt, .seed = arguments.seed, .on_sample = {}, .context = {}};
   options.context.interrupted = interrupt_requested;
-  std::unique_ptr<AppendFile> samples;
-  if (!arguments.samples_out.empty()) {
-    std::filesystem::remove(arguments.samples_out);
-    samples = std::make_unique<AppendFile>(arguments.samples_out);
-    options.on_sample = [&samples](const std::string& line) { samples->append_line(line); };
+  if (samples) options.on_sample = [&samples](const std::string& line) { samples->append(line); };
+  Evaluation evaluation(policy, engine, problems, rewards, options);
+  if (samples) {
+    samples->begin(settings_of(arguments, policy, problems));
+    samples->open(evaluation.take_earlier(samples->earlier(), samples->file()));
   }
-  nlohmann::ordered_json answer = {{"model", arguments.model.path}, {"problems", problems.size()}};
-  for (const auto& [name, value] : evaluate(policy, engine, problems, rewards, options)) answer[name] = value;
-  std::cout << to_text(answer) << "\n";
+  const bool whole = run_to_end(evaluation);
+  std::cout << to_text(eval_answer(arguments, problems.size(), evaluation.figures(), whole)) << std::endl;
+  if (whole) return;
+  const std::string done = std::to_string(evaluation.problems_finished()) + " of " + std::to_string(problems.size()) + " problems";
+  fail_interrupted("eval", done, samples.get());
 }
 
 }  // namespace
@@ -68,7 +122,10 @@ void add_eval(CLI::App& app, const Registry& registry) {
   sub->add_option("--temperature", a->sampling.temperature, "0 = greedy");
   sub->add_option("--top-p", a->sampling.top_p, "Keep the most likely tokens of this mass");
   sub->add_option("--seed", a->seed, "Of the samples");
-  sub->add_option("--samples-out", a->samples_out, "A .jsonl file for every sample with its scores");
+  sub->add_option(
+      "--samples-out", a->samples_out,
+      "A new .jsonl file for every sample with its scores, written as they come; FILE.settings.json says what it was made with");
+  sub->add_flag("--resume", a->resume, "Go on behind the samples that are in the file of --samples-out, which count too");
   sub->callback([a, &registry] {
     const InterruptGuard loading(OnSignal::kEnd, "nothing was evaluated");
     a->data.split = "test";

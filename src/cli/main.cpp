@@ -13,12 +13,12 @@ namespace {
 
 int exit_status(ErrorKind kind) {
   switch (kind) {
+    case ErrorKind::kFailure:
+      return 1;
     case ErrorKind::kUsage:
       return 2;
     case ErrorKind::kInterrupted:
       return 75;  // EX_TEMPFAIL of sysexits.h: try again
-    case ErrorKind::kFailure:
-      break;
   }
   return 1;
 }

@@ -7,8 +7,10 @@
 
 #include "core/file_text.h"
 #include "core/json.h"
+#include "data/answers.h"
 #include "data/messages.h"
 #include "grpo/core/error.h"
+#include "grpo/data/prompt.h"
 #include "grpo/data/strings.h"
 
 namespace grpo {
@@ -101,10 +103,12 @@ std::string read_string(const json& value, const std::string& column, std::strin
   return value.get<std::string>();
 }
 
-std::string read_answer(const json& value, const std::string& column, std::string_view place) {
-  if (value.is_number()) return to_text(value);
-  if (!value.is_string()) fail_at(place, "expected text or a number in '" + column + "'; got " + value.type_name());
-  return value.get<std::string>();
+/// A worked solution, or the first of a list of them.
+std::string read_solution(const json& value, const std::string& column, std::string_view place) {
+  if (!value.is_array()) return read_string(value, column, place);
+  if (value.empty()) fail_at(place, "expected at least one text in '" + column + "'; got an empty list");
+  for (const json& solution : value) read_string(solution, column, place);
+  return value.front().get<std::string>();
 }
 
 /// What the conversations `chosen` and `rejected` have in common: their prompt, where they are whole conversations; an answer remains of
@@ -145,9 +149,10 @@ void read_prompt(Row& row, const FieldMapping& mapping, std::string_view place, 
     problem.question = read_string(*question, mapping.question, place);
   }
   read_common_prompt(row, messages, place, problem);
-  if (collapse_white_space(problem.question).empty() && problem.messages.empty()) {
-    fail_at(place,
-            "expected a question in '" + mapping.question + "' or messages in '" + mapping.messages + "'; got " + row.column_names());
+  if (is_empty_prompt(problem)) {
+    const bool given = question != nullptr || messages != nullptr;
+    fail_at(place, "expected a question in '" + mapping.question + "' or messages in '" + mapping.messages + "'; got " +
+                       (given ? "an empty prompt" : row.column_names()));
   }
 }
 
@@ -190,12 +195,19 @@ std::string remove_calculator_marks(std::string text) {
   return text;
 }
 
-/// The answer is what follows the marker; the whole text is the solution, where the row has no other one.
-void split_answer(Problem& problem, const std::string& marker, bool is_solution, std::string_view place) {
-  const size_t at = problem.answer.rfind(marker);
-  if (at == std::string::npos) fail_at(place, "expected '" + marker + "' in the answer; got '" + problem.answer.substr(0, 80) + "'");
-  if (is_solution) problem.solution = remove_calculator_marks(std::string(trim(problem.answer)));
-  problem.answer = trim(std::string_view(problem.answer).substr(at + marker.size()));
+/// What follows the marker.
+std::string final_part(const std::string& answer, const std::string& marker, std::string_view place) {
+  const size_t at = answer.rfind(marker);
+  if (at == std::string::npos) fail_at(place, "expected '" + marker + "' in the answer; got '" + clip_text(answer, 80) + "'");
+  return std::string(trim(std::string_view(answer).substr(at + marker.size())));
+}
+
+/// Answers are what follows the marker; the whole text of the first is the solution, where the row has no other one.
+void split_answers(Problem& problem, const std::string& marker, bool is_solution, std::string_view place) {
+  const std::string whole = problem.answer;
+  problem.answer = final_part(whole, marker, place);
+  for (std::string& further : problem.further_answers) further = final_part(further, marker, place);
+  if (is_solution) problem.solution = remove_calculator_marks(std::string(trim(whole)));
 }
 
 Problem problem_from(const json& columns, const FieldMapping& mapping, std::string_view place) {
@@ -205,10 +217,10 @@ Problem problem_from(const json& columns, const FieldMapping& mapping, std::stri
   read_prompt(row, mapping, place, problem);
   read_template_columns(row, place, problem);
   const json* solution = row.find(mapping.solution, defaults.solution);
-  if (solution != nullptr) problem.solution = read_string(*solution, mapping.solution, place);
+  if (solution != nullptr) problem.solution = read_solution(*solution, mapping.solution, place);
   const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"});
-  if (answer != nullptr) problem.answer = read_answer(*answer, mapping.answer, place);
-  if (!mapping.answer_after.empty()) split_answer(problem, mapping.answer_after, solution == nullptr || solution == answer, place);
+  if (answer != nullptr) read_answers(*answer, mapping.answer, place, problem);
+  if (!mapping.answer_after.empty()) split_answers(problem, mapping.answer_after, solution == nullptr || solution == answer, place);
   row.move_rest_to(problem);
   return problem;
 }

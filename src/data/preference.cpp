@@ -25,7 +25,8 @@ size_t repeated_turns(const Problem& problem, const std::vector<Message>& answer
 GivenAnswer given_answer(const Problem& problem, const std::string& column) {
   const std::string place = "problem " + std::to_string(problem.index);
   const auto found = problem.fields.find(column);
-  GRPO_CHECK(found != problem.fields.end() && !found->second.empty(), kPreferences, place + " has no column '" + column + "'");
+  GRPO_CHECK(found != problem.fields.end(), kPreferences, place + " has no column '" + column + "'");
+  GRPO_CHECK(!found->second.empty(), kPreferences, place + ": expected text or messages in '" + column + "'; got an empty text");
   if (!problem.json_fields.contains(column)) return {found->second};
   const auto list = try_parse_json<nlohmann::ordered_json>(found->second);
   GRPO_CHECK(list.is_array() && !list.empty(), kPreferences,

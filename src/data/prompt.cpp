@@ -1,5 +1,6 @@
 #include "grpo/data/prompt.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -66,9 +67,15 @@ void validate(const PromptOptions& options) {
     fail_usage("system_prompt", "expected prompt_template=chat with a system prompt; got a text template");
 }
 
+bool is_empty_prompt(const Problem& problem) {
+  const auto says_nothing = [](const Message& message) { return trim(message.content).empty() && message.members.empty(); };
+  return trim(problem.question).empty() && std::ranges::all_of(problem.messages, says_nothing);
+}
+
 std::string render_prompt(const Problem& problem, const PromptOptions& options) {
   validate(options);
   GRPO_CHECK(!is_chat(options), "render_prompt", "expected a text template; got chat, which is rendered by the tokenizer's template");
+  GRPO_CHECK(!is_empty_prompt(problem), "render_prompt", "expected a question; got an empty prompt");
   GRPO_CHECK(!problem.question.empty(), "render_prompt",
              "expected a question; got a problem of messages, which needs prompt_template=chat");
   GRPO_CHECK(!is_given(problem.tools) && !is_given(problem.chat_template_kwargs), "render_prompt",

@@ -11,7 +11,7 @@ void describe(ConfigVisitor& v, DataSource& c) {
   v.path("path", c.path, "A .jsonl file, or a .json file with an array.");
   v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
     f.field("question", c.fields.question, "Column of the question.");
-    f.field("answer", c.fields.answer, "Column of the reference answer.");
+    f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
     f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
     f.field("solution", c.fields.solution, "Column of a worked solution.");
     f.field("answer_after", c.fields.answer_after,

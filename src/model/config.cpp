@@ -9,6 +9,8 @@
 #include "core/file_text.h"
 #include "core/json.h"
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
+#include "model/token_ids.h"
 
 namespace grpo {
 namespace {
@@ -79,13 +81,31 @@ std::vector<int64_t> read_windows(const Json& json, const ModelConfig& c) {
   return windows;
 }
 
-void add_ids(const Json& json, const char* key, std::vector<int32_t>& ids) {
-  if (!json.contains(key) || json[key].is_null()) return;
+/// The ids of special tokens under a key of a file, one or a list, as far as the vocabulary has them.
+std::vector<int32_t> read_ids(const Json& json, const std::string& key, const std::string& file, int64_t vocab_size) {
+  std::vector<int32_t> ids;
+  if (!json.contains(key) || json[key].is_null()) return ids;
   const Json list = json[key].is_array() ? json[key] : Json::array({json[key]});
   for (const auto& id : list) {
-    GRPO_CHECK(id.is_number_integer(), "config.json", std::string("expected integer ids in '") + key + "'");
-    const auto value = id.get<int32_t>();
-    if (std::find(ids.begin(), ids.end(), value) == ids.end()) ids.push_back(value);
+    GRPO_CHECK(id.is_number_integer(), file, "expected integer ids in '" + key + "'; got " + to_text(id).substr(0, 60));
+    if (const auto known = known_id(id.get<int64_t>(), vocab_size, file + ": " + key)) ids.push_back(*known);
+  }
+  return ids;
+}
+
+int32_t first_of(const std::vector<int32_t>& ids) { return ids.empty() ? -1 : ids.front(); }
+
+/// End ids are those of both files. generation_config.json may name others of the rest, which only generation would use.
+void read_special_ids(const Json& json, const Json& generation, ModelConfig& c) {
+  const std::string config_file = "config.json", generation_file = "generation_config.json";
+  c.bos_token_id = first_of(read_ids(json, "bos_token_id", config_file, c.vocab_size));
+  c.pad_token_id = first_of(read_ids(json, "pad_token_id", config_file, c.vocab_size));
+  for (const char* key : {"bos_token_id", "pad_token_id"}) read_ids(generation, key, generation_file, c.vocab_size);
+  for (const auto& ids :
+       {read_ids(json, "eos_token_id", config_file, c.vocab_size), read_ids(generation, "eos_token_id", generation_file, c.vocab_size)}) {
+    for (const int32_t id : ids) {
+      if (std::ranges::find(c.eos_token_ids, id) == c.eos_token_ids.end()) c.eos_token_ids.push_back(id);
+    }
   }
 }
 
@@ -115,6 +135,15 @@ void read_family(const Json& json, ModelConfig& c) {
 }
 
 }  // namespace
+
+std::optional<int32_t> known_id(int64_t id, int64_t vocab_size, const std::string& source) {
+  if (id >= 0 && id < vocab_size) return static_cast<int32_t>(id);
+  if (id != -1) {
+    log_warn(source + " names the id " + std::to_string(id) + ", which the model's vocabulary of " + std::to_string(vocab_size) +
+             " does not have: it is not used");
+  }
+  return std::nullopt;
+}
 
 void validate(const ModelConfig& c) {
   Faults faults;
@@ -156,11 +185,8 @@ ModelConfig model_config_from_json(const std::string& config_json, const std::st
   if (const auto it = json.find("architectures"); it != json.end() && it->is_array() && !it->empty() && it->front().is_string())
     c.sequence_classifier = it->front().get<std::string>().ends_with("ForSequenceClassification");
   c.rope = read_rope(json, c.max_position_embeddings);
-  c.bos_token_id = get<int32_t>(json, "bos_token_id", -1);
-  c.pad_token_id = get<int32_t>(json, "pad_token_id", -1);
-  add_ids(json, "eos_token_id", c.eos_token_ids);
-  if (!generation_config_json.empty()) add_ids(parse(generation_config_json, "generation_config.json"), "eos_token_id", c.eos_token_ids);
   validate(c);
+  read_special_ids(json, generation_config_json.empty() ? Json::object() : parse(generation_config_json, "generation_config.json"), c);
   c.sliding_window = read_windows(json, c);
   return c;
 }

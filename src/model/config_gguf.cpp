@@ -4,6 +4,7 @@
 #include "grpo/core/error.h"
 #include "grpo/io/gguf.h"
 #include "grpo/model/config.h"
+#include "model/token_ids.h"
 
 namespace grpo {
 namespace {
@@ -29,6 +30,10 @@ void read_scaling(const Gguf& gguf, const std::string& arch, RopeConfig& rope, i
   } else {
     fail("gguf", "expected a rope scaling of none, linear or yarn; got '" + type + "'");
   }
+}
+
+std::optional<int32_t> special_id(const Gguf& gguf, const std::string& key, int64_t vocab_size) {
+  return known_id(gguf.get_int(key, -1), vocab_size, "the GGUF file: " + key);
 }
 
 }  // namespace
@@ -58,9 +63,9 @@ ModelConfig model_config_from_gguf(const Gguf& gguf) {
   c.qk_norm = gguf.find("blk.0.attn_q_norm.weight") != nullptr;
   c.rope.theta = rounded(gguf.get_float(key("rope.freq_base"), 10000.0));
   read_scaling(gguf, arch, c.rope, c.max_position_embeddings);
-  c.bos_token_id = static_cast<int32_t>(gguf.get_int("tokenizer.ggml.bos_token_id", -1));
-  c.pad_token_id = static_cast<int32_t>(gguf.get_int("tokenizer.ggml.padding_token_id", -1));
-  if (gguf.has("tokenizer.ggml.eos_token_id")) c.eos_token_ids = {static_cast<int32_t>(gguf.get_int("tokenizer.ggml.eos_token_id"))};
+  c.bos_token_id = special_id(gguf, "tokenizer.ggml.bos_token_id", c.vocab_size).value_or(-1);
+  c.pad_token_id = special_id(gguf, "tokenizer.ggml.padding_token_id", c.vocab_size).value_or(-1);
+  if (const auto end = special_id(gguf, "tokenizer.ggml.eos_token_id", c.vocab_size)) c.eos_token_ids = {*end};
   validate(c);
   return c;
 }

@@ -1,6 +1,9 @@
 #include "grpo/policy/evaluation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/json.h"
 #include "core/mean.h"
@@ -13,38 +16,205 @@
 namespace grpo {
 namespace {
 
+constexpr std::string_view kEvaluation = "evaluation";
 constexpr double kFullScore = 1.0 - 1e-9;  // a sample counts as correct where its function gives all of one point
 
-std::string line_of(const Group& group, size_t number, const RewardSet& rewards) {
+/// The answer, or the list of all right ones.
+nlohmann::ordered_json answer_of(const Problem& problem) {
+  if (problem.further_answers.empty()) return problem.answer;
+  return problem.answers();
+}
+
+std::string line_of(const Group& group, size_t number, const std::vector<std::string>& functions) {
   const Sample& sample = group.samples[number];
-  nlohmann::ordered_json line = {{"problem", group.problem->index}, {"sample", number},
-                                 {"prompt", group.prompt},          {"completion", sample.text},
-                                 {"answer", group.problem->answer}, {"finish", to_string(sample.finish)},
+  nlohmann::ordered_json line = {{"problem", group.problem->index},
+                                 {"sample", number},
+                                 {"prompt", group.prompt},
+                                 {"completion", sample.text},
+                                 {"answer", answer_of(*group.problem)},
+                                 {"finish", to_string(sample.finish)},
                                  {"tokens", sample.ids.size()}};
-  add_scores(line, rewards.names, sample);
+  add_scores(line, functions, sample);
   return to_printable_text(line);
 }
 
-Experience sample_and_score(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, RewardSet& rewards,
-                            const EvaluationOptions& options) {
-  const auto communicator = options.communicator ? options.communicator : single_process();
+/// What counts of a sample.
+struct Figures {
+  std::vector<double> scores;  // by function; NaN: no verdict
+  double tokens = 0.0;
+  bool clipped = false;
+};
+
+Figures figures_of(const Sample& sample) {
+  Figures figures{.scores = {}, .tokens = static_cast<double>(sample.ids.size()), .clipped = sample.finish == FinishReason::kLength};
+  for (const Score& score : sample.scores) figures.scores.push_back(score.value);
+  return figures;
+}
+
+/// What the line of a sample says, which is that of sample `number` of a problem.
+Figures read_line(const std::string& text, const Problem& problem, size_t number, const std::vector<std::string>& functions) {
+  const nlohmann::json line = parse_json(text);
+  const auto index = line.at("problem").get<int64_t>();
+  const auto sample = line.at("sample").get<size_t>();
+  GRPO_CHECK(index == problem.index && sample == number, kEvaluation,
+             "expected sample " + std::to_string(number) + " of problem " + std::to_string(problem.index) + "; got sample " +
+                 std::to_string(sample) + " of problem " + std::to_string(index));
+  Figures figures{.scores = {},
+                  .tokens = line.at("tokens").get<double>(),
+                  .clipped = line.at("finish").get<std::string>() == to_string(FinishReason::kLength)};
+  for (const std::string& name : functions) {
+    const nlohmann::json& value = line.at("rewards").at(name);
+    figures.scores.push_back(value.is_null() ? std::nan("") : value.get<double>());
+  }
+  return figures;
+}
+
+/// Means over samples and over problems.
+class FigureTally {
+ public:
+  explicit FigureTally(const std::vector<std::string>& functions)
+      : functions_(functions), judge_(judging_function(functions)), scores_(functions.size()) {}
+
+  /// The samples of a problem.
+  void add(const std::vector<Figures>& group) {
+    int64_t correct = 0;
+    for (const Figures& sample : group) {
+      for (size_t f = 0; f < scores_.size(); ++f) scores_[f].add(sample.scores[f]);
+      correct += sample.scores[judge_] >= kFullScore ? 1 : 0;
+      length_.add(sample.tokens);
+      clipped_.add(sample.clipped ? 1.0 : 0.0);
+    }
+    const auto k = static_cast<int64_t>(group.size());
+    once_.add(pass_at_k(k, correct, 1));
+    any_.add(pass_at_k(k, correct, k));
+    samples_ += k;
+  }
+
+  /// Of problems with `k` samples each.
+  Metrics result(int64_t k) const {
+    Metrics result;
+    for (size_t f = 0; f < scores_.size(); ++f) result[functions_[f]] = scores_[f].result();
+    result["pass@1"] = once_.result();
+    if (k > 1) result["pass@" + std::to_string(k)] = any_.result();
+    result["mean_length"] = length_.result();
+    result["clipped_ratio"] = clipped_.result();
+    result["samples"] = static_cast<double>(samples_);
+    return result;
+  }
+
+ private:
+  std::vector<std::string> functions_;
+  size_t judge_;
+  std::vector<Mean> scores_;
+  Mean once_, any_, length_, clipped_;
+  int64_t samples_ = 0;
+};
+
+std::vector<const Problem*> pointers_to(const std::vector<Problem>& problems) {
   std::vector<const Problem*> all;
-  for (const auto& problem : problems) all.push_back(&problem);
-  const RolloutKey key{options.seed, 0};
-  const Share share = share_of(static_cast<int64_t>(problems.size()), *communicator);
-  Experience mine = begin_groups(policy, all, share, options.prompt, key);
+  for (const Problem& problem : problems) all.push_back(&problem);
+  return all;
+}
+
+}  // namespace
+
+struct Evaluation::Impl {
+  Impl(const Policy& of, RolloutEngine& with, const std::vector<Problem>& asked, RewardSet& judges, EvaluationOptions&& how)
+      : policy(of),
+        engine(with),
+        problems(asked),
+        rewards(judges),
+        options(std::move(how)),
+        communicator(options.communicator ? options.communicator : single_process()),
+        sampling(with_turn_end(policy, pointers_to(problems), options.prompt, options.sampling)),
+        groups(begin_groups(policy, pointers_to(problems), {0, static_cast<int64_t>(problems.size())}, options.prompt, key())),
+        tally(rewards.names),
+        pool(static_cast<int64_t>(rewards.names.size())) {}
+
+  RolloutKey key() const { return {options.seed, 0}; }
+  /// The next groups of all ranks, with samples and scores.
+  Experience sample_block();
+
+  const Policy& policy;
+  RolloutEngine& engine;
+  const std::vector<Problem>& problems;
+  RewardSet& rewards;
+  EvaluationOptions options;
+  std::shared_ptr<Communicator> communicator;
+  SamplingParams sampling;  // with the end of a turn
+  Experience groups;        // of all problems, so that one that comes again has a stream of its own; their samples live for a block
+  size_t finished = 0;      // groups
+  FigureTally tally;
+  ThreadPool pool;
+};
+
+Experience Evaluation::Impl::sample_block() {
+  const int64_t per_sample = sampling.num_generations, world = communicator->world_size();
+  const int64_t most = world * std::max<int64_t>(1, (options.block_samples + per_sample - 1) / per_sample);
+  const Share share = share_of(std::min(most, static_cast<int64_t>(groups.size() - finished)), *communicator);
+  const auto next = groups.begin() + static_cast<std::ptrdiff_t>(finished);
+  Experience mine(next + share.begin, next + share.end);
   RewardContext context;
-  context.max_completion_length = options.sampling.max_completion_length;
-  ThreadPool pool(static_cast<int64_t>(rewards.names.size()));
+  context.max_completion_length = sampling.max_completion_length;
   interruptible(*communicator, [&] {
-    sample_groups(policy, engine, mine, with_turn_end(policy, all, options.prompt, options.sampling), key, options.context);
+    sample_groups(policy, engine, mine, sampling, key(), options.context);
     score(rewards, mine, context, &pool);
   });
   gather(*communicator, mine, problems);
   return mine;
 }
 
-}  // namespace
+Evaluation::Evaluation(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, RewardSet& rewards,
+                       EvaluationOptions options) {
+  GRPO_CHECK(!problems.empty(), "evaluate", "expected at least one problem");
+  GRPO_CHECK(!rewards.names.empty(), "evaluate", "expected at least one reward function");
+  impl_ = std::make_unique<Impl>(policy, engine, problems, rewards, std::move(options));
+}
+
+Evaluation::~Evaluation() = default;
+
+size_t Evaluation::take_earlier(const std::vector<std::string>& lines, const std::string& file) {
+  Impl& e = *impl_;
+  GRPO_CHECK(e.finished == 0, kEvaluation, "expected earlier samples before the first block; got them after it");
+  const auto per_problem = static_cast<size_t>(e.sampling.num_generations);
+  const size_t most = e.groups.size() * per_problem;
+  GRPO_CHECK(lines.size() <= most, kEvaluation,
+             file + ": expected at most " + std::to_string(most) + " samples; got " + std::to_string(lines.size()));
+  size_t number = 0;
+  try {
+    while (e.finished < lines.size() / per_problem) {
+      std::vector<Figures> group;
+      for (size_t i = 0; i < per_problem; ++i, ++number)
+        group.push_back(read_line(lines[number], *e.groups[e.finished].problem, i, e.rewards.names));
+      e.tally.add(group);
+      ++e.finished;
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail(kEvaluation, file + ":" + std::to_string(number + 1) + ": expected the line of a sample; got something else: " + error.what());
+  } catch (const Error& error) {
+    throw Error(file + ":" + std::to_string(number + 1) + ": " + error.what(), error.kind());
+  }
+  return number;
+}
+
+bool Evaluation::next() {
+  Impl& e = *impl_;
+  if (e.finished == e.groups.size()) return false;
+  for (const Group& group : e.sample_block()) {
+    std::vector<Figures> figures;
+    for (size_t i = 0; i < group.samples.size(); ++i) {
+      figures.push_back(figures_of(group.samples[i]));
+      if (e.options.on_sample) e.options.on_sample(line_of(group, i, e.rewards.names));
+    }
+    e.tally.add(figures);
+    ++e.finished;
+  }
+  return true;
+}
+
+int64_t Evaluation::problems_finished() const { return static_cast<int64_t>(impl_->finished); }
+
+Metrics Evaluation::figures() const { return impl_->tally.result(impl_->sampling.num_generations); }
 
 double pass_at_k(int64_t samples, int64_t correct, int64_t k) {
   GRPO_CHECK(k >= 1 && k <= samples && correct >= 0 && correct <= samples, "pass_at_k", "expected 1 <= k <= n and 0 <= c <= n");
@@ -56,34 +226,10 @@ double pass_at_k(int64_t samples, int64_t correct, int64_t k) {
 
 Metrics evaluate(const Policy& policy, RolloutEngine& engine, const std::vector<Problem>& problems, RewardSet& rewards,
                  const EvaluationOptions& options) {
-  GRPO_CHECK(!problems.empty(), "evaluate", "expected at least one problem");
-  GRPO_CHECK(!rewards.names.empty(), "evaluate", "expected at least one reward function");
-  const Experience groups = sample_and_score(policy, engine, problems, rewards, options);
-  const size_t judge = judging_function(rewards.names);
-  const int64_t k = options.sampling.num_generations;
-  std::vector<Mean> scores(rewards.names.size());
-  Mean once, any, length, clipped;
-  for (const Group& group : groups) {
-    int64_t correct = 0;
-    for (size_t i = 0; i < group.samples.size(); ++i) {
-      const Sample& sample = group.samples[i];
-      for (size_t f = 0; f < scores.size(); ++f) scores[f].add(sample.scores[f].value);
-      correct += sample.scores[judge].value >= kFullScore ? 1 : 0;
-      length.add(static_cast<double>(sample.ids.size()));
-      clipped.add(sample.finish == FinishReason::kLength ? 1.0 : 0.0);
-      if (options.on_sample) options.on_sample(line_of(group, i, rewards));
-    }
-    once.add(pass_at_k(k, correct, 1));
-    any.add(pass_at_k(k, correct, k));
+  Evaluation evaluation(policy, engine, problems, rewards, options);
+  while (evaluation.next()) {
   }
-  Metrics result;
-  for (size_t f = 0; f < scores.size(); ++f) result[rewards.names[f]] = scores[f].result();
-  result["pass@1"] = once.result();
-  if (k > 1) result["pass@" + std::to_string(k)] = any.result();
-  result["mean_length"] = length.result();
-  result["clipped_ratio"] = clipped.result();
-  result["samples"] = static_cast<double>(count_samples(groups));
-  return result;
+  return evaluation.figures();
 }
 
 }  // namespace grpo

@@ -49,7 +49,7 @@ class ModelReward final : public Reward {
 
  private:
   std::vector<int32_t> ids_of(const Completion& completion) const {
-    auto ids = policy_.tokenizer->encode(completion.prompt, special_);
+    auto ids = policy_.encode(*completion.problem, completion.prompt, special_);
     const bool chat = !special_ && policy_.chat_template.has_value();
     const auto text = policy_.encode_completion(*completion.problem, {.prompt_template = chat ? "chat" : "plain"}, completion.text);
     ids.insert(ids.end(), text.begin(), text.end());

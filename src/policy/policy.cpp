@@ -1,8 +1,10 @@
 #include "grpo/policy/policy.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/config.h"
 #include "grpo/text/byte_tokenizer.h"
@@ -73,13 +75,29 @@ std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t
   return model;
 }
 
+/// Tells what of the tokenizer the model does not have.
+void warn_of_missing_embeddings(const Tokenizer& tokenizer, int64_t rows) {
+  const int64_t ids = tokenizer.vocab_size();
+  if (ids <= rows) return;
+  std::string text = "the tokenizer has " + std::to_string(ids) + " ids and the model " + std::to_string(rows) +
+                     " embeddings: text that needs one of the other tokens is refused";
+  const auto add = [&](const char* what, const std::optional<int32_t>& id) {
+    if (!id || *id < rows) return;
+    text += std::string("; the tokenizer's ") + what + " token '" + tokenizer.id_to_token(*id) + "' (id " + std::to_string(*id) +
+            ") is one of them and is not used";
+  };
+  add("begin", tokenizer.bos_id());
+  add("end", tokenizer.eos_id());
+  add("pad", tokenizer.pad_id());
+  log_warn(text);
+}
+
 }  // namespace
 
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer) {
-  const int64_t ids = tokenizer->vocab_size(), rows = model->config().vocab_size;
-  GRPO_CHECK(ids <= rows, "policy",
-             "expected a tokenizer with at most the model's " + std::to_string(rows) + " ids; got one with " + std::to_string(ids));
-  model->set_vocab_limit(ids);
+  const int64_t rows = model->config().vocab_size;
+  warn_of_missing_embeddings(*tokenizer, rows);
+  model->set_vocab_limit(std::min(tokenizer->vocab_size(), rows));
   Policy policy{std::move(model), std::move(tokenizer), std::nullopt, {}};
   if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
   return policy;

@@ -18,20 +18,21 @@ void describe(ConfigVisitor& visitor, AccuracyOptions& options) {
   visitor.field("wrong", options.wrong, "score of a wrong or missing answer");
 }
 
-/// Whether the final answer agrees with the problem's; no verdict where the problem has none.
+/// Whether the final answer agrees with one of the problem's; no verdict where the problem has none.
 class AccuracyReward final : public CompletionReward {
  public:
   explicit AccuracyReward(const AccuracyOptions& options) : options_(options) {}
 
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
-    const std::string gold = gold_answer(completion.problem->answer);
-    if (gold.empty()) return Score::undefined("the problem has no answer");
+    const auto golds = gold_answers(*completion.problem);
+    if (golds.empty()) return Score::undefined("the problem has no answer");
     const auto given = extract_answer(completion.text, options_.extract);
     if (!given) return {options_.wrong, "no final answer found"};
-    const bool right = answers_equal(gold, *given);
-    return {right ? options_.correct : options_.wrong,
-            "answer '" + clip_text(*given, 80) + (right ? "' equals '" : "' differs from '") + clip_text(gold, 80) + "'"};
+    const std::string shown = "answer '" + clip_text(*given, 80) + "'";
+    if (const auto gold = equal_answer(golds, *given)) return {options_.correct, shown + " equals '" + clip_text(*gold, 80) + "'"};
+    const std::string others = golds.size() > 1 ? " and " + std::to_string(golds.size() - 1) + " more" : "";
+    return {options_.wrong, shown + " differs from '" + clip_text(golds.front(), 80) + "'" + others};
   }
 
   AccuracyOptions options_;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "grpo/data/strings.h"
+#include "grpo/data/types.h"
 #include "grpo/reward/rational.h"
 
 namespace grpo {
@@ -187,12 +188,26 @@ std::string gold_answer(std::string_view text) {
   return std::string(trim(text));
 }
 
+std::vector<std::string> gold_answers(const Problem& problem) {
+  std::vector<std::string> golds;
+  for (const std::string& answer : problem.answers()) {
+    std::string gold = gold_answer(answer);
+    if (!gold.empty()) golds.push_back(std::move(gold));
+  }
+  return golds;
+}
+
 bool answers_equal(std::string_view gold, std::string_view prediction) {
   const std::string wanted = clean(gold), given = clean(prediction);
   if (wanted == given) return true;
   const auto a = read_quantity(wanted), b = read_quantity(given);
   if (!a || !b || a->value != b->value) return false;
   return a->unit.empty() || b->unit.empty() || a->unit == b->unit;
+}
+
+std::optional<std::string> equal_answer(const std::vector<std::string>& golds, std::string_view prediction) {
+  const auto found = std::ranges::find_if(golds, [prediction](const std::string& gold) { return answers_equal(gold, prediction); });
+  return found == golds.end() ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace grpo

@@ -22,8 +22,8 @@ void describe(ConfigVisitor& visitor, CountdownOptions& options) {
 }
 
 struct Goal {
-  std::vector<int64_t> numbers;  // sorted
-  Rational target;
+  std::vector<int64_t> numbers;   // sorted
+  std::vector<Rational> targets;  // any of them
 };
 
 std::vector<int64_t> parse_numbers(const std::string& text) {
@@ -36,16 +36,20 @@ std::vector<int64_t> parse_numbers(const std::string& text) {
   return numbers;
 }
 
-/// From the fields "numbers" (or "nums") and "target"; the answer stands in for a target that the data's mapping took for it.
+/// From the fields "numbers" (or "nums") and "target"; the answers stand in for a target that the data's mapping took for them.
 std::optional<Goal> goal_of(const Problem& problem) {
   auto numbers = problem.fields.find("numbers");
   if (numbers == problem.fields.end()) numbers = problem.fields.find("nums");
   const auto field = problem.fields.find("target");
-  const std::string& target_text = field == problem.fields.end() ? problem.answer : field->second;
-  if (numbers == problem.fields.end() || target_text.empty()) return std::nullopt;
-  const auto target = parse_number(target_text);
-  if (!target) fail("countdown", "expected a number as the target; got '" + clip_text(target_text, 80) + "'");
-  return Goal{parse_numbers(numbers->second), *target};
+  const auto texts = field == problem.fields.end() ? problem.answers() : std::vector<std::string>{field->second};
+  if (numbers == problem.fields.end() || texts.empty() || texts.front().empty()) return std::nullopt;
+  Goal goal{parse_numbers(numbers->second), {}};
+  for (const std::string& text : texts) {
+    const auto target = parse_number(text);
+    if (!target) fail("countdown", "expected a number as the target; got '" + clip_text(text, 80) + "'");
+    goal.targets.push_back(*target);
+  }
+  return goal;
 }
 
 /// 1 where the last <answer> is an expression that uses every given number exactly once and has exactly the target as its value.
@@ -64,8 +68,8 @@ class CountdownReward final : public CompletionReward {
     std::sort(expression->numbers.begin(), expression->numbers.end());
     if (expression->numbers != goal->numbers) return {options_.format_score, "other numbers than the given ones, each once"};
     if (!expression->value) return {options_.format_score, "no value: a division by zero or an overflow"};
-    if (*expression->value != goal->target) {
-      return {options_.format_score, "value " + expression->value->to_string() + ", target " + goal->target.to_string()};
+    if (std::ranges::find(goal->targets, *expression->value) == goal->targets.end()) {
+      return {options_.format_score, "value " + expression->value->to_string() + ", target " + goal->targets.front().to_string()};
     }
     return 1.0;
   }

@@ -94,10 +94,10 @@ class EquationsReward final : public CompletionReward {
   Score judge(const Completion& completion, const RewardContext&) const override {
     Score score;
     for (const Equation& equation : equations_in(completion.text)) score.steps.push_back({equation.end, equation.right ? 1.0 : 0.0});
-    const std::string gold = gold_answer(completion.problem->answer);
-    if (options_.answer && !gold.empty() && !completion.text.empty()) {
+    const auto golds = gold_answers(*completion.problem);
+    if (options_.answer && !golds.empty() && !completion.text.empty()) {
       const auto given = extract_answer(completion.text, Extraction::kAny);
-      score.steps.push_back({completion.text.size(), given && answers_equal(gold, *given) ? 1.0 : 0.0});
+      score.steps.push_back({completion.text.size(), given && equal_answer(golds, *given) ? 1.0 : 0.0});
     }
     double right = 0.0;
     for (const StepScore& step : score.steps) right += step.value;

@@ -20,7 +20,7 @@ void VerdictWatch::look(const VerdictCounts& counts, bool first, const std::vect
       functions += (f > 0 ? ", " : "") + functions_[f] + ": " + std::to_string(counts.undefined[f]) + " of " +
                    std::to_string(counts.samples) + " undefined";
     }
-    const bool answerless = std::ranges::all_of(problems, [](const Problem& problem) { return problem.answer.empty(); });
+    const bool answerless = std::ranges::all_of(problems, [](const Problem& problem) { return problem.answers().empty(); });
     const std::string message = "no sample of the first rollout has a verdict (" + functions + ")" +
                                 (answerless ? "; no problem of the data has an answer, see data.train.fields.answer" : "") +
                                 ". From such rewards nothing can be learnt";

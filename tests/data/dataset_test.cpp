@@ -95,9 +95,11 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
       {good + "{\"question\": \"\xFF\"}", "a.jsonl:2: expected JSON in UTF-8"},
       {good + "[1]", "a.jsonl:2: expected an object; got array"},
       {"{\"answer\": \"1\"}", "a.jsonl:1: expected a question"},
-      {"{\"question\": \" \"}", "a.jsonl:1: expected a question"},
+      {"{\"question\": \" \"}", "a.jsonl:1: expected a question in 'question' or messages in 'messages'; got an empty prompt"},
+      {"{\"messages\": []}", "a.jsonl:1: expected a question in 'question' or messages in 'messages'; got an empty prompt"},
+      {"{\"prompt\": [{\"role\": \"user\", \"content\": \" \"}]}", "got an empty prompt"},
       {"{\"question\": 5}", "a.jsonl:1: expected text in 'question'; got number"},
-      {"{\"question\": \"q\", \"answer\": [1]}", "a.jsonl:1: expected text or a number in 'answer'; got array"},
+      {"{\"question\": \"q\", \"answer\": {}}", "a.jsonl:1: expected text or a number in 'answer'; got object"},
       {"{\"question\": \"q\", \"answer\": 1e999}", "a.jsonl:1: expected JSON"},
       {"{\"question\": \"q\", \"x\": " + std::string(100'000, '['), "a.jsonl:1: expected JSON nested at most 64 deep"},
       {"", "empty file"},
@@ -110,6 +112,54 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .jsonl or .json file"));
   EXPECT_THROW(load_problems(folder_ / "absent.jsonl"), Error);
   EXPECT_THROW(load_problems(folder_), Error);
+}
+
+TEST_F(DatasetFile, AnswersMayBeSeveral) {
+  const auto answers = [this](const std::string& row, const FieldMapping& mapping = {}) {
+    return load_problems(write("a.jsonl", row), mapping).at(0).answers();
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(answers(R"({"question": "q", "answer": ["3", 3.0, "three"]})"), (Texts{"3", "3.0", "three"}));
+  EXPECT_EQ(answers(R"({"question": "q", "target": ["3"]})"), (Texts{"3"}));
+  EXPECT_EQ(answers(R"({"question": "q", "answer": "3"})"), (Texts{"3"}));
+  EXPECT_EQ(answers(R"({"question": "q"})"), Texts{});
+  EXPECT_EQ(answers(R"({"question": "q", "answer": null})"), Texts{});
+  const auto problem =
+      load_problems(write("a.jsonl", R"({"question": "q", "answer": ["so #### 3", "1+2 #### three"]})"), {.answer_after = "####"})[0];
+  EXPECT_EQ(problem.answer, "3");
+  EXPECT_EQ(problem.answers(), (Texts{"3", "three"}));
+  EXPECT_EQ(problem.solution, "so #### 3");
+}
+
+TEST_F(DatasetFile, SolutionsMayBeSeveral) {
+  const std::string row = R"({"question": "q", "solution": ["first", "second"]})";
+  const auto own =
+      load_problems(write("a.jsonl", R"({"question": "q", "final": ["3"], "solution": ["first", "second"]})"), {.answer = "final"});
+  EXPECT_EQ(own[0].solution, "first");
+  EXPECT_EQ(own[0].answers(), (std::vector<std::string>{"3"}));
+  EXPECT_EQ(load_problems(write("a.jsonl", row))[0].answers(), (std::vector<std::string>{"first", "second"}));
+  EXPECT_TRUE(contains(message_of("a.jsonl", R"({"question": "q", "solution": []})"),
+                       "a.jsonl:1: expected at least one text in 'solution'; got an empty list"));
+  EXPECT_TRUE(contains(message_of("a.jsonl", R"({"question": "q", "answer": "3", "solution": ["a", 1]})"),
+                       "a.jsonl:1: expected text in 'solution'; got number"));
+}
+
+TEST_F(DatasetFile, BadListsOfAnswersAreErrorsThatNameTheLine) {
+  const struct {
+    std::string answer, message;
+  } cases[] = {
+      {"[]", "a.jsonl:2: expected at least one right answer in 'answer'; got an empty list"},
+      {"[null]", "a.jsonl:2: expected text or a number in the list 'answer'; got null"},
+      {R"(["3", null])", "a.jsonl:2: expected text or a number in the list 'answer'; got null"},
+      {R"(["3", ["three"]])", "a.jsonl:2: expected text or a number in the list 'answer'; got array"},
+      {R"(["3", " "])", "a.jsonl:2: expected right answers in the list 'answer'; got an empty text"},
+  };
+  for (const auto& [answer, message] : cases) {
+    const std::string rows = "{\"question\": \"p\"}\n{\"question\": \"q\", \"answer\": " + answer + "}";
+    EXPECT_TRUE(contains(message_of("a.jsonl", rows), message)) << message_of("a.jsonl", rows);
+  }
+  EXPECT_TRUE(contains(message_of("a.jsonl", R"({"question": "q", "answer": ["3 #### 3", "three"]})", {.answer_after = "####"}),
+                       "a.jsonl:1: expected '####' in the answer; got 'three'"));
 }
 
 TEST_F(DatasetFile, SplitsTheAnswerOffASolution) {

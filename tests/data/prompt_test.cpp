@@ -60,6 +60,26 @@ TEST(Prompt, TextTemplatesRefuseWhatOnlyAChatCanShow) {
   EXPECT_THROW(render_prompt(problem, {.prompt_template = "plain"}), Error);
 }
 
+TEST(Prompt, AnEmptyOneIsCalledThat) {
+  Problem messages;
+  messages.messages = {{"user", "q"}};
+  const auto message_of = [](const Problem& problem) -> std::string {
+    try {
+      return render_prompt(problem, {.prompt_template = "plain"});
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_NE(message_of(ask("")).find("got an empty prompt"), std::string::npos);
+  EXPECT_NE(message_of(ask(" \n")).find("got an empty prompt"), std::string::npos);
+  EXPECT_NE(message_of(messages).find("got a problem of messages"), std::string::npos);
+  EXPECT_FALSE(is_empty_prompt(messages));
+  messages.messages = {{"system", ""}, {"user", " "}};
+  EXPECT_TRUE(is_empty_prompt(messages));
+  messages.messages = {{"assistant", "", R"({"tool_calls": []})"}};
+  EXPECT_FALSE(is_empty_prompt(messages));
+}
+
 TEST(Prompt, BadCombinationsAreErrors) {
   EXPECT_THROW(validate({.chat_template_kwargs = {{"x", "1"}}}), Error);
   EXPECT_THROW(validate({.prompt_template = "chat", .chat_template_kwargs = {{"messages", "[]"}}}), Error);

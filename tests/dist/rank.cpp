@@ -17,6 +17,8 @@
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/data_parallel.h"
+#include "grpo/policy/evaluation.h"
+#include "grpo/reward/registry.h"
 #include "grpo/trainer/config.h"
 #include "policy/gather.h"
 #include "policy/sampling.h"
@@ -191,7 +193,42 @@ void check_samples(Communicator& c, uint64_t seed) {
   GRPO_CHECK(mine.metrics == all.metrics, "gather", "expected the metrics of all ranks");
 }
 
-void collectives(Communicator& c, uint64_t seed) {
+/// Oracle: one process in one go. Blocks of two samples a rank leave ranks without a share of the last one.
+void check_evaluation(const std::shared_ptr<Communicator>& c, uint64_t seed) {
+  const NewModelConfig model{
+      .hidden_size = 16, .intermediate_size = 32, .num_hidden_layers = 1, .num_attention_heads = 2, .extra_tokens = {}};
+  const Policy policy = load_policy({.path = {}, .tokenizer = {}, .new_model = model}, seed);
+  RolloutEngine engine(*policy.model);
+  std::vector<Problem> problems(7);
+  for (size_t i = 0; i < problems.size(); ++i) {
+    problems[i].index = static_cast<int64_t>(i % 5);
+    problems[i].question = std::string(i + 1, '?');
+    problems[i].further_answers = {"b"};
+    problems[i].answer = "a";
+  }
+  RewardRegistry registry;
+  registry.add("id", [](const Completion& completion) { return completion.ids[0] / 7.0; });
+  RewardSet rewards;
+  rewards.add("id", registry.make("id"));
+  const auto evaluated = [&](const std::shared_ptr<Communicator>& communicator, int64_t block_samples) {
+    std::vector<std::string> lines;
+    EvaluationOptions options;
+    options.sampling.num_generations = 2;
+    options.sampling.max_completion_length = 9;
+    options.prompt.prompt_template = "plain";
+    options.on_sample = [&lines](const std::string& line) { lines.push_back(line); };
+    options.communicator = communicator;
+    options.block_samples = block_samples;
+    return std::pair(evaluate(policy, engine, problems, rewards, options), lines);
+  };
+  const auto whole = evaluated(single_process(), 1000);
+  GRPO_CHECK(whole.second.size() == 14, "evaluate", "expected a line per sample");
+  for (const int64_t block_samples : {2, 1000})
+    GRPO_CHECK(evaluated(c, block_samples) == whole, "evaluate", "expected figures and lines of one process");
+}
+
+void collectives(const std::shared_ptr<Communicator>& communicator, uint64_t seed) {
+  Communicator& c = *communicator;
   Random random(seed, 1000);
   for (const auto dtype : {at::kFloat, at::kDouble, at::kLong}) {
     const std::vector<int64_t> shape = {c.world_size() * random.uniform_int(1, 4), random.uniform_int(1, 5), random.uniform_int(1, 700)};
@@ -203,6 +240,7 @@ void collectives(Communicator& c, uint64_t seed) {
   check_host_values(c, random);
   check_weights(c);
   check_samples(c, seed);
+  check_evaluation(communicator, seed);
   check_barrier(c);
 }
 
@@ -251,7 +289,7 @@ void run(const std::string& scenario, uint64_t seed, milliseconds timeout) {
   const auto before = blocks_broken_pipes();
   const auto c = connect(read_launch_environment(), {.timeout = timeout, .roll_call = milliseconds(3000)});
   check_broken_pipes(before, c->world_size());
-  if (scenario == "collectives") return collectives(*c, seed);
+  if (scenario == "collectives") return collectives(c, seed);
   const auto lost = static_cast<int64_t>(seed);
   if (scenario == "kill") return lose(*c, lost, SIGKILL);
   if (scenario == "stop") return lose(*c, lost, SIGSTOP);

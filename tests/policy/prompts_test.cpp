@@ -99,6 +99,28 @@ TEST(Prompts, VariablesOfAllProblemsComeAfterAProblemsOwn) {
   EXPECT_EQ(prompt_of(R"({"question": "u", "chat_template_kwargs": {"thinking": [3]}})", options, shows), "[3] 2");
 }
 
+TEST(Prompts, AnEmptyOneIsCalledThat) {
+  const auto message_of = [](const std::string& question, const PromptOptions& options, const std::string& chat_template) -> std::string {
+    const Policy policy = policy_with(chat_template);
+    Problem problem;
+    problem.index = 3;
+    problem.question = question;
+    try {
+      policy.encode_prompt(problem, options);
+      return "no error";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const std::string empty = "problem 3: expected a prompt; got an empty prompt: ";
+  EXPECT_NE(message_of("", {.prompt_template = "plain"}, kTemplate).find(empty + "it has no text"), std::string::npos);
+  EXPECT_NE(message_of(" ", kChat, kTemplate).find(empty + "it has no text"), std::string::npos);
+  EXPECT_NE(message_of("q", kChat, "{% if false %}{{ messages }}{% endif %}").find(empty + "its template renders to nothing"),
+            std::string::npos);
+  EXPECT_NE(message_of("q", kChat, "\n ").find(empty + "its template renders to nothing"), std::string::npos);
+  EXPECT_EQ(message_of("q", kChat, kTemplate), "no error");
+}
+
 std::string text_of(const Policy& policy, const std::vector<int32_t>& ids) { return policy.tokenizer->decode(ids, false); }
 
 TEST(Completions, EndWithWhatTheTemplateWritesAfterATurn) {
@@ -171,7 +193,7 @@ TEST(Pairs, WhatIsNoAnswerIsNamed) {
       {row("null"), "problem 0: expected text or messages in 'chosen'; got null"},
       {row("5"), "expected text or messages in 'chosen'; got number"},
       {row("[]"), "expected text or messages in 'chosen'; got an empty list"},
-      {row("\"\""), "problem 0 has no column 'chosen'"},
+      {row("\"\""), "problem 0: expected text or messages in 'chosen'; got an empty text"},
       {row("[\"good\"]"), "expected messages with role and content"},
       {row(R"([{"role": "assistant", "content": null}])"), "expected messages with role and content"},
       {row(R"([{"role": "user", "content": "other"}])"), "that go on from the prompt with role assistant; got role user"},

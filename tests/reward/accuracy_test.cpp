@@ -33,6 +33,19 @@ TEST(Accuracy, HasNoVerdictWithoutAReferenceAnswer) {
   EXPECT_FALSE(judge("accuracy", problem_with_answer(" "), "<answer>27</answer>").defined());
 }
 
+TEST(Accuracy, AnyOfSeveralAnswersIsRight) {
+  Problem problem = problem_with_answer("3");
+  problem.further_answers = {"three", "#### III"};
+  for (const char* right : {"3.0", "three", "III"})
+    EXPECT_EQ(judge("accuracy", problem, "<answer>" + std::string(right) + "</answer>").value, 1.0) << right;
+  const Score wrong = judge("accuracy", problem, "<answer>4</answer>");
+  EXPECT_EQ(wrong.value, 0.0);
+  EXPECT_EQ(wrong.reason, "answer '4' differs from '3' and 2 more");
+  EXPECT_EQ(judge("accuracy", problem, "<answer>three</answer>").reason, "answer 'three' equals 'three'");
+  problem.further_answers = {" "};
+  EXPECT_EQ(judge("accuracy", problem, "<answer> </answer>").value, 0.0);
+}
+
 /// Oracle: GSM8K's own solutions end with the reference answer; another row's answer is right only where it is the same number.
 TEST(Accuracy, EveryGsm8kSolutionScoresOne) {
   const auto path = testing::data_dir() / "gsm8k" / "test.jsonl";

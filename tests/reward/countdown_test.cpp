@@ -57,6 +57,11 @@ TEST(Countdown, ReadsOtherSetsAndRefusesBadOnes) {
   other.fields = {{"nums", "[1, 2]"}};
   other.answer = "3";
   EXPECT_EQ(countdown(other, "1+2"), 1.0);
+  EXPECT_EQ(countdown(other, "2-1"), 0.0);
+  other.further_answers = {"1"};
+  EXPECT_EQ(countdown(other, "1+2"), 1.0);
+  EXPECT_EQ(countdown(other, "2-1"), 1.0);
+  EXPECT_EQ(countdown(other, "2*1"), 0.0);
   EXPECT_FALSE(testing::judge("countdown", Problem{}, "<answer>1+2</answer>").defined());
   EXPECT_THROW(countdown(goal("[1, \"2\"]", "3"), "1+2"), Error);
   EXPECT_THROW(countdown(goal("[1, 2", "3"), "1+2"), Error);

@@ -53,6 +53,10 @@ TEST(Equations, TheAnswerMayBeTheLastStep) {
   EXPECT_EQ(marked("1+1=2", options, "2"), "1+1=2!?");
   EXPECT_EQ(marked("1+1=2", options), "1+1=2!");
   EXPECT_EQ(marked("", options, "2"), "");
+  Problem several = testing::problem_with_answer("2");
+  several.further_answers = {"two"};
+  EXPECT_EQ(testing::judge("equations", several, "<answer>two</answer>", options).value, 1.0);
+  EXPECT_EQ(testing::judge("equations", several, "<answer>three</answer>", options).value, 0.0);
 }
 
 // Each step of a careful chain is right; a slip makes one of them wrong and the answer, but no other.

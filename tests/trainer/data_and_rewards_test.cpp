@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -160,6 +161,28 @@ TEST(Curriculum, JudgesByARateInZeroToOne) {
 }
 
 // Where a step has nothing to train on, a refresh that is due still comes. Oracle: the policy's weights.
+TEST(SeveralAnswers, ReachRewardsInTrainingAndEvaluation) {
+  const auto file = [](const std::string& name, const std::string& row) {
+    const auto path = std::filesystem::path(::testing::TempDir()) / (name + ".jsonl");
+    std::ofstream(path) << row << "\n";
+    return path.string();
+  };
+  Config c = tiny_config("several-answers");
+  c.data.train = {
+      .path = file("several-train", R"({"question": "a", "answer": ["3", "three", 3.0]})"), .fields = {}, .task = {}, .options = {}};
+  c.eval.data = {.path = file("several-eval", R"({"question": "b", "answer": ["4", "four"]})"), .fields = {}, .task = {}, .options = {}};
+  c.eval.at_end = true;
+  c.reward = {{.name = "answers", .function = {}, .weight = 1.0, .options = {}}};
+  c.trainer.max_steps = 1;
+  auto parts = registry();
+  parts.add_reward("answers", [](const Completion& completion) { return static_cast<double>(completion.problem->answers().size()); });
+  PolicyTrainer trainer(c, {}, parts);
+  ASSERT_TRUE(trainer.train());
+  const auto lines = testing::metric_lines(c);
+  EXPECT_EQ(lines.front().at("rewards/answers/mean"), 3.0);
+  EXPECT_EQ(lines.back().at("eval_answers"), 2.0);
+}
+
 TEST(Reference, IsRefreshedInAStepWithoutAnUpdate) {
   verdict = parity;
   Config c = verdict_config("refresh-idle");

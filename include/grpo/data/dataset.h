@@ -27,11 +27,11 @@ struct FieldMapping {
 
 /// Reads a .jsonl file (one object a line, blank lines skipped) or a .json file (an array of objects).
 ///
-/// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). The columns `tools` and
-/// `chat_template_kwargs` (or JSON text of them) are for the chat template. A row of preferences needs no prompt of its own if `chosen`
-/// and `rejected` are whole conversations: it is what they have in common. Columns without a part in `Problem` go to `fields`.
-/// `Problem::index` is the row's number. Throws `Error` naming file:line on anything else, on invalid UTF-8 and on an empty
-/// file.
+/// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). A list of answers says that each of
+/// them is right; of a list of solutions the first is kept. The columns `tools` and `chat_template_kwargs` (or JSON text of them) are for
+/// the chat template. A row of preferences needs no prompt of its own if `chosen` and `rejected` are whole conversations: it is what they
+/// have in common. Columns without a part in `Problem` go to `fields`. `Problem::index` is the row's number. Throws `Error` naming
+/// file:line on anything else, on invalid UTF-8 and on an empty file.
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {});
 
 /// One row; `file` and `line` are for messages.

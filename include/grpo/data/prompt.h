@@ -24,6 +24,9 @@ void validate(const PromptOptions& options);
 
 bool is_chat(const PromptOptions& options);
 
+/// Whether the problem has no text to ask: its question is white space, if it has any, and so is every message.
+bool is_empty_prompt(const Problem& problem);
+
 /// The prompt's text under a text template. Throws for "chat", for a problem without a question and for one with tools or variables of the
 /// chat template.
 std::string render_prompt(const Problem& problem, const PromptOptions& options);

@@ -25,12 +25,17 @@ struct Problem {
   int64_t index = 0;                          // within its dataset: part of the random key
   std::string question;                       // UTF-8, before any prompt template
   std::vector<Message> messages;              // instead of `question` if the data is conversational
-  std::string answer;                         // the reference answer; empty if there is none
+  std::string answer;                         // the reference answer, the first of several; empty if there is none
   std::string solution;                       // a worked solution, for supervised training; may be empty
   std::map<std::string, std::string> fields;  // every further field by name: strings as they are, other values as JSON text
   std::set<std::string> json_fields = {};     // the names of those fields that are JSON text
   std::string tools = {};                     // for the chat template: a JSON array; empty if there are none
   std::string chat_template_kwargs = {};      // further variables of the chat template: a JSON object; may be empty
+  /// Right answers beside `answer`.
+  std::vector<std::string> further_answers = {};
+
+  /// All right answers, `answer` first; empty if there is none.
+  std::vector<std::string> answers() const;
 };
 
 /// Why a completion ended.

@@ -59,7 +59,8 @@ struct ModelConfig {
 void validate(const ModelConfig& config);
 
 /// Reads config.json (both generations of transformers' keys) and generation_config.json of a folder. Unsupported settings
-/// (rope types, activations, families) are errors that name them.
+/// (rope types, activations, families) are errors that name them. Begin, end and pad ids beyond the vocabulary are named in a warning and
+/// left out; of several begin or pad ids the first is used.
 ModelConfig read_model_config(const std::filesystem::path& folder);
 ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json = {});
 ModelConfig model_config_from_gguf(const Gguf& gguf);

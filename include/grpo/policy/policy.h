@@ -25,12 +25,18 @@ struct Policy {
   std::optional<ChatTemplate> chat_template;
   std::string base;  // where the model without its LoRA came from; saved adapters name it
 
+  /// Whether the model has an embedding for a token of the tokenizer.
+  bool has_embedding(int32_t id) const;
+  /// The ids of the problem's text. Throws `Error`, naming the problem and the token, if the model has no embedding for one of them.
+  std::vector<int32_t> encode(const Problem& problem, const std::string& text, bool add_special_tokens) const;
+
   struct EncodedPrompt {
     std::string text;
     std::vector<int32_t> ids;
   };
   /// The problem under the prompt template, as text, and as ids too. A last message of role assistant is continued. Throws if a chat is
-  /// asked for and the tokenizer brings no template.
+  /// asked for and the tokenizer brings no template, and for an empty prompt: a problem without a text, or a template that renders to
+  /// nothing.
   std::string prompt_text(const Problem& problem, const PromptOptions& options) const;
   EncodedPrompt encode_prompt(const Problem& problem, const PromptOptions& options) const;
   /// The ids of a completion of the problem, the end of its turn included.
@@ -53,7 +59,8 @@ struct Policy {
   int32_t turn_end_id(const Problem& problem, const PromptOptions& options) const;
 };
 
-/// Binds the tokenizer to the model: vocabulary rows beyond it are masked. Throws if the tokenizer has more ids than the model.
+/// Binds the tokenizer to the model: vocabulary rows beyond it are masked. A tokenizer with more ids than the model has embeddings is
+/// warned of: such ids are never sampled, `encode` refuses text that needs one, and an end token among them is not used.
 Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tokenizer> tokenizer);
 
 /// Where the section's model is to be. Throws if that is a GPU and there is none.
