@@ -48,7 +48,7 @@ report::Run figures_beside(const fs::path& checkpoint) {
   }
 }
 
-ListedCheckpoint listed(const fs::path& path, const report::Run& run) {
+ListedCheckpoint listed_checkpoint(const fs::path& path, const report::Run& run) {
   ListedCheckpoint found{.name = path.filename().string(), .state = inspect_checkpoint(path), .figures = {}};
   found.step = found.state.manifest ? found.state.manifest->step : checkpoint_step(path);
   for (const auto& [name, column] : kFigures) {
@@ -121,7 +121,7 @@ void list(const std::string& folder, bool json) {
   const auto paths = checkpoints_of(folder);
   const report::Run run = figures_beside(paths.front());
   for (const auto& path : paths) {
-    all.push_back(listed(path, run));
+    all.push_back(listed_checkpoint(path, run));
     if (json) std::cout << json_line(all.back()) << "\n" << std::flush;
   }
   if (!json) print_table(all);

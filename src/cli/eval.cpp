@@ -97,7 +97,7 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   std::cout << to_text(eval_answer(arguments, problems.size(), evaluation.figures(), whole)) << std::endl;
   if (whole) return;
   const std::string done = std::to_string(evaluation.problems_finished()) + " of " + std::to_string(problems.size()) + " problems";
-  fail_interrupted("eval", done, samples.get());
+  fail_resumable("eval", done, samples.get());
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ void KeptLines::append(const std::string& line) {
   synced_ = now;
 }
 
-void fail_interrupted(const std::string& where, const std::string& done, const KeptLines* kept) {
+void fail_resumable(const std::string& where, const std::string& done, const KeptLines* kept) {
   const std::string next = kept != nullptr ? "; " + kept->file() + " keeps the results: go on with --resume" : "";
   throw Error("[" + where + "] interrupted after " + done + next, ErrorKind::kInterrupted);
 }

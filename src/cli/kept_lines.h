@@ -38,6 +38,6 @@ class KeptLines {
 };
 
 /// Exit status 75: says what was done, of what, and how to go on if the results are kept.
-[[noreturn]] void fail_interrupted(const std::string& where, const std::string& done, const KeptLines* kept);
+[[noreturn]] void fail_resumable(const std::string& where, const std::string& done, const KeptLines* kept);
 
 }  // namespace grpo::cli

@@ -100,7 +100,7 @@ void score_to_file(const ScoreArguments& arguments, Reward& reward, const NamedO
   nlohmann::ordered_json summary = {{"lines", figures.lines}, {"mean_score", figures.score.result()}};
   if (!whole) summary["partial"] = true;
   std::cout << to_text(summary) << std::endl;
-  if (!whole) fail_interrupted("score", std::to_string(figures.lines) + " lines", &kept);
+  if (!whole) fail_resumable("score", std::to_string(figures.lines) + " lines", &kept);
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ void add_score(CLI::App& app, const Registry& registry) {
     if (a->resume) fail_usage("score", "expected --out, the file to go on with, beside --resume");
     int64_t lines = 0;
     const auto judge_and_count = [&](const nlohmann::json& line) { return ++lines, judged(*reward, line); };
-    if (!map_lines(judge_and_count)) fail_interrupted("score", std::to_string(lines) + " lines", nullptr);
+    if (!map_lines(judge_and_count)) fail_resumable("score", std::to_string(lines) + " lines", nullptr);
   });
 }
 

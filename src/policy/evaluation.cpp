@@ -1,14 +1,13 @@
 #include "grpo/policy/evaluation.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/json.h"
-#include "core/mean.h"
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
+#include "policy/figure_tally.h"
 #include "policy/gather.h"
 #include "policy/sample_line.h"
 #include "policy/sampling.h"
@@ -17,7 +16,6 @@ namespace grpo {
 namespace {
 
 constexpr std::string_view kEvaluation = "evaluation";
-constexpr double kFullScore = 1.0 - 1e-9;  // a sample counts as correct where its function gives all of one point
 
 /// The answer, or the list of all right ones.
 nlohmann::ordered_json answer_of(const Problem& problem) {
@@ -37,78 +35,6 @@ std::string line_of(const Group& group, size_t number, const std::vector<std::st
   add_scores(line, functions, sample);
   return to_printable_text(line);
 }
-
-/// What counts of a sample.
-struct Figures {
-  std::vector<double> scores;  // by function; NaN: no verdict
-  double tokens = 0.0;
-  bool clipped = false;
-};
-
-Figures figures_of(const Sample& sample) {
-  Figures figures{.scores = {}, .tokens = static_cast<double>(sample.ids.size()), .clipped = sample.finish == FinishReason::kLength};
-  for (const Score& score : sample.scores) figures.scores.push_back(score.value);
-  return figures;
-}
-
-/// What the line of a sample says, which is that of sample `number` of a problem.
-Figures read_line(const std::string& text, const Problem& problem, size_t number, const std::vector<std::string>& functions) {
-  const nlohmann::json line = parse_json(text);
-  const auto index = line.at("problem").get<int64_t>();
-  const auto sample = line.at("sample").get<size_t>();
-  GRPO_CHECK(index == problem.index && sample == number, kEvaluation,
-             "expected sample " + std::to_string(number) + " of problem " + std::to_string(problem.index) + "; got sample " +
-                 std::to_string(sample) + " of problem " + std::to_string(index));
-  Figures figures{.scores = {},
-                  .tokens = line.at("tokens").get<double>(),
-                  .clipped = line.at("finish").get<std::string>() == to_string(FinishReason::kLength)};
-  for (const std::string& name : functions) {
-    const nlohmann::json& value = line.at("rewards").at(name);
-    figures.scores.push_back(value.is_null() ? std::nan("") : value.get<double>());
-  }
-  return figures;
-}
-
-/// Means over samples and over problems.
-class FigureTally {
- public:
-  explicit FigureTally(const std::vector<std::string>& functions)
-      : functions_(functions), judge_(judging_function(functions)), scores_(functions.size()) {}
-
-  /// The samples of a problem.
-  void add(const std::vector<Figures>& group) {
-    int64_t correct = 0;
-    for (const Figures& sample : group) {
-      for (size_t f = 0; f < scores_.size(); ++f) scores_[f].add(sample.scores[f]);
-      correct += sample.scores[judge_] >= kFullScore ? 1 : 0;
-      length_.add(sample.tokens);
-      clipped_.add(sample.clipped ? 1.0 : 0.0);
-    }
-    const auto k = static_cast<int64_t>(group.size());
-    once_.add(pass_at_k(k, correct, 1));
-    any_.add(pass_at_k(k, correct, k));
-    samples_ += k;
-  }
-
-  /// Of problems with `k` samples each.
-  Metrics result(int64_t k) const {
-    Metrics result;
-    for (size_t f = 0; f < scores_.size(); ++f) result[functions_[f]] = scores_[f].result();
-    result["pass@1"] = once_.result();
-    if (k > 1) result["pass@" + std::to_string(k)] = any_.result();
-    result["mean_length"] = length_.result();
-    result["clipped_ratio"] = clipped_.result();
-    result["samples"] = static_cast<double>(samples_);
-    return result;
-  }
-
- private:
-  std::vector<std::string> functions_;
-  size_t judge_;
-  std::vector<Mean> scores_;
-  Mean once_, any_, length_, clipped_;
-  int64_t samples_ = 0;
-};
 
 std::vector<const Problem*> pointers_to(const std::vector<Problem>& problems) {
   std::vector<const Problem*> all;
@@ -185,7 +111,7 @@ size_t Evaluation::take_earlier(const std::vector<std::string>& lines, const std
     while (e.finished < lines.size() / per_problem) {
       std::vector<Figures> group;
       for (size_t i = 0; i < per_problem; ++i, ++number)
-        group.push_back(read_line(lines[number], *e.groups[e.finished].problem, i, e.rewards.names));
+        group.push_back(figures_in_line(lines[number], *e.groups[e.finished].problem, i, e.rewards.names));
       e.tally.add(group);
       ++e.finished;
     }

@@ -28,7 +28,7 @@ std::string date_now() {
 }
 
 /// The one text of a manifest: its last member is the hash of the others.
-std::string text_of(const Manifest& manifest) {
+std::string canonical_text(const Manifest& manifest) {
   Json members = {{"step", manifest.step}, {"date", manifest.date}, {"files", Json::object()}};
   for (const auto& [name, content] : manifest.files) members["files"][name] = {{"bytes", content.size}, {kHashKey, content.hash}};
   members[kHashKey] = hash_of(to_text(members));
@@ -42,7 +42,7 @@ std::optional<Manifest> parsed(const std::string& text) {
     Manifest manifest{.step = members.at("step").get<int64_t>(), .date = members.at("date").get<std::string>(), .files = {}};
     for (const auto& [name, content] : members.at("files").items())
       manifest.files[name] = {.size = content.at("bytes").get<uint64_t>(), .hash = content.at(kHashKey).get<std::string>()};
-    if (text_of(manifest) == text) return manifest;
+    if (canonical_text(manifest) == text) return manifest;
   } catch (const nlohmann::json::exception&) {  // not the members that a manifest has
   }
   return std::nullopt;
@@ -90,7 +90,7 @@ void write_manifest(const fs::path& folder, int64_t step) {
     GRPO_CHECK(fs::is_regular_file(folder / name), "checkpoint", "expected regular files alone; got " + (folder / name).string());
     if (name != kManifestFile) manifest.files[name] = hash_of_file(folder / name);
   }
-  write_file_atomically(folder / kManifestFile, text_of(manifest));
+  write_file_atomically(folder / kManifestFile, canonical_text(manifest));
 }
 
 CheckpointState inspect_checkpoint(const fs::path& folder) {

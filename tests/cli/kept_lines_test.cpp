@@ -115,7 +115,7 @@ TEST_F(KeptLines, SamplesOfAnotherEvaluationAreNeitherLostNorMixed) {
       {eval("--samples-out model"), "expected a regular file"},
       {eval(resumed, {{"--seed", "4"}}), "expected seed 3, got 4"},
       {eval(resumed, {{"--num-generations", "5"}}), "expected num_generations 4, got 5"},
-      {eval(resumed, {{"--count", "7"}}), "expected problems 6, got 7"},
+      {eval(resumed, {{"--count", "7"}}), "expected problems \"6 problems, "},
       {eval(resumed, {{"--reward", "accuracy"}}), R"(expected rewards ["repetition","accuracy"], got ["accuracy"])"},
       {eval(resumed, {{"--model", "other"}}), R"(expected model "model", got "other"; expected weights)"},
   };
