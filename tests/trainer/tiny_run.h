@@ -116,7 +116,8 @@ inline std::vector<nlohmann::json> metric_lines(const Config& c) {
   std::ifstream in(fs::path(c.trainer.output_dir) / "metrics.jsonl");
   for (std::string text; std::getline(in, text);) {
     auto line = nlohmann::json::parse(text);
-    for (const char* clock : {"step_time", "time/generate", "time/reward", "time/update", "time/checkpoint", "time/generate_tokens_per_second"})
+    for (const char* clock :
+         {"step_time", "time/generate", "time/reward", "time/update", "time/checkpoint", "time/generate_tokens_per_second"})
       line.erase(clock);
     lines.push_back(std::move(line));
   }
