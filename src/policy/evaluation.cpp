@@ -14,71 +14,24 @@
 #include "policy/sampling.h"
 
 namespace grpo {
-namespace {
-
-constexpr std::string_view kEvaluation = "evaluation";
-constexpr double kFullScore = 1.0 - 1e-9;  // a sample counts as correct where its function gives all of one point
-
-/// The answer, or the list of all right ones.
-nlohmann::ordered_json answer_of(const Problem& problem) {
-  if (problem.further_answers.empty()) return problem.answer;
-  return problem.answers();
-}
-
-std::string line_of(const Group& group, size_t number, const std::vector<std::string>& functions) {
-  const Sample& sample = group.samples[number];
-  nlohmann::ordered_json line = {{"problem", group.problem->index},
-                                 {"sample", number},
-                                 {"prompt", group.prompt},
-                                 {"completion", sample.text},
-                                 {"answer", answer_of(*group.problem)},
-                                 {"finish", to_string(sample.finish)},
-                                 {"tokens", sample.ids.size()}};
-  add_scores(line, functions, sample);
-  return to_printable_text(line);
-}
 
 /// What counts of a sample.
-struct Figures {
+struct EvaluatedSample {
   std::vector<double> scores;  // by function; NaN: no verdict
   double tokens = 0.0;
   bool clipped = false;
 };
 
-Figures figures_of(const Sample& sample) {
-  Figures figures{.scores = {}, .tokens = static_cast<double>(sample.ids.size()), .clipped = sample.finish == FinishReason::kLength};
-  for (const Score& score : sample.scores) figures.scores.push_back(score.value);
-  return figures;
-}
-
-/// What the line of a sample says, which is that of sample `number` of a problem.
-Figures read_line(const std::string& text, const Problem& problem, size_t number, const std::vector<std::string>& functions) {
-  const nlohmann::json line = parse_json(text);
-  const auto index = line.at("problem").get<int64_t>();
-  const auto sample = line.at("sample").get<size_t>();
-  GRPO_CHECK(index == problem.index && sample == number, kEvaluation,
-             "expected sample " + std::to_string(number) + " of problem " + std::to_string(problem.index) + "; got sample " +
-                 std::to_string(sample) + " of problem " + std::to_string(index));
-  Figures figures{.scores = {},
-                  .tokens = line.at("tokens").get<double>(),
-                  .clipped = line.at("finish").get<std::string>() == to_string(FinishReason::kLength)};
-  for (const std::string& name : functions) {
-    const nlohmann::json& value = line.at("rewards").at(name);
-    figures.scores.push_back(value.is_null() ? std::nan("") : value.get<double>());
-  }
-  return figures;
-}
-
 /// Means over samples and over problems.
-class FigureTally {
+class EvaluationTally {
  public:
-  explicit FigureTally(const std::vector<std::string>& functions)
+  explicit EvaluationTally(const std::vector<std::string>& functions)
       : functions_(functions), judge_(judging_function(functions)), scores_(functions.size()) {}
 
   /// The samples of a problem.
-  void add(const std::vector<Figures>& group) {
+  void add(const std::vector<EvaluatedSample>& group) {
     int64_t correct = 0;
-    for (const Figures& sample : group) {
+    for (const EvaluatedSample& sample : group) {
       for (size_t f = 0; f < scores_.size(); ++f) scores_[f].add(sample.scores[f]);
       correct += sample.scores[judge_] >= kFullScore ? 1 : 0;
       length_.add(sample.tokens);
@@ -103,12 +56,62 @@ class FigureTally {
   }
 
  private:
+  static constexpr double kFullScore = 1.0 - 1e-9;  // a sample counts as correct where its function gives all of one point
+
   std::vector<std::string> functions_;
   size_t judge_;
   std::vector<Mean> scores_;
   Mean once_, any_, length_, clipped_;
   int64_t samples_ = 0;
 };
+
+namespace {
+
+constexpr std::string_view kEvaluation = "evaluation";
+
+/// The answer, or the list of all right ones.
+nlohmann::ordered_json answer_of(const Problem& problem) {
+  if (problem.further_answers.empty()) return problem.answer;
+  return problem.answers();
+}
+
+std::string line_of(const Group& group, size_t number, const std::vector<std::string>& functions) {
+  const Sample& sample = group.samples[number];
+  nlohmann::ordered_json line = {{"problem", group.problem->index},
+                                 {"sample", number},
+                                 {"prompt", group.prompt},
+                                 {"completion", sample.text},
+                                 {"answer", answer_of(*group.problem)},
+                                 {"finish", to_string(sample.finish)},
+                                 {"tokens", sample.ids.size()}};
+  add_scores(line, functions, sample);
+  return to_printable_text(line);
+}
+
+EvaluatedSample figures_of(const Sample& sample) {
+  EvaluatedSample figures{
+      .scores = {}, .tokens = static_cast<double>(sample.ids.size()), .clipped = sample.finish == FinishReason::kLength};
+  for (const Score& score : sample.scores) figures.scores.push_back(score.value);
+  return figures;
+}
+
+/// What the line of a sample says, which is that of sample `number` of a problem.
+EvaluatedSample read_line(const std::string& text, const Problem& problem, size_t number, const std::vector<std::string>& functions) {
+  const nlohmann::json line = parse_json(text);
+  const auto index = line.at("problem").get<int64_t>();
+  const auto sample = line.at("sample").get<size_t>();
+  GRPO_CHECK(index == problem.index && sample == number, kEvaluation,
+             "expected sample " + std::to_string(number) + " of problem " + std::to_string(problem.index) + "; got sample " +
+                 std::to_string(sample) + " of problem " + std::to_string(index));
+  EvaluatedSample figures{.scores = {},
+                          .tokens = line.at("tokens").get<double>(),
+                          .clipped = line.at("finish").get<std::string>() == to_string(FinishReason::kLength)};
+  for (const std::string& name : functions) {
+    const nlohmann::json& value = line.at("rewards").at(name);
+    figures.scores.push_back(value.is_null() ? std::nan("") : value.get<double>());
+  }
+  return figures;
+}
 
 std::vector<const Problem*> pointers_to(const std::vector<Problem>& problems) {
   std::vector<const Problem*> all;
@@ -144,7 +147,7 @@ struct Evaluation::Impl {
   SamplingParams sampling;  // with the end of a turn
   Experience groups;        // of all problems, so that one that comes again has a stream of its own; their samples live for a block
   size_t finished = 0;      // groups
-  FigureTally tally;
+  EvaluationTally tally;
   ThreadPool pool;
 };
 
@@ -181,7 +184,7 @@ size_t Evaluation::take_earlier(const std::vector<std::string>& lines, const std
   size_t number = 0;
   try {
     while (e.finished < lines.size() / per_problem) {
-      std::vector<Figures> group;
+      std::vector<EvaluatedSample> group;
       for (size_t i = 0; i < per_problem; ++i, ++number)
         group.push_back(read_line(lines[number], *e.groups[e.finished].problem, i, e.rewards.names));
       e.tally.add(group);
@@ -199,7 +202,7 @@ bool Evaluation::next() {
   Impl& e = *impl_;
   if (e.finished == e.groups.size()) return false;
   for (const Group& group : e.sample_block()) {
-    std::vector<Figures> figures;
+    std::vector<EvaluatedSample> figures;
     for (size_t i = 0; i < group.samples.size(); ++i) {
       figures.push_back(figures_of(group.samples[i]));
       if (e.options.on_sample) e.options.on_sample(line_of(group, i, e.rewards.names));
