@@ -157,6 +157,27 @@ TEST_F(KeptLines, AnInterruptedEvaluationPrintsWhatIsFinished) {
   EXPECT_EQ(text("s.jsonl"), text("fewer.jsonl"));
 }
 
+TEST_F(KeptLines, AnEvaluationCutShortAgainAndAgainEndsAsIfUndisturbed) {
+  const std::map<std::string, std::string> larger = {{"--count", "64"}, {"--num-generations", "16"}};
+  const Outcome whole = run(eval("--samples-out whole.jsonl", larger));
+  ASSERT_EQ(whole.status, 0) << whole.errors;
+  const auto lines = [this] { return fs::exists(path("cut.jsonl")) ? count_lines(text("cut.jsonl")) : 0; };
+  Outcome last;
+  int cuts = 0;
+  for (; last.status != 0 && cuts < 20; ++cuts) {
+    const size_t before = lines();
+    const auto process = start(eval("--samples-out cut.jsonl --resume", larger));
+    while (lines() <= before && !process->wait_for(std::chrono::milliseconds(1))) {
+    }
+    if (!process->wait_for(std::chrono::milliseconds(1))) process->kill(cuts % 2 == 0 ? SIGKILL : SIGTERM);
+    last = end_of(*process);
+  }
+  EXPECT_EQ(last.status, 0) << last.errors;
+  EXPECT_GT(cuts, 1);
+  EXPECT_EQ(last.out, whole.out);
+  EXPECT_EQ(text("cut.jsonl"), text("whole.jsonl"));
+}
+
 constexpr const char* kCompletions = R"({"completion": "<answer>3</answer>", "answer": ["3", "three"]}
 {"completion": "<answer>three</answer>", "answer": ["3", "three"]}
 

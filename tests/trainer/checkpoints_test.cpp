@@ -52,7 +52,7 @@ struct TrainedRun {
 
 TrainedRun train_run(const Config& c, const std::string& checkpoint = {}) {
   PolicyTrainer trainer(c, {}, registry());
-  EXPECT_EQ(!checkpoint.empty() && trainer.resume(checkpoint), !checkpoint.empty());
+  EXPECT_EQ(!checkpoint.empty() && trainer.resume({.checkpoint = checkpoint}), !checkpoint.empty());
   EXPECT_TRUE(trainer.train());
   return {weights(trainer.model()), metric_lines(c)};
 }
@@ -103,7 +103,7 @@ TEST(Checkpoints, ADamagedNewestOneIsNeverTaken) {
     for (const char* name : {"", "checkpoint-4"}) {
       PolicyTrainer trainer(c, {}, registry());
       const auto before = weights(trainer.model());
-      const std::string message = message_of([&] { trainer.resume(name); });
+      const std::string message = message_of([&] { trainer.resume({.checkpoint = name}); });
       EXPECT_NE(message.find(file), std::string::npos) << message;
       EXPECT_NE(message.find("--resume=checkpoint-3"), std::string::npos) << message;
       EXPECT_TRUE(equal(weights(trainer.model()), before));
