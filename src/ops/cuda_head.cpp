@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kUnit = 64;  // columns: rows of logits begin at aligned addresses
 
-int64_t round_up(int64_t n) { return (n + kUnit - 1) / kUnit * kUnit; }
+int64_t whole_units(int64_t n) { return (n + kUnit - 1) / kUnit * kUnit; }
 
 /// Kernels over logits in float32, which the products give whatever the operands' type.
 const kernels::CudaTrainKernels& logit_kernels() { return kernels::cuda_train_kernels(device::Element::kF32); }
@@ -20,7 +20,7 @@ const kernels::CudaTrainKernels& logit_kernels() { return kernels::cuda_train_ke
 }  // namespace
 
 void linear_logprob(const HeadInput& in, HeadOutput& out, int64_t logit_bytes) {
-  const int64_t rows = in.hidden.size(0), stride = round_up(in.limit);
+  const int64_t rows = in.hidden.size(0), stride = whole_units(in.limit);
   if (rows == 0) return;
   const int64_t chunk = std::clamp<int64_t>(logit_bytes / (stride * 4), 1, rows);
   const at::Tensor logits = at::empty({chunk, stride}, out.lse.options()), head = in.weight.narrow(0, 0, in.limit);
@@ -41,7 +41,7 @@ void linear_logprob_backward(const HeadInput& in, const HeadGradient& gradient, 
   if (rows == 0) return;
   const bool rounds = in.hidden.scalar_type() != at::kFloat;  // gradients of logits are multiplied in the weights' type
   const int64_t fitting = logit_bytes / (rows * (rounds ? 4 + element : 4)) / kUnit * kUnit;
-  const int64_t slice = std::clamp(fitting, kUnit, round_up(in.limit));
+  const int64_t slice = std::clamp(fitting, kUnit, whole_units(in.limit));
   const at::Tensor logits = at::empty({rows, slice}, gradient.lse.options());
   at::Tensor sums = rounds ? at::empty(dhidden.sizes(), gradient.lse.options()) : dhidden;
   for (int64_t begin = 0; begin < in.limit; begin += slice) {

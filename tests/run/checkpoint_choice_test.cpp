@@ -2,6 +2,7 @@
 #include "run/checkpoint_choice.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 
 class CheckpointChoice : public ::testing::Test {
  protected:
+  void TearDown() override { fs::remove_all(run_); }
   void SetUp() override {
     fs::remove_all(run_);
     fs::create_directories(run_);
@@ -33,7 +35,7 @@ class CheckpointChoice : public ::testing::Test {
     return "";
   }
 
-  fs::path run_ = fs::path(::testing::TempDir()) / "checkpoint-choice";
+  fs::path run_ = fs::path(::testing::TempDir()) / ("checkpoint-choice-" + std::to_string(::getpid()));
 };
 
 TEST_F(CheckpointChoice, TakesTheNewestOrTheNamedOne) {

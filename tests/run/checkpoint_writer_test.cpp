@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 class CheckpointWriterTest : public ::testing::Test {
  protected:
+  void TearDown() override { fs::remove_all(run_); }
   void SetUp() override {
     fs::remove_all(run_);
     fs::create_directories(run_);
@@ -34,7 +36,7 @@ class CheckpointWriterTest : public ::testing::Test {
   }
   using Names = std::vector<std::string>;
 
-  fs::path run_ = fs::path(::testing::TempDir()) / "checkpoint-writer";
+  fs::path run_ = fs::path(::testing::TempDir()) / ("checkpoint-writer-" + std::to_string(::getpid()));
 };
 
 void one_file(const fs::path& folder) { std::ofstream(folder / "x") << "x"; }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -23,6 +24,7 @@ void put(const fs::path& path, const std::string& bytes) { std::ofstream(path, s
 
 class ManifestTest : public ::testing::Test {
  protected:
+  void TearDown() override { fs::remove_all(folder_); }
   void SetUp() override {
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "more");
@@ -42,7 +44,7 @@ class ManifestTest : public ::testing::Test {
     return faults.size() == 1 ? faults.front() : std::to_string(faults.size()) + " faults";
   }
 
-  fs::path folder_ = fs::path(::testing::TempDir()) / "manifest";
+  fs::path folder_ = fs::path(::testing::TempDir()) / ("manifest-" + std::to_string(::getpid()));
   std::mt19937 random_{7};
 };
 
