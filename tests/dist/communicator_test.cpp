@@ -57,6 +57,15 @@ TEST_P(Collectives, GiveWhatEachRankComputesForAll) {
   }
 }
 
+TEST(Replicas, ThatDriftedApartStopAllRanksAndNameTheSteps) {
+  Ranks ranks(3, "drift", 0, kPatience);
+  for (int rank = 0; rank < 3; ++rank) {
+    ASSERT_TRUE(ranks[rank].wait_for(kPatience));
+    EXPECT_EQ(ranks[rank].status(), 1);
+    expect_text(ranks[rank].output(), "those of rank 2 drifted from rank 0's between step 4 and step 8");
+  }
+}
+
 TEST(Rendezvous, UsesTheStoreThatTorchrunServes) {
   c10d::TCPStoreOptions options;
   options.port = 0;

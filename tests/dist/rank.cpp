@@ -20,8 +20,10 @@
 #include "grpo/policy/evaluation.h"
 #include "grpo/reward/registry.h"
 #include "grpo/trainer/config.h"
+#include "objective/trained_models.h"
 #include "policy/gather.h"
 #include "policy/sampling.h"
+#include "trainer/identity.h"
 
 namespace grpo {
 namespace {
@@ -263,6 +265,17 @@ void lose(Communicator& c, int64_t lost, int signal) {
   }
 }
 
+/// The last rank's weights are another bit: all of them print what a checkpoint says to that.
+void drift(Communicator& c) {
+  ParameterArena arena("layer", {{.shape = {3, 5}, .pieces = {}}}, at::kFloat, at::kCPU);
+  at::Tensor flat = arena.flat();
+  flat.fill_(1.0);
+  const TrainedModels models({.name = "policy", .arenas = {&arena}, .optim = OptimConfig{}});
+  expect_equal_replicas(c, models, 0, 4);
+  if (c.rank() + 1 == c.world_size()) flat[7] = std::nextafter(1.0F, 2.0F);
+  expect_equal_replicas(c, models, 4, 8);
+}
+
 /// By thread of this process, whether it blocks SIGPIPE.
 std::map<std::string, bool> blocks_broken_pipes() {
   std::map<std::string, bool> threads;
@@ -290,6 +303,7 @@ void run(const std::string& scenario, uint64_t seed, milliseconds timeout) {
   const auto c = connect(read_launch_environment(), {.timeout = timeout, .roll_call = milliseconds(3000)});
   check_broken_pipes(before, c->world_size());
   if (scenario == "collectives") return collectives(c, seed);
+  if (scenario == "drift") return drift(*c);
   const auto lost = static_cast<int64_t>(seed);
   if (scenario == "kill") return lose(*c, lost, SIGKILL);
   if (scenario == "stop") return lose(*c, lost, SIGSTOP);

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <numeric>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class Mishap { kNone, kThrow, kSignal };
+enum class Mishap { kNone, kThrow, kSignal, kLongUpdate };
 Mishap mishap = Mishap::kNone;  // what the reward does when it is asked next
 
 Registry fragile_registry() {
@@ -106,12 +108,17 @@ INSTANTIATE_TEST_SUITE_P(Mishaps, NothingLost,
 class FragileTerm final : public PolicyTerm {
  public:
   at::Tensor loss(const PolicyTermInput& in) const override {
-    if (std::exchange(mishap, Mishap::kNone) == Mishap::kThrow) fail("fragile", "broken");
+    const Mishap now = std::exchange(mishap, Mishap::kNone);
+    if (now == Mishap::kThrow) fail("fragile", "broken");
+    if (now == Mishap::kLongUpdate) {  // a signal in the first of several passes, which takes longer than a stop may
+      std::raise(SIGTERM);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5100));
+    }
     return -at::minimum(in.ratio * in.advantages, in.ratio.clamp(0.8, 1.2) * in.advantages);
   }
 };
 
-enum class End { kMaxSteps, kMaxTokens, kSignal, kLossThrows, kCallbackThrows };
+enum class End { kMaxSteps, kMaxTokens, kSignal, kSignalInRollout, kSignalInUpdate, kLossThrows, kCallbackThrows };
 
 struct StopCase {
   std::string name;
@@ -124,6 +131,7 @@ struct StopCase {
 void PrintTo(const StopCase& given, std::ostream* out) { *out << given.name; }
 
 void four_steps_a_rollout(Config& c) { c.algorithm.steps_per_generation = 4; }
+void several_passes_a_step(Config& c) { four_steps_a_rollout(c), c.trainer.max_tokens = 16; }
 
 const StopCase kStops[] = {
     {"whole_rollouts", [](Config&) {}},
@@ -155,6 +163,14 @@ const StopCase kStops[] = {
      },
      End::kLossThrows, 5},
     {"callback_throws", four_steps_a_rollout, End::kCallbackThrows, 6},
+    {"rollout_is_abandoned",  // between its verdicts and its greedy samples
+     [](Config& c) {
+       c.algorithm.objective = AlgorithmSection::ObjectiveType::kRemax;
+       c.reward = {{.name = "fragile", .function = {}, .weight = 1.0, .options = {}}};
+     },
+     End::kSignalInRollout, 5, 2},
+    {"long_update_is_abandoned", several_passes_a_step, End::kSignalInUpdate, 5, 3},
+    {"long_update_of_a_rollouts_first_step_is_abandoned", several_passes_a_step, End::kSignalInUpdate, 4},
 };
 
 Config stop_config(const StopCase& given, const std::string& run) {
@@ -163,7 +179,7 @@ Config stop_config(const StopCase& given, const std::string& run) {
   c.trainer.logging_steps = given.logging_steps;
   c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
   given.change(c);
-  if (given.end == End::kLossThrows) c.algorithm.loss.custom_loss = "fragile";
+  if (given.end == End::kLossThrows || given.end == End::kSignalInUpdate) c.algorithm.loss.custom_loss = "fragile";
   return c;
 }
 
@@ -175,13 +191,16 @@ void train_until(const StopCase& given, Config c, const Registry& registry) {
   trainer.on_step([&](const TrainReport& report) {
     if (report.step != given.stop) return;
     if (given.end == End::kSignal) std::raise(SIGTERM);
+    if (given.end == End::kSignalInRollout) mishap = Mishap::kSignal;
+    if (given.end == End::kSignalInUpdate) mishap = Mishap::kLongUpdate;
     if (given.end == End::kLossThrows) mishap = Mishap::kThrow;
     if (given.end == End::kCallbackThrows) fail("callback", "broken");
   });
   if (given.end == End::kLossThrows || given.end == End::kCallbackThrows) {
     EXPECT_THROW(trainer.train(), Error);
   } else {
-    EXPECT_EQ(trainer.train(), given.end != End::kSignal);
+    const bool stopped = given.end == End::kSignal || given.end == End::kSignalInRollout || given.end == End::kSignalInUpdate;
+    EXPECT_EQ(trainer.train(), !stopped);
   }
 }
 
