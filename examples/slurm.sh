@@ -10,15 +10,15 @@
 set -uo pipefail
 config=${1:?expected a config file}
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
-grpo=build/cpu/bin/grpo
+grpo=${GRPO:-build/cpu/bin/grpo}
 run=$("$grpo" train "$config" --print-config | sed -n 's/^ *"output_dir": "\(.*\)",\{0,1\}$/\1/p')
-newest() { find "$run" -maxdepth 1 -name 'checkpoint-*' 2>/dev/null | sed 's/.*-//' | sort -n | tail -n 1; }
+newest() { find "$run" -maxdepth 1 -name 'checkpoint-*[0-9]' 2>/dev/null | sed 's/.*-//' | sort -n | tail -n 1; }
 before=$(newest)
 srun "$grpo" train "$config" --resume
 status=$?
 [ $status -eq 75 ] || exit $status  # 75: stopped by a signal. Any other failure would come again
 tries=0
 [ "$(newest)" != "$before" ] || tries=$(($(cat "$run/requeues" 2>/dev/null || echo 0) + 1))
-echo "$tries" >"$run/requeues"
+mkdir -p "$run" && echo "$tries" >"$run/requeues"
 [ "$tries" -lt 3 ] || { echo "no step further after three jobs: the time limit is too short for one" >&2; exit 1; }
 scontrol requeue "$SLURM_JOB_ID"

@@ -142,7 +142,7 @@ TEST_P(LongRollout, IsAbandonedWithinTheGraceOfALauncher) {
   SmallRun run(std::string("long-rollout-") + GetParam().name, "train");
   run.config["model"]["new"]["max_position_embeddings"] = 4000;
   run.config["rollout"] = {{"num_generations", 16}, {"max_completion_length", 3000}};
-  run.config["algorithm"] = {{"generation_batch_size", 65536}};
+  run.config["algorithm"] = {{"generation_batch_size", 1048576}};
   const auto process = run.start();
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!fs::exists(run.run() / "config.json") && std::chrono::steady_clock::now() < deadline)

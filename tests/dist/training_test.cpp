@@ -276,7 +276,7 @@ TEST_F(Training, StopsOnAllRanksWhereOneIsInterrupted) {
 TEST_F(Training, ALongRolloutOfEveryRankIsAbandonedIfOneIsInterrupted) {
   config_["model"]["new"]["max_position_embeddings"] = 4000;
   config_["rollout"] = {{"num_generations", 16}, {"max_completion_length", 3000}};
-  config_["algorithm"]["generation_batch_size"] = 65536;
+  config_["algorithm"]["generation_batch_size"] = 1048576;
   config_["trainer"]["ddp_timeout"] = 600;
   auto ranks = start(2, "run");
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -16,6 +16,7 @@
 
 #include "grpo/algorithm/policy_term.h"
 #include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "trainer/tiny_run.h"
 
@@ -26,6 +27,7 @@ namespace fs = std::filesystem;
 
 enum class Mishap { kNone, kThrow, kSignal, kLongUpdate };
 Mishap mishap = Mishap::kNone;  // what the reward does when it is asked next
+int late_passes = 0;            // losses that were asked for after a signal
 
 Registry fragile_registry() {
   auto r = testing::registry();
@@ -108,6 +110,7 @@ INSTANTIATE_TEST_SUITE_P(Mishaps, NothingLost,
 class FragileTerm final : public PolicyTerm {
  public:
   at::Tensor loss(const PolicyTermInput& in) const override {
+    late_passes += interrupt_requested() ? 1 : 0;
     const Mishap now = std::exchange(mishap, Mishap::kNone);
     if (now == Mishap::kThrow) fail("fragile", "broken");
     if (now == Mishap::kLongUpdate) {  // a signal in the first of several passes, which takes longer than a stop may
@@ -200,7 +203,9 @@ void train_until(const StopCase& given, Config c, const Registry& registry) {
     EXPECT_THROW(trainer.train(), Error);
   } else {
     const bool stopped = given.end == End::kSignal || given.end == End::kSignalInRollout || given.end == End::kSignalInUpdate;
+    late_passes = 0;
     EXPECT_EQ(trainer.train(), !stopped);
+    EXPECT_EQ(late_passes, 0) << "what is abandoned is not computed";
   }
 }
 
