@@ -72,7 +72,7 @@ std::vector<int64_t> call_roll(c10d::Store& store, const std::string& name, int6
   const std::string present = name + "/present/", done = name + "/done/";
   const int64_t callers = store.add(present + std::to_string(rank), 1);
   GRPO_CHECK(callers == 1, name, "expected one process of each rank; got two of " + to_text({rank}));
-  const auto absent = missing(store, present, world_size, deadline);
+  auto absent = missing(store, present, world_size, deadline);
   store.set(done + std::to_string(rank), "1");
   for (int64_t other = 0; rank == 0 && other < world_size; ++other) {
     const bool came = std::find(absent.begin(), absent.end(), other) == absent.end();
