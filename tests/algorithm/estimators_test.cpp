@@ -216,7 +216,7 @@ TEST(EveryEstimator, ConstantGroupsSingletonsAndUndefinedRewards) {
 
 TEST(EstimateAdvantages, BadInputIsRefused) {
   const auto [batch, signals] = signals_of({0, 1, 0, 1});
-  const auto refuses = [&](RewardSignals other, const AdvantageConfig& config) {
+  const auto refuses = [&batch = batch](RewardSignals other, const AdvantageConfig& config) {
     EXPECT_THROW(estimate_advantages(other, batch, config), grpo::Error);
   };
   refuses({}, {});

@@ -192,7 +192,7 @@ TEST(CustomLoss, OwnClipEqualsTheBuiltInOne) {
       if (config.delta) continue;  // this term knows no delta
       SCOPED_TRACE(name);
       const auto normalizer = grpo::testing::step_normalizer(problem, config);
-      const auto gradient = [&](const grpo::PolicyTerm* custom) {
+      const auto gradient = [&, &config = config](const grpo::PolicyTerm* custom) {
         problem.logprobs.mutable_grad() = at::Tensor();
         grpo::policy_loss(problem.logprobs, problem.entropy, problem.batch, normalizer, config, custom).loss.backward();
         return problem.logprobs.grad().clone();

@@ -56,7 +56,7 @@ TEST_F(ManifestTest, NamesStepDateSizesAndHashes) {
   const CheckpointState found = state();
   EXPECT_TRUE(found.recorded);
   EXPECT_EQ(found.manifest->step, 4);
-  EXPECT_EQ(found.manifest->date, json.at("date"));
+  EXPECT_EQ(found.manifest->date, json.at("date").get<std::string>());
   EXPECT_EQ(found.bytes, 5000U + 18U + 4U + fs::file_size(folder_ / "checkpoint.json"));
   int year = 0, day = 0, second = 0;
   char end = 0;
