@@ -7,6 +7,7 @@
 #include "cli/kept_lines.h"
 #include "cli/lines.h"
 #include "core/json.h"
+#include "dispatch.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
 #include "grpo/model/transformer.h"
@@ -38,6 +39,7 @@ nlohmann::ordered_json settings_of(const EvalArguments& a, const Policy& policy,
           {"tokenizer", content_of(*policy.tokenizer)},
           {"compute_dtype", policy.model->compute().dtype == at::kFloat ? "float32" : "bfloat16"},
           {"device", policy.model->device().str()},
+          {"instructions", kernels::cpu_kernels().isa},
           {"data", a.data.path.empty() ? a.data.task : a.data.path},
           {"problems", content_of(problems)},
           {"prompt_template", a.prompt.prompt_template},

@@ -86,7 +86,9 @@ InterruptGuard::~InterruptGuard() {
   for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &earlier_actions[i], nullptr);
 }
 
-void InterruptGuard::say_at_the_end(const std::string& text) { end_text = kept(text); }
+void InterruptGuard::say_at_the_end(const std::string& text) {
+  if (guards > 0) end_text = kept(text);
+}
 
 void request_interrupt() {
   int64_t first = kNever;

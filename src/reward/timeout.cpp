@@ -155,8 +155,8 @@ Judgement judge_on_own_thread(const RewardSet& set, size_t f, const std::shared_
   thread.detach();
   set.histories[f]->left_behind = call;
   if (outcome == Outcome::kInterrupted) {
-    fail_interrupted("reward " + call->name(),
-         "expected verdicts; got a signal to stop, and the function had not come back after " + in_seconds(Clock::now() - begin));
+    fail_interrupted("reward " + call->name(), "expected verdicts; got a signal to stop, and the function had not come back after " +
+                                                   in_seconds(Clock::now() - begin));
   }
   return without_verdicts(call->name(), call->samples(),
                           "expected verdicts within " + in_seconds(timeout) + "; the function has not come back", rules.on_error);

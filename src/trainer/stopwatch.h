@@ -4,6 +4,9 @@
 
 namespace grpo {
 
+/// Of the steady clock.
+inline double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
 /// Seconds since it was made, or since the last lap.
 class Stopwatch {
  public:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <exception>
 #include <optional>
@@ -21,7 +20,6 @@
 #include "objective/trained_models.h"
 #include "ops/ops.h"
 #include "run/checkpoint.h"
-#include "run/checkpoint_choice.h"
 #include "run/checkpoint_writer.h"
 #include "run/disk_plan.h"
 #include "run/run_folder.h"
@@ -29,11 +27,10 @@
 #include "trainer/data_order.h"
 #include "trainer/gradient_step.h"
 #include "trainer/identity.h"
+#include "trainer/stopwatch.h"
 
 namespace grpo {
 namespace {
-
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::string key_figures(const TrainReport& report) {
   std::string text;
@@ -53,11 +50,6 @@ std::string key_figures(const TrainReport& report) {
 }
 
 }  // namespace
-
-struct Trainer::Saved {
-  TrainerState state;
-  int64_t weights = 0;
-};
 
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(std::move(parts.communicator)), config_(config), registry_(registry) {
@@ -158,8 +150,7 @@ std::optional<TrainReport> Trainer::next_step() {
 }
 
 bool Trainer::train() {
-  InterruptGuard guard(config_.trainer.on_signal, "nothing was saved yet");
-  guard_ = &guard;
+  const InterruptGuard guard(config_.trainer.on_signal, "nothing was saved yet");
   try {
     return run();
   } catch (const Error& error) {
@@ -329,142 +320,6 @@ void Trainer::log_evaluation(const Metrics& prefixed) {
     text += buffer;
   }
   log_info("evaluation after step " + std::to_string(steps_done_) + ":" + text);
-}
-
-bool Trainer::checkpoint_due() {
-  const double seconds = 60.0 * config_.trainer.save_minutes;
-  return due(config_.trainer.save_steps) || (seconds > 0.0 && any_rank(now_seconds() - saved_at_ >= seconds));
-}
-
-void Trainer::save_checkpoint() {
-  const double begin = now_seconds();
-  expect_equal_replicas(*communicator_, *models_, saved_step_, steps_done_);
-  saved_step_ = steps_done_;
-  if (communicator_->is_main()) write_state(state());
-  communicator_->barrier();
-  saved_at_ = now_seconds();
-  stood_still_ = saved_at_ - begin;
-}
-
-void Trainer::wait_for_checkpoint() {
-  if (checkpoints_) checkpoints_->wait();
-}
-
-TrainerState Trainer::state() const {
-  TrainerState state{.steps_done = steps_done_,
-                     .total_steps = total_steps_,
-                     .rollouts_done = rollouts_done_,
-                     .items_taken = order_->taken(),
-                     .optimizer_steps = models_->policy_optimizer().steps_done(),
-                     .evaluated_step = evaluated_step_,
-                     .train_seconds = train_seconds_,
-                     .tokens_seen = tokens_seen_,
-                     .logs = folder_ ? folder_->sizes() : LogSizes{},
-                     .pending_metrics = {},
-                     .pending_completions = pending_completions_};
-  for (const auto& [name, entry] : pending_metrics_) {
-    state.pending_metrics.push_back({.name = name, .sum = {}, .count = entry.second});
-    if (std::isfinite(entry.first)) state.pending_metrics.back().sum = entry.first;
-  }
-  return state;
-}
-
-void Trainer::restore(const TrainerState& state) {
-  steps_done_ = state.steps_done;
-  rollouts_done_ = state.rollouts_done;
-  order_->restore(state.items_taken);
-  train_seconds_ = state.train_seconds;
-  tokens_seen_ = state.tokens_seen;
-  evaluated_step_ = state.evaluated_step;
-  pending_metrics_.clear();
-  for (const auto& figure : state.pending_metrics) pending_metrics_[figure.name] = {figure.sum.value_or(std::nan("")), figure.count};
-  pending_completions_ = state.pending_completions;
-}
-
-void Trainer::write_state(const TrainerState& state) {
-  const int64_t weights = models_->version();
-  if (saved_ && saved_->weights == weights && saved_->state == state) return;
-  models_->expect_finite(state.steps_done);
-  checkpoints_->begin(state.steps_done, [&](const std::filesystem::path& folder) {
-    save_policy(*policy_, folder.string(), "float32", policy_->turn_end_id(problems_.front(), config_.data.prompt));
-    save_trainer_state(folder, state, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
-    models_->save(folder);
-    save_files(folder.string());
-    save_fingerprint(folder, *fingerprint_);
-  });
-  saved_ = std::make_unique<Saved>(Saved{.state = state, .weights = weights});
-  if (guard_ != nullptr) guard_->say_at_the_end("what came after the newest whole checkpoint is lost");
-}
-
-void Trainer::open_folder(const std::optional<Resumed>& from) {
-  const TrainerSection& c = config_.trainer;
-  folder_ = std::make_unique<RunFolder>(c.output_dir, write_config(config_), from);
-  checkpoints_ = std::make_unique<CheckpointWriter>(c.output_dir, c.save_total_limit);
-}
-
-void Trainer::save_final() {
-  static const char* const names[] = {"float32", "bfloat16", "float16"};
-  const auto folder = std::filesystem::path(config_.trainer.output_dir) / "model";
-  save_policy(*policy_, folder.string(), names[static_cast<size_t>(config_.trainer.save_dtype)],
-              policy_->turn_end_id(problems_.front(), config_.data.prompt));
-  log_info("saved " + folder.string());
-}
-
-std::vector<Change> Trainer::changes_since(const std::filesystem::path& checkpoint, const std::vector<std::string>& allowed) const {
-  const auto was = load_fingerprint(checkpoint);
-  if (was) return accepted_changes(*was, *fingerprint_, allowed);
-  log_warn(checkpoint.string() + " does not say what its run was made of: settings that changed are not noticed");
-  return {};
-}
-
-void Trainer::note_changes(const std::vector<Change>& changes) {
-  for (const Change& change : changes) log_info("changed since step " + std::to_string(steps_done_) + ": " + to_string(change));
-  if (changes.empty() || !communicator_->is_main()) return;
-  append_changes(config_.trainer.output_dir, steps_done_, changes);
-  const auto count = std::ranges::count_if(changes, [](const Change& change) { return shapes_steps(change.key); });
-  if (count > 0) pending_metrics_["changed_settings"] = {static_cast<double>(count), 1};
-}
-
-bool Trainer::resume(const ResumeOptions& options) {
-  lock_run();
-  const std::string& run = config_.trainer.output_dir;
-  const auto chosen = choose_checkpoint(run, options.checkpoint);
-  on_main([&] {
-    if (chosen) expect_whole(run, *chosen, !options.checkpoint.empty());
-  });
-  LogSizes logs;
-  resumed_ = chosen.has_value();
-  if (resumed_) {
-    const auto changes = changes_since(*chosen, options.allow_changed);
-    models_->check(*chosen);
-    const TrainerState state =
-        load_checkpoint(*chosen, *policy_->model, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
-    models_->load(*chosen);
-    if (state.total_steps != total_steps_) {
-      log_warn("the run was planned for " + std::to_string(state.total_steps) + " steps, now for " + std::to_string(total_steps_) +
-               ": the learning-rate schedule follows the new plan");
-    }
-    restore(state);
-    saved_step_ = steps_done_;
-    load_files(chosen->string());
-    note_changes(changes);
-    logs = state.logs;
-    log_info("resumed from " + chosen->string());
-  } else {
-    log_info("no checkpoint in " + run + " yet: begins with the first step");
-  }
-  double steps[] = {static_cast<double>(steps_done_), -static_cast<double>(steps_done_)};
-  communicator_->all_reduce(steps, Reduction::kMax);
-  GRPO_CHECK(steps[0] == -steps[1], "resume", "expected all ranks to see the checkpoints in " + run);
-  if (communicator_->is_main()) {
-    if (resumed_) {
-      set_later_checkpoints_aside(run, steps_done_);
-    } else {
-      move_logs_aside(run);
-    }
-    open_folder(resumed_ ? std::optional(Resumed{.logs = logs, .step = steps_done_}) : std::nullopt);
-  }
-  return resumed_;
 }
 
 }  // namespace grpo

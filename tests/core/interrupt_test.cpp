@@ -97,8 +97,8 @@ TEST(Interrupt, AnyoneMayAsk) {
 TEST(InterruptDeathTest, ASecondWishEndsTheProcessAndSaysWhatIsLost) {
   EXPECT_EXIT(
       {
-        InterruptGuard guard;
-        guard.say_at_the_end("what came after step 7 is lost");
+        const InterruptGuard guard;
+        InterruptGuard::say_at_the_end("what came after step 7 is lost");
         raise(SIGTERM);
         raise(SIGTERM);  // launchers may deliver one wish twice
         if (!interrupt_requested()) _exit(1);

@@ -23,8 +23,8 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
-  /// Another text for `at_the_end`, at most 200 bytes of it.
-  void say_at_the_end(const std::string& text);
+  /// Another text for the youngest guard's `at_the_end`, at most 200 bytes of it. Does nothing if none lives.
+  static void say_at_the_end(const std::string& text);
 
  private:
   OnSignal outer_action_;

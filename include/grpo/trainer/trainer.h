@@ -20,7 +20,6 @@ class CheckpointWriter;
 class ConfigVisitor;
 class DataOrder;
 class GradientStep;
-class InterruptGuard;
 class RunFolder;
 class RunLock;
 class TrainedModels;
@@ -175,15 +174,11 @@ class Trainer {
   void on_main(const std::function<void()>& action);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
-  /// What the last checkpoint has, and the version of the weights in it.
-  struct Saved;
-
   std::unique_ptr<std::map<std::string, std::string>> fingerprint_;  // what the run is made of
   std::unique_ptr<RunLock> lock_;
   std::unique_ptr<RunFolder> folder_;
-  InterruptGuard* guard_ = nullptr;  // while `train` runs
   std::unique_ptr<CheckpointWriter> checkpoints_;
-  std::unique_ptr<Saved> saved_;
+  std::unique_ptr<TrainerState> saved_;      // what the last checkpoint has
   std::unique_ptr<RewardSet> eval_rewards_;  // made once
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
@@ -192,7 +187,8 @@ class Trainer {
   double saved_at_ = 0;     // when the last checkpoint was begun
   double stood_still_ = 0;  // seconds for it
   int64_t evaluated_step_ = -1;
-  int64_t saved_step_ = 0;  // of the last checkpoint
+  int64_t saved_weights_ = 0;  // the version of the weights in the last checkpoint
+  int64_t saved_step_ = 0;     // of the last checkpoint
   bool resumed_ = false;
 };
 
