@@ -60,7 +60,7 @@ bool run_to_end(Evaluation& evaluation) {
     }
     return true;
   } catch (const Error& error) {
-    if (!interrupt_requested()) throw;
+    if (error.kind() != ErrorKind::kInterrupted) throw;
     log_warn(error.what());
     return false;
   }

@@ -96,7 +96,7 @@ void KeptLines::append(const std::string& line) {
 
 void fail_resumable(const std::string& where, const std::string& done, const KeptLines* kept) {
   const std::string next = kept != nullptr ? "; " + kept->file() + " keeps the results: go on with --resume" : "";
-  throw Error("[" + where + "] interrupted after " + done + next, ErrorKind::kInterrupted);
+  fail_interrupted(where, "interrupted after " + done + next);
 }
 
 }  // namespace grpo::cli

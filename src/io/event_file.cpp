@@ -5,12 +5,12 @@
 #include <atomic>
 #include <bit>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <system_error>
 
 #include "grpo/core/error.h"
 #include "io/crc32c.h"
+#include "io/posix.h"
 
 namespace grpo {
 namespace {
@@ -83,10 +83,8 @@ std::filesystem::path new_path(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   GRPO_CHECK(!error, "EventFile", "expected to make the folder " + folder.string() + "; got: " + error.message());
-  char host[256] = {};
-  if (::gethostname(host, sizeof(host) - 1) != 0) std::strcpy(host, "localhost");
   const auto seconds = static_cast<int64_t>(seconds_since_epoch());
-  return folder / ("events.out.tfevents." + std::to_string(seconds) + "." + host + "." + std::to_string(::getpid()) + "." +
+  return folder / ("events.out.tfevents." + std::to_string(seconds) + "." + posix::host_name() + "." + std::to_string(::getpid()) + "." +
                    std::to_string(counter++));
 }
 

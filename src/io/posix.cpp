@@ -1,7 +1,9 @@
 #include "io/posix.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -22,6 +24,12 @@ int open_file(const std::filesystem::path& path, int flags) {
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, kReadWriteForAll);
   } while (descriptor < 0 && errno == EINTR);
   return descriptor;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
 }
 
 }  // namespace grpo::posix

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace grpo::posix {
@@ -10,5 +11,8 @@ namespace grpo::posix {
 
 /// open(2) with O_CLOEXEC, retried when interrupted. -1 on failure.
 int open_file(const std::filesystem::path& path, int flags);
+
+/// This machine's name; "localhost" if it has none.
+std::string host_name();
 
 }  // namespace grpo::posix

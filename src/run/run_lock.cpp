@@ -12,18 +12,18 @@
 
 #include "grpo/core/error.h"
 #include "grpo/core/log.h"
+#include "io/posix.h"
 
 namespace grpo {
 namespace {
 
 /// "process 4711 on node3 since 2025-01-31 12:00:00 UTC"
 std::string myself() {
-  std::array<char, 256> host{}, time{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "localhost");
+  std::array<char, 64> time{};
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
   std::strftime(time.data(), time.size(), "%F %T UTC", gmtime_r(&now, &parts));
-  return "process " + std::to_string(::getpid()) + " on " + host.data() + " since " + time.data();
+  return "process " + std::to_string(::getpid()) + " on " + posix::host_name() + " since " + time.data();
 }
 
 std::string holder(int descriptor) {
@@ -39,7 +39,7 @@ RunLock::RunLock(const std::filesystem::path& run) {
   std::filesystem::create_directories(run, error);
   GRPO_CHECK(!error, "output_dir", "cannot make " + run.string() + ": " + error.message());
   const std::string path = (run / "run.lock").string();
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  descriptor_ = posix::open_file(path, O_RDWR | O_CREAT);
   GRPO_CHECK(descriptor_ >= 0, "output_dir", "cannot open " + path + ": " + std::strerror(errno));
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     const int reason = errno;

@@ -81,7 +81,7 @@ void Trainer::write_state(const TrainerState& state) {
     save_trainer_state(folder, state, models_->policy_optimizer(), [this](ConfigVisitor& v) { describe_state(v); });
     models_->save(folder);
     save_files(folder.string());
-    save_fingerprint(folder, *fingerprint_);
+    save_fingerprint(folder, fingerprint_);
   });
   saved_ = std::make_unique<TrainerState>(state);
   saved_weights_ = weights;
@@ -104,7 +104,7 @@ void Trainer::save_final() {
 
 std::vector<Change> Trainer::changes_since(const std::filesystem::path& checkpoint, const std::vector<std::string>& allowed) const {
   const auto was = load_fingerprint(checkpoint);
-  if (was) return accepted_changes(*was, *fingerprint_, allowed);
+  if (was) return accepted_changes(*was, fingerprint_, allowed);
   log_warn(checkpoint.string() + " does not say what its run was made of: settings that changed are not noticed");
   return {};
 }

@@ -32,6 +32,17 @@
 namespace grpo {
 namespace {
 
+/// Whether the exception that is being handled says that a signal cut work short.
+bool was_interrupted() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error.kind() == ErrorKind::kInterrupted;
+  } catch (...) {
+    return false;
+  }
+}
+
 std::string key_figures(const TrainReport& report) {
   std::string text;
   const auto add = [&](const char* name, const char* label) {
@@ -69,8 +80,8 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
                                          : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
   if (!communicator_) communicator_ = single_process(policy_->model->device());
-  fingerprint_ = std::make_unique<Fingerprint>(fingerprint_of(config_, *policy_, problems_, eval_problems_, *communicator_));
-  expect_equal_ranks(*communicator_, *fingerprint_);
+  fingerprint_ = fingerprint_of(config_, *policy_, problems_, eval_problems_, *communicator_);
+  expect_equal_ranks(*communicator_, fingerprint_);
   broadcast_weights(*policy_->model, *communicator_);
   models_ = std::make_unique<TrainedModels>(TrainedModel{.name = "policy", .arenas = policy_->model->trainable(), .optim = config_.optim});
 }
@@ -215,11 +226,8 @@ std::optional<TrainReport> Trainer::step_or_save() {
     if (report) record(*report);
     if (report && on_step_) on_step_(*report);
     return report;
-  } catch (const Error& error) {
-    save_after_failure(before, weights, error.kind() == ErrorKind::kInterrupted);
-    throw;
   } catch (...) {
-    save_after_failure(before, weights, false);
+    save_after_failure(before, weights, was_interrupted());
     throw;
   }
 }
@@ -297,11 +305,8 @@ bool Trainer::record_evaluation() {
   Metrics prefixed;
   try {
     for (const auto& [name, value] : evaluate()) prefixed["eval_" + name] = value;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kInterrupted) save_now();
-    throw;
   } catch (...) {
-    save_now();
+    if (!was_interrupted()) save_now();
     throw;
   }
   prefixed["eval_seconds"] = now_seconds() - begin;

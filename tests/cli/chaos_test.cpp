@@ -9,6 +9,7 @@
 #include <random>
 
 #include "cli/small_run.h"
+#include "support/metrics.h"
 
 namespace grpo {
 namespace {
@@ -16,18 +17,6 @@ namespace {
 using testing::kPatience;
 using testing::Process;
 using testing::SmallRun;
-
-/// Metrics without their times and without the marks of resumptions.
-std::vector<nlohmann::json> timeless(const SmallRun& run) {
-  auto lines = run.lines();
-  for (auto& line : lines) {
-    for (auto it = line.begin(); it != line.end();) {
-      const bool timed = it.key() == "step_time" || it.key().starts_with("time/");
-      it = timed ? line.erase(it) : std::next(it);
-    }
-  }
-  return lines;
-}
 
 class Chaos : public ::testing::TestWithParam<int> {
  protected:
@@ -101,7 +90,7 @@ TEST_P(Chaos, EndsAsTheUndisturbedRun) {
   int tries = 0;
   while (!disturbed(broken, 300 + 60 * tries + 3 * tries * tries)) ASSERT_LT(++tries, 60);
   EXPECT_EQ(whole.model_files(), broken.model_files());
-  EXPECT_EQ(timeless(whole), timeless(broken));
+  EXPECT_EQ(testing::timeless_metrics(whole.run()), testing::timeless_metrics(broken.run()));
 }
 
 int trials() {

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "support/checkpoints.h"
+#include "support/metrics.h"
 
 namespace grpo {
 namespace {
@@ -171,21 +172,6 @@ bool run_and_kill(const std::string& arguments, int milliseconds) {
   return WIFEXITED(status);
 }
 
-/// Metrics of a run without its times; each line once.
-std::vector<json> timeless_metrics(const fs::path& run) {
-  std::vector<json> rows;
-  std::istringstream in(testing::read_text(run / "metrics.jsonl"));
-  for (std::string line; std::getline(in, line);) {
-    json row = json::parse(line);
-    for (auto it = row.begin(); it != row.end();) {
-      const bool timed = it.key() == "step_time" || it.key().starts_with("time/");
-      it = timed ? row.erase(it) : std::next(it);
-    }
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 // Oracle: the run that nobody killed, bit for bit.
 TEST(Cli, ARunKilledAtAnyMomentResumesToTheSameWeights) {
   const fs::path base = scratch("kill-base"), whole = scratch("kill-whole"), killed = scratch("kill-killed");
@@ -212,7 +198,7 @@ TEST(Cli, ARunKilledAtAnyMomentResumesToTheSameWeights) {
     EXPECT_EQ(testing::read_text(entry.path()), testing::read_text(killed / "model" / fs::relative(entry.path(), whole / "model")))
         << entry.path();
   }
-  const auto expected = timeless_metrics(whole), got = timeless_metrics(killed);
+  const auto expected = testing::timeless_metrics(whole), got = testing::timeless_metrics(killed);
   EXPECT_NE(expected.back().at("loss"), 0.0);
   ASSERT_EQ(expected.size(), got.size());
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(expected[i], got[i]) << "line " << i;

@@ -10,6 +10,7 @@
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
 #include "support/checkpoints.h"
+#include "support/errors.h"
 #include "support/packed.h"
 #include "support/parity.h"
 
@@ -209,15 +210,6 @@ TEST(ValueHead, GivesValuesAndGradientsByBothEntrances) {
   for (size_t i = 0; i < arenas.size(); ++i) EXPECT_TRUE(at::allclose(arenas[i]->flat_grad(), expected[i], 1e-4, 1e-5)) << i;
 }
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Lora, BadInputIsNamed) {
   const fs::path folder = fs::path(::testing::TempDir()) / "bad-adapter";
   fs::remove_all(folder);
@@ -234,7 +226,7 @@ TEST(Lora, BadInputIsNamed) {
   };
   const auto load = [&] {
     const auto fresh = new_model();
-    const auto text = message_of([&] { load_adapter(*fresh, folder); });
+    const auto text = testing::message_of([&] { load_adapter(*fresh, folder); });
     EXPECT_FALSE(fresh->has_adapter()) << "after: " << text;
     return text;
   };
@@ -253,7 +245,7 @@ TEST(Lora, BadInputIsNamed) {
   auto other = small();
   other.intermediate_size = 25;
   Transformer wide(other, at::kFloat, at::kCPU);
-  EXPECT_NE(message_of([&] { load_adapter(wide, folder); }).find("up_proj"), std::string::npos);
+  EXPECT_NE(testing::message_of([&] { load_adapter(wide, folder); }).find("up_proj"), std::string::npos);
 
   const auto fewer = new_model();
   fewer->add_adapter({.rank = 2, .target_modules = {"q_proj"}});
@@ -261,10 +253,10 @@ TEST(Lora, BadInputIsNamed) {
   with("target_modules", {"q_proj", "up_proj"});
   EXPECT_NE(load().find("missing base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"), std::string::npos) << load();
 
-  EXPECT_NE(message_of([&] { model->add_adapter({.rank = 2}); }).find("without LoRA"), std::string::npos);
-  const auto text = message_of([] { validate(LoraConfig{.rank = -1, .dropout = 0.1, .target_modules = {"q_prj", "lm_head"}}); });
+  EXPECT_NE(testing::message_of([&] { model->add_adapter({.rank = 2}); }).find("without LoRA"), std::string::npos);
+  const auto text = testing::message_of([] { validate(LoraConfig{.rank = -1, .dropout = 0.1, .target_modules = {"q_prj", "lm_head"}}); });
   for (const char* part : {"rank", "dropout", "did you mean 'q_proj'", "lm_head"}) EXPECT_NE(text.find(part), std::string::npos) << text;
-  EXPECT_NE(message_of([&] { model->set_compute({.exact = true}); }).find("exact"), std::string::npos);
+  EXPECT_NE(testing::message_of([&] { model->set_compute({.exact = true}); }).find("exact"), std::string::npos);
   fs::remove_all(folder);
 }
 

@@ -17,6 +17,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "reward/judge.h"
+#include "support/errors.h"
 
 namespace grpo {
 namespace {
@@ -88,19 +89,10 @@ struct Hanging {
   RewardSet set;
 };
 
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 TEST(Timeout, AnOverrunStopsTheRunAndSaysWhoIsAwaited) {
   Hanging hanging({.timeout = 0.05});
   ::testing::internal::CaptureStderr();
-  const std::string message = message_of([&] { hanging.score(); });
+  const std::string message = testing::message_of([&] { hanging.score(); });
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(message.find("[reward slow] expected verdicts within 0.05 s"), std::string::npos) << message;
   const size_t line = log.find("reward slow has been awaited for");
@@ -203,9 +195,9 @@ TEST_F(TimeoutSignal, EndsTheWaitForAHangingFunction) {
   Hanging hanging({.on_error = OnRewardError::kUndefined});
   ThreadPool pool(2);
   std::raise(SIGTERM);
-  const std::string message = message_of([&] { hanging.score(&pool); });
+  const std::string message = testing::message_of([&] { hanging.score(&pool); });
   EXPECT_NE(message.find("[reward slow] expected verdicts; got a signal to stop"), std::string::npos) << message;
-  const std::string again = message_of([&] { hanging.set.rules[0].on_error = OnRewardError::kStop, hanging.score(); });
+  const std::string again = testing::message_of([&] { hanging.set.rules[0].on_error = OnRewardError::kStop, hanging.score(); });
   EXPECT_NE(again.find("still busy"), std::string::npos) << again;
   hanging.gate->let_through();
   EXPECT_EQ(hanging.gate->await_back(1), 1);

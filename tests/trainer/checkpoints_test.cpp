@@ -15,6 +15,7 @@
 #include "grpo/core/error.h"
 #include "run/disk_plan.h"
 #include "run/manifest.h"
+#include "support/errors.h"
 #include "support/parity.h"
 #include "trainer/tiny_run.h"
 
@@ -35,15 +36,6 @@ Config saving_config(const std::string& name) {
 }
 
 fs::path checkpoint_of(const Config& c, int64_t step) { return fs::path(c.trainer.output_dir) / ("checkpoint-" + std::to_string(step)); }
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct TrainedRun {
   std::vector<at::Tensor> weights;
@@ -103,7 +95,7 @@ TEST(Checkpoints, ADamagedNewestOneIsNeverTaken) {
     for (const char* name : {"", "checkpoint-4"}) {
       PolicyTrainer trainer(c, {}, registry());
       const auto before = weights(trainer.model());
-      const std::string message = message_of([&] { trainer.resume({.checkpoint = name}); });
+      const std::string message = testing::message_of([&] { trainer.resume({.checkpoint = name}); });
       EXPECT_NE(message.find(file), std::string::npos) << message;
       EXPECT_NE(message.find("--resume=checkpoint-3"), std::string::npos) << message;
       EXPECT_TRUE(equal(weights(trainer.model()), before));
@@ -122,7 +114,7 @@ TEST(Checkpoints, OneOfAnEarlierVersionIsTakenIfItIsNamed) {
   fs::remove_all(checkpoint_of(c, 4));
   {
     PolicyTrainer trainer(c, {}, registry());
-    EXPECT_NE(message_of([&] { trainer.resume(); }).find("--resume=checkpoint-3"), std::string::npos);
+    EXPECT_NE(testing::message_of([&] { trainer.resume(); }).find("--resume=checkpoint-3"), std::string::npos);
   }
   EXPECT_TRUE(equal(train_run(c, "checkpoint-3").weights, whole.weights));
 }
@@ -137,7 +129,7 @@ TEST(Checkpoints, OneOfAnotherModelChangesNothing) {
   for (const auto& [other, word] : {std::pair(wider, "elements"), {with_critic, "critic"}}) {
     PolicyTrainer trainer(other, {}, registry());
     const auto before = weights(trainer.model());
-    const std::string message = message_of([&] { trainer.resume({.allow_changed = {"model", "content", "algorithm"}}); });
+    const std::string message = testing::message_of([&] { trainer.resume({.allow_changed = {"model", "content", "algorithm"}}); });
     EXPECT_NE(message.find(word), std::string::npos) << message;
     EXPECT_TRUE(equal(weights(trainer.model()), before)) << word;
   }
@@ -154,7 +146,7 @@ TEST(Checkpoints, AFullDiskEndsTheRunAndLeavesEarlierOnesWhole) {
     const rlimit limited{12 << 10, old.rlim_max};
     if (report.step == 3) ::setrlimit(RLIMIT_FSIZE, &limited);
   });
-  const std::string message = message_of([&] { trainer.train(); });
+  const std::string message = testing::message_of([&] { trainer.train(); });
   ::setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);
   EXPECT_NE(message.find("File too large"), std::string::npos) << message;

@@ -14,6 +14,7 @@
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/policy_trainer.h"
 #include "grpo/trainer/registry.h"
+#include "support/metrics.h"
 
 // A run of seconds, and what two runs are compared by.
 namespace grpo::testing {
@@ -111,18 +112,7 @@ inline bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor
 }
 
 /// metrics.jsonl without what a clock decides.
-inline std::vector<nlohmann::json> metric_lines(const Config& c) {
-  std::vector<nlohmann::json> lines;
-  std::ifstream in(fs::path(c.trainer.output_dir) / "metrics.jsonl");
-  for (std::string text; std::getline(in, text);) {
-    auto line = nlohmann::json::parse(text);
-    for (const char* clock :
-         {"step_time", "time/generate", "time/reward", "time/update", "time/checkpoint", "time/generate_tokens_per_second"})
-      line.erase(clock);
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
+inline std::vector<nlohmann::json> metric_lines(const Config& c) { return timeless_metrics(c.trainer.output_dir); }
 
 /// That a run whose last checkpoint is lost goes on from the one before as if never interrupted: to these lines and, as `state` reads it,
 /// to this state.

@@ -174,7 +174,7 @@ class Trainer {
   void on_main(const std::function<void()>& action);
   bool due(int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
-  std::unique_ptr<std::map<std::string, std::string>> fingerprint_;  // what the run is made of
+  std::map<std::string, std::string> fingerprint_;  // what the run is made of
   std::unique_ptr<RunLock> lock_;
   std::unique_ptr<RunFolder> folder_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
