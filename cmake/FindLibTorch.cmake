@@ -54,8 +54,14 @@ function(_libtorch_library name location)
   set_target_properties(LibTorch::${name} PROPERTIES IMPORTED_LOCATION "${location}" INTERFACE_LINK_LIBRARIES "${ARGN}")
 endfunction()
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
+  # Torch's own folders alone: beside them stand copies of fmt, protobuf, pybind11 and others, which would take the place of the system's.
+  set(_headers "${CMAKE_BINARY_DIR}/CMakeFiles/libtorch")
+  file(MAKE_DIRECTORY "${_headers}")
+  foreach(_folder IN ITEMS ATen c10 caffe2 torch)
+    file(CREATE_LINK "${LibTorch_INCLUDE_DIR}/${_folder}" "${_headers}/${_folder}" SYMBOLIC)
+  endforeach()
   _libtorch_library(c10 "${LibTorch_C10_LIBRARY}")
-  target_include_directories(LibTorch::c10 SYSTEM INTERFACE "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  target_include_directories(LibTorch::c10 SYSTEM INTERFACE "${_headers}" "${_headers}/torch/csrc/api/include")
   # g++ compiled torch; from 18 on clang gives some of its templates other names, unless told to do as before.
   target_compile_options(LibTorch::c10 INTERFACE
     $<$<AND:$<COMPILE_LANG_AND_ID:CXX,Clang>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,18>>:-fclang-abi-compat=17>)

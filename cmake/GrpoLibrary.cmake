@@ -1,37 +1,75 @@
-# libgrpo of all rooms, the grpo program, and their installation as the package `grpo` (find_package(grpo) → grpo::grpo).
+# libgrpo of all rooms, the grpo program, and their installation as the package `grpo`: find_package(grpo) gives grpo::grpo, whose headers
+# need no torch, and grpo::torch for those that show tensors.
 include(CMakePackageConfigHelpers)
 
 get_property(rooms GLOBAL PROPERTY GRPO_ROOMS)
-add_library(grpo SHARED)
-add_library(grpo::grpo ALIAS grpo)
-# The rooms' objects and what they link are the library's own business: nothing of it is exported.
-foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
-  target_link_libraries(grpo PRIVATE $<BUILD_INTERFACE:${part}>)
-endforeach()
-target_link_libraries(grpo PUBLIC LibTorch::LibTorch)
-# An installed library finds torch where the build found it, even in this project's own .venv, which CMake would leave out.
-get_filename_component(torch_libraries "${LibTorch_CPU_LIBRARY}" DIRECTORY)
-if(GRPO_CUDA)
-  target_link_libraries(grpo PRIVATE $<BUILD_INTERFACE:LibTorch::CUDA> $<BUILD_INTERFACE:CUDA::cudart>)
-endif()
-target_compile_features(grpo PUBLIC cxx_std_20)
 file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/grpo/*.h")
-target_sources(grpo PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
-set_target_properties(grpo PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "$ORIGIN;${torch_libraries};${CMAKE_INSTALL_RPATH}" INSTALL_RPATH_USE_LINK_PATH ON)
-install(TARGETS grpo EXPORT grpoTargets FILE_SET HEADERS)
 
-if(EXISTS "${PROJECT_SOURCE_DIR}/src/grpo_main.cpp")  # not grpo_cli: that is the room
+# grpo_library(name): the rooms' objects and what they link, which is the library's own business. Whoever links it gets torch's libraries,
+# but not its headers.
+function(grpo_library name type)
+  add_library(${name} ${type} ${ARGN})
+  foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:${part}>)
+  endforeach()
+  if(GRPO_CUDA)
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:LibTorch::CUDA> $<BUILD_INTERFACE:CUDA::cudart>)
+  endif()
+  target_link_libraries(${name} PRIVATE LibTorch::LibTorch)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+endfunction()
+
+if(GRPO_SHARED)
+  grpo_library(grpo SHARED)
+  # of std's templates and of what other libraries declare nothing leaves it
+  target_link_options(grpo PRIVATE "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map")
+  set_property(TARGET grpo APPEND PROPERTY LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/exports.map")
+  # tests and benchmarks see what is hidden
+  grpo_library(grpo_internal STATIC EXCLUDE_FROM_ALL)
+  target_include_directories(grpo_internal PUBLIC "${PROJECT_SOURCE_DIR}/include")
+  target_link_libraries(grpo_internal PUBLIC LibTorch::LibTorch)
+else()
+  grpo_library(grpo STATIC)
+  foreach(part IN ITEMS grpo_text_libraries OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
+    target_link_libraries(grpo INTERFACE $<INSTALL_INTERFACE:$<LINK_ONLY:${part}>>)
+  endforeach()
+  add_library(grpo_internal INTERFACE)
+  target_link_libraries(grpo_internal INTERFACE grpo grpo_torch)
+endif()
+add_library(grpo::grpo ALIAS grpo)
+target_sources(grpo PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
+# a program whose own code needs nothing of torch must load it all the same: a RUNPATH does not reach what libgrpo needs
+target_link_libraries(grpo INTERFACE $<LINK_ONLY:LibTorch::LibTorch>)
+target_link_options(grpo INTERFACE "LINKER:--no-as-needed")
+add_library(grpo_torch INTERFACE)
+add_library(grpo::torch ALIAS grpo_torch)
+target_link_libraries(grpo_torch INTERFACE grpo LibTorch::LibTorch)
+
+# What is recorded of torch in an installed library is one link beside it, lib/grpo/torch, which a user may point elsewhere.
+set(torch_link "grpo/torch")
+set(runpath "$ORIGIN;$ORIGIN/${torch_link}/lib;${CMAKE_INSTALL_RPATH}")
+set_target_properties(grpo PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "${runpath}")
+if(GRPO_SHARED)
+  # opens libgrpo by itself, so that a missing torch gets a sentence
+  add_executable(grpo_program "${PROJECT_SOURCE_DIR}/src/grpo_launcher.cpp")
+  set(torch_libraries "\"libc10.so\", \"libtorch_cpu.so\"")
+  if(GRPO_CUDA)
+    string(APPEND torch_libraries ", \"libc10_cuda.so\", \"libtorch_cuda.so\"")
+  endif()
+  target_compile_definitions(grpo_program PRIVATE GRPO_TORCH_VERSION="${LibTorch_VERSION}" "GRPO_TORCH_LIBRARIES={${torch_libraries}}"
+                             GRPO_LIBRARY="libgrpo.so.${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}")
+  target_link_libraries(grpo_program PRIVATE ${CMAKE_DL_LIBS} grpo_options)
+  add_dependencies(grpo_program grpo)
+  set_target_properties(grpo_program PROPERTIES BUILD_RPATH "$<TARGET_FILE_DIR:grpo>")
+else()
   add_executable(grpo_program "${PROJECT_SOURCE_DIR}/src/grpo_main.cpp")
   target_link_libraries(grpo_program PRIVATE grpo grpo_options)
-  set_target_properties(grpo_program PROPERTIES OUTPUT_NAME grpo RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
-                        INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${CMAKE_INSTALL_RPATH}" INSTALL_RPATH_USE_LINK_PATH ON)
-  install(TARGETS grpo_program)
 endif()
+file(RELATIVE_PATH bin_to_lib "/${CMAKE_INSTALL_FULL_BINDIR}" "/${CMAKE_INSTALL_FULL_LIBDIR}")
+set_target_properties(grpo_program PROPERTIES OUTPUT_NAME grpo RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin" INSTALL_RPATH
+                      "$ORIGIN/${bin_to_lib};$ORIGIN/${bin_to_lib}/${torch_link}/lib;${CMAKE_INSTALL_RPATH}")
 
-set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/grpo")
-install(EXPORT grpoTargets NAMESPACE grpo:: DESTINATION "${package_dir}")
-configure_package_config_file(cmake/grpoConfig.cmake.in grpoConfig.cmake INSTALL_DESTINATION "${package_dir}")
-write_basic_package_version_file(grpoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES "${PROJECT_BINARY_DIR}/grpoConfig.cmake" "${PROJECT_BINARY_DIR}/grpoConfigVersion.cmake" cmake/FindLibTorch.cmake
-        DESTINATION "${package_dir}")
+if(GRPO_INSTALL)
+  include(GrpoInstall)
+endif()

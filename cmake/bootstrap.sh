@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc] [--packages] [--torch]
+# Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc] [--packages] [--torch] [--newest-torch]
 #   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
 #   --cuda      torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
 #   --nvcc      a CUDA compiler, where no toolkit is installed; no driver is needed
 #   --packages  only the system's packages;  --torch  only LibTorch
+#   --newest-torch  only the newest LibTorch that fits, into build/torch-newest, beside the one that is used
 # Packages come by apt; without root they are unpacked into build/system (cmake/local_packages.sh), whence everything is found. LibTorch
 # comes by pip into .venv, unless one is given: Torch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH, an active virtual environment, or a torch that
 # python3 imports.
@@ -11,16 +12,17 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 torch_version=2.11.0
+newest_torch='torch>=2.15,<2.16'  # the end of the range in CMakeLists.txt
 # By purpose, Debian's names. sentencepiece.pc of Debian 13 asks for protobuf-lite.pc, so libprotobuf-dev.
 compile_packages=(g++ pkg-config)
 tool_packages=(cmake ninja-build ccache git python3-venv)
 library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libgloo-dev)
-test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
+test_packages=(pybind11-dev libpython3-dev libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
 
 say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }
 
-flavour=cpu nvcc=false tests=false packages=true torch=true
+flavour=cpu nvcc=false tests=false packages=true torch=true newest=false
 if [ -e /proc/driver/nvidia/version ] || nvidia-smi >/dev/null 2>&1; then flavour=cuda; fi
 for argument in "$@"; do
   case $argument in
@@ -29,7 +31,8 @@ for argument in "$@"; do
     --nvcc) nvcc=true ;;
     --packages) torch=false ;;
     --torch) packages=false ;;
-    *) die "expected --tests, --cuda, --nvcc, --packages or --torch; got $argument" ;;
+    --newest-torch) packages=false torch=false newest=true ;;
+    *) die "expected --tests, --cuda, --nvcc, --packages, --torch or --newest-torch; got $argument" ;;
   esac
 done
 if $tests; then wanted_tests=("${test_packages[@]}"); else wanted_tests=(); fi
@@ -152,5 +155,9 @@ if $packages; then
   install_tools
 fi
 if $torch; then install_torch; fi
+if $newest && [ ! -d build/torch-newest/torch ]; then
+  say "installing $newest_torch into build/torch-newest"
+  pip_install --no-deps --target build/torch-newest "$newest_torch" nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96
+fi
 if $nvcc; then install_nvcc; fi
 say "everything is there"

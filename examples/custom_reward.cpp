@@ -1,5 +1,5 @@
 // A reward of your own in the program: this binary is grpo with `digits` and `short` added, usable from JSON in every subcommand.
-#include <grpo/grpo.h>
+#include <grpo/reward.h>
 
 #include <algorithm>
 

@@ -131,6 +131,11 @@ std::set<std::string> reachable(const Graph& graph, const std::string& start) {
   return seen;
 }
 
+/// Whether a file belongs to no room and reaches none, as grpo/api.h: every room may include it.
+bool reaches_no_room(const Graph& graph, const std::string& file) {
+  return std::ranges::all_of(reachable(graph, file), [](const std::string& reached) { return Tree::room_of(reached).empty(); });
+}
+
 void check_edges(const Tree& tree, const Rooms& rooms, std::vector<std::string>& faults) {
   for (const auto& [file, targets] : tree.includes()) {
     const std::string room = Tree::room_of(file);
@@ -142,7 +147,8 @@ void check_edges(const Tree& tree, const Rooms& rooms, std::vector<std::string>&
     }
     for (const std::string& target : targets) {
       const std::string other = Tree::room_of(target);
-      if (other != room && !row->second.contains(other)) faults.push_back(file + " must not include " + target);
+      if (other == room || row->second.contains(other) || reaches_no_room(tree.includes(), target)) continue;
+      faults.push_back(file + " must not include " + target);
     }
   }
 }

@@ -144,6 +144,7 @@ stage headers build cpu all_verify_interface_header_sets
 stage "build clang" build clang grpo_program test_kernels test_optim && stage "tests clang" run_ctest clang -L '^(kernels|optim)$' -E cuda_benchmark
 stage "build asan" build asan && stage "tests asan" run_ctest asan -LE '^fuzz$' && stage fuzz run_ctest asan -L '^fuzz$'
 stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'
+stage "newest torch, static, as a subproject" tests/install/newest_torch.sh "$jobs"
 # Other versions of clang's tools format and judge differently.
 if clang-format --version | grep -q 'version 14\.'; then
   stage format check_format

@@ -1,20 +1,19 @@
 #pragma once
 
-// Everything that needs no torch header: rewards, tasks, configs, trainers and the program. For tensors include grpo/torch.h.
+// Everything that needs no torch header: rewards, tasks, configs, trainers and the program. For a reward alone grpo/reward.h is lighter;
+// for tensors include grpo/torch.h.
 //
 // Letters of shapes, everywhere: P prompts, G samples per prompt, B = P·G, N packed tokens, M (row, target) pairs, T time, V vocabulary,
 // D hidden, H heads.
-#include "grpo/cli/main.h"
-#include "grpo/core/error.h"
+#include "grpo/core/interrupt.h"
+#include "grpo/core/log.h"
 #include "grpo/data/dataset.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/source.h"
 #include "grpo/data/tasks.h"
-#include "grpo/data/types.h"
-#include "grpo/reward/registry.h"
-#include "grpo/reward/reward.h"
+#include "grpo/reward.h"
 #include "grpo/reward/score.h"
 #include "grpo/text/tokenizer.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/policy_trainer.h"
-#include "grpo/trainer/registry.h"
+#include "grpo/version.h"

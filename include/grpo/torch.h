@@ -1,6 +1,9 @@
 #pragma once
 
-// For loops of your own: everything of grpo/grpo.h, and what shows tensors.
+// For losses and loops of your own: everything of grpo/grpo.h, what shows tensors, and ATen's operators and functions.
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
 #include "grpo/algorithm/advantages.h"
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/correction.h"
@@ -8,6 +11,7 @@
 #include "grpo/algorithm/gae.h"
 #include "grpo/algorithm/kl.h"
 #include "grpo/algorithm/loss.h"
+#include "grpo/algorithm/loss_registry.h"
 #include "grpo/algorithm/policy_term.h"
 #include "grpo/algorithm/prime.h"
 #include "grpo/dist/communicator.h"

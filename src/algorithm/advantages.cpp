@@ -92,12 +92,14 @@ Values outcome_advantages(const Scores& scores, const Values& totals, const Adva
   fail("group_advantages", "expected an estimator of one advantage per completion; got one per token, see estimate_advantages");
 }
 
-at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) {
+at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) try {
   validate(config);
   GRPO_CHECK(config.advantage_estimator != AdvantageEstimator::kReinforcePlusPlusBaseline, "group_advantages",
              "expected an estimator without whitening over tokens; got reinforce_plus_plus_baseline, see estimate_advantages");
   const Scores scores(rewards, groups, config);
   return defined_or_zero(outcome_advantages(scores, clipped(scores.total, config), config));
+} catch (...) {
+  rethrow_as_error("group_advantages");
 }
 
 bool rewards_vary(std::span<const double> rewards) {
@@ -105,7 +107,7 @@ bool rewards_vary(std::span<const double> rewards) {
   return moments(values, all_rows(values.size())).varied;
 }
 
-RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) {
+RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) try {
   const Scores scores(rewards, groups, config);
   RewardStatistics statistics;
   for (const Values& function : scores.functions) {
@@ -118,6 +120,8 @@ RewardStatistics reward_statistics(const at::Tensor& rewards, const std::vector<
   statistics.reward_std = total.std;
   statistics.frac_reward_zero_std = fraction_without_deviation(scores, config);
   return statistics;
+} catch (...) {
+  rethrow_as_error("reward_statistics");
 }
 
 }  // namespace grpo

@@ -57,7 +57,7 @@ at::Tensor per_pair(const at::Tensor& advantages, const Batch& batch) {
 
 }  // namespace
 
-Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advantages, const BatchOptions& options) {
+Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advantages, const BatchOptions& options) try {
   GRPO_CHECK(!sequences.empty(), "make_batch", "expected at least one sequence; got none");
   Batch batch;
   Packer packer(batch);
@@ -69,7 +69,7 @@ Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advan
     check_sequence(sequence, *first);
     packer.add(sequence.group, sequence.prompt_ids, sequence.ids);
     batch.born_at_step.push_back(sequence.born_at_step);
-    const bool cut_off = sequence.finish == FinishReason::kLength || sequence.finish == FinishReason::kPaused;
+    const bool cut_off = sequence.finish != FinishReason::kStop && sequence.finish != FinishReason::kStopString;
     const bool masked = options.mask_truncated_completions && cut_off;
     mask.resize(mask.size() + sequence.ids.size(), masked ? 0.0F : 1.0F);
     if (sampled) sampling.insert(sampling.end(), sequence.logprobs.begin(), sequence.logprobs.end());
@@ -80,9 +80,11 @@ Batch make_batch(const std::vector<Sequence>& sequences, const at::Tensor& advan
   if (options.draw_key) batch.draws = float_tensor(draws);
   if (advantages.defined()) batch.advantages = per_pair(advantages, batch);
   return batch;
+} catch (...) {
+  rethrow_as_error("make_batch");
 }
 
-Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) {
+Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advantages, const BatchOptions& options) try {
   std::vector<Sequence> sequences;
   for (const Rollout& rollout : rollouts) {
     sequences.push_back({.group = rollout.group,
@@ -95,9 +97,11 @@ Batch make_batch(const std::vector<Rollout>& rollouts, const at::Tensor& advanta
                          .born_at_step = rollout.weights_version});
   }
   return make_batch(sequences, advantages, options);
+} catch (...) {
+  rethrow_as_error("make_batch");
 }
 
-Batch Batch::select(std::vector<int64_t> chosen) const {
+Batch Batch::select(std::vector<int64_t> chosen) const try {
   std::ranges::sort(chosen);
   GRPO_CHECK(std::ranges::adjacent_find(chosen) == chosen.end(), "Batch::select", "expected each sequence once; got one twice");
   GRPO_CHECK(!chosen.empty() && chosen.front() >= 0 && chosen.back() < num_sequences(), "Batch::select",
@@ -128,15 +132,19 @@ Batch Batch::select(std::vector<int64_t> chosen) const {
   }
   for (const auto& [name, column] : columns) part.columns[name] = column.index_select(0, index.to(column.device()));
   return part;
+} catch (...) {
+  rethrow_as_error("Batch::select");
 }
 
-Batch Batch::to(at::Device device) const {
+Batch Batch::to(at::Device device) const try {
   Batch moved = *this;
   for (const auto member : kPairTensors) {
     if ((this->*member).defined()) moved.*member = (this->*member).to(device);
   }
   for (auto& [name, column] : moved.columns) column = column.to(device);
   return moved;
+} catch (...) {
+  rethrow_as_error("Batch::to");
 }
 
 }  // namespace grpo

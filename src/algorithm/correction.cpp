@@ -26,7 +26,7 @@ at::Tensor sampler_log_ratio(const at::Tensor& old_logprobs, const Batch& batch,
 
 }  // namespace
 
-at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
+at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) try {
   const TokenTensors pairs(batch, old_logprobs.options());
   const auto mode = config.importance_sampling_mode;
   at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs);
@@ -36,9 +36,11 @@ at::Tensor importance_sampling_ratio(const at::Tensor& old_logprobs, const Batch
   const double high = config.importance_sampling_clip_max.value_or(std::numeric_limits<double>::infinity());
   const bool truncate = mode == CorrectionMode::kTokenTruncate || mode == CorrectionMode::kSequenceTruncate;
   return truncate ? ratio.clamp(low, high) : ratio.masked_fill((ratio < low).logical_or(ratio > high), 0);
+} catch (...) {
+  rethrow_as_error("importance_sampling_ratio");
 }
 
-at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) {
+at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const LossConfig& config) try {
   const TokenTensors pairs(batch, old_logprobs.options());
   const at::Tensor log_ratio = sampler_log_ratio(old_logprobs, batch, pairs).clamp(-kMaxLogRatio, kMaxLogRatio);
   const double high = config.rejection_max.value_or(std::numeric_limits<double>::infinity());
@@ -58,6 +60,8 @@ at::Tensor acceptance(const at::Tensor& old_logprobs, const Batch& batch, const 
     fail("acceptance", "expected rejection_mode geometric, k1 or k3; got none");
   };
   return accepted().to(old_logprobs.scalar_type());
+} catch (...) {
+  rethrow_as_error("acceptance");
 }
 
 }  // namespace grpo

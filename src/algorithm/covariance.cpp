@@ -11,7 +11,7 @@
 
 namespace grpo {
 
-at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, const LossConfig& config) {
+at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, const LossConfig& config) try {
   const TokenTensors pairs(part, logprobs.options());
   const at::Tensor current = pairs.keep(logprobs.detach()), advantages = pairs.keep(part.advantages);
   at::Tensor draws = at::zeros_like(current);
@@ -23,9 +23,11 @@ at::Tensor covariance_tokens(const at::Tensor& logprobs, const Batch& part, cons
     draws = part.draws.to(current.options()).masked_fill(clipped.low.logical_or(clipped.high), std::numeric_limits<double>::infinity());
   }
   return at::stack({advantages, current, draws}, 1).index({pairs.in_loss()});
+} catch (...) {
+  rethrow_as_error("covariance_tokens");
 }
 
-void set_covariance(LossNormalizer& normalizer, const at::Tensor& tokens, const LossConfig& config) {
+void set_covariance(LossNormalizer& normalizer, const at::Tensor& tokens, const LossConfig& config) try {
   constexpr auto kWhere = "set_covariance";
   GRPO_CHECK(tokens.dim() == 2 && tokens.size(1) == 3, kWhere, "expected tokens [K, 3]; got another shape");
   CovarianceStatistics& statistics = normalizer.covariance.emplace();
@@ -49,6 +51,8 @@ void set_covariance(LossNormalizer& normalizer, const at::Tensor& tokens, const 
   } else {
     statistics.threshold = std::get<0>(covariance.kthvalue(count - chosen + 1)).item<double>();
   }
+} catch (...) {
+  rethrow_as_error("set_covariance");
 }
 
 }  // namespace grpo

@@ -29,15 +29,17 @@ void add_pair_metrics(MetricList& metrics, const at::Tensor& chosen, const at::T
 
 }  // namespace
 
-at::Tensor sequence_logprobs(const at::Tensor& logprobs, const Batch& batch, bool average) {
+at::Tensor sequence_logprobs(const at::Tensor& logprobs, const Batch& batch, bool average) try {
   GRPO_CHECK(logprobs.defined() && logprobs.dim() == 1 && logprobs.size(0) == batch.num_pairs(), "sequence_logprobs",
              "expected log-probs [M]; got none or others");
   const TokenTensors pairs(batch, logprobs.options());
   const at::Tensor kept = pairs.keep(logprobs);
   return average ? pairs.loss_mean(kept) : pairs.sum(kept);
+} catch (...) {
+  rethrow_as_error("sequence_logprobs");
 }
 
-std::vector<PreferencePair> preference_pairs(const at::Tensor& rewards, const std::vector<int64_t>& groups) {
+std::vector<PreferencePair> preference_pairs(const at::Tensor& rewards, const std::vector<int64_t>& groups) try {
   const Values values = to_values(rewards);
   GRPO_CHECK(values.size() == groups.size(), "preference_pairs", "expected one group per reward; got another number");
   std::vector<PreferencePair> pairs;
@@ -50,10 +52,12 @@ std::vector<PreferencePair> preference_pairs(const at::Tensor& rewards, const st
                      .rejected = static_cast<int64_t>(*std::ranges::min_element(defined, {}, value))});
   }
   return pairs;
+} catch (...) {
+  rethrow_as_error("preference_pairs");
 }
 
 LossOutput dpo_loss(const at::Tensor& chosen, const at::Tensor& rejected, const at::Tensor& ref_chosen, const at::Tensor& ref_rejected,
-                    double pairs, const DpoConfig& config) {
+                    double pairs, const DpoConfig& config) try {
   check_pairs("dpo_loss", {&chosen, &rejected, &ref_chosen, &ref_rejected});
   const at::Tensor gain = chosen - ref_chosen, gain_of_other = rejected - ref_rejected, margin = gain - gain_of_other;
   const double beta = config.dpo_beta;
@@ -70,13 +74,17 @@ LossOutput dpo_loss(const at::Tensor& chosen, const at::Tensor& rejected, const 
   metrics.add("rewards/rejected", Tally::Kind::kMean, {beta * gain_of_other, all});
   add_pair_metrics(metrics, beta * gain, beta * gain_of_other);
   return {.loss = losses.sum() / std::max(pairs, 1.0), .metrics = metrics.read()};
+} catch (...) {
+  rethrow_as_error("dpo_loss");
 }
 
-LossOutput bradley_terry_loss(const at::Tensor& chosen, const at::Tensor& rejected, double pairs, double margin) {
+LossOutput bradley_terry_loss(const at::Tensor& chosen, const at::Tensor& rejected, double pairs, double margin) try {
   check_pairs("bradley_terry_loss", {&chosen, &rejected});
   MetricList metrics;
   add_pair_metrics(metrics, chosen, rejected);
   return {.loss = -at::log_sigmoid(chosen - rejected - margin).sum() / std::max(pairs, 1.0), .metrics = metrics.read()};
+} catch (...) {
+  rethrow_as_error("bradley_terry_loss");
 }
 
 }  // namespace grpo

@@ -40,7 +40,7 @@ void leave_out_undefined(Values& values, const Values& rewards, const HostTokens
 
 }  // namespace
 
-GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& batch, const GaeConfig& config) {
+GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& batch, const GaeConfig& config) try {
   const HostTokens tokens(batch);
   const Values r = tokens.numbers(rewards, "gae", "rewards"), v = tokens.numbers(values, "gae", "values");
   Values lambda(tokens.lengths.size(), config.lambda);
@@ -55,9 +55,11 @@ GaeOutput gae(const at::Tensor& rewards, const at::Tensor& values, const Batch& 
   leave_out_undefined(returns, r, tokens);
   if (config.whiten_advantages) advantages = tokens.kept(tokens.whitened(std::move(advantages)));
   return {.advantages = defined_or_zero(std::move(advantages)), .returns = to_tensor(returns)};
+} catch (...) {
+  rethrow_as_error("gae");
 }
 
-at::Tensor outcome_rewards(const at::Tensor& rewards, const Batch& batch, const at::Tensor& token_rewards) {
+at::Tensor outcome_rewards(const at::Tensor& rewards, const Batch& batch, const at::Tensor& token_rewards) try {
   const HostTokens tokens(batch);
   const Values outcomes = to_values(rewards);
   GRPO_CHECK(outcomes.size() == tokens.lengths.size(), "outcome_rewards", "expected one reward per completion; got another number");
@@ -70,10 +72,12 @@ at::Tensor outcome_rewards(const at::Tensor& rewards, const Batch& batch, const 
     placed[sample] = true;
   }
   return to_tensor(result);
+} catch (...) {
+  rethrow_as_error("outcome_rewards");
 }
 
 LossOutput value_loss(const at::Tensor& values, const at::Tensor& old_values, const at::Tensor& returns, const Batch& batch,
-                      const LossNormalizer& normalizer, const GaeConfig& config) {
+                      const LossNormalizer& normalizer, const GaeConfig& config) try {
   for (const at::Tensor* tensor : {&values, &old_values, &returns}) {
     GRPO_CHECK(tensor->defined() && tensor->dim() == 1 && tensor->size(0) == batch.num_pairs(), "value_loss",
                "expected values, old values and returns [" + std::to_string(batch.num_pairs()) + "]; got none or others");
@@ -95,6 +99,8 @@ LossOutput value_loss(const at::Tensor& values, const at::Tensor& old_values, co
   metrics.add("value/mean", Tally::Kind::kMean, {current, counted});
   metrics.add("value/return", Tally::Kind::kMean, {target, counted});
   return {.loss = 0.5 * error.sum() / std::max(normalizer.tokens, 1.0), .metrics = metrics.read()};
+} catch (...) {
+  rethrow_as_error("value_loss");
 }
 
 }  // namespace grpo

@@ -22,7 +22,7 @@ at::Tensor straight_through(const at::Tensor& value, const at::Tensor& gradient)
 
 }  // namespace
 
-at::Tensor kl_estimate(KlEstimator estimator, const at::Tensor& logprobs, const at::Tensor& ref_logprobs) {
+at::Tensor kl_estimate(KlEstimator estimator, const at::Tensor& logprobs, const at::Tensor& ref_logprobs) try {
   const at::Tensor x = ref_logprobs - logprobs;
   switch (estimator) {
     case KlEstimator::kK1:
@@ -39,14 +39,18 @@ at::Tensor kl_estimate(KlEstimator estimator, const at::Tensor& logprobs, const 
       return straight_through(k3(x), k2(x));
   }
   fail("kl_estimate", "expected a known estimator; got another value");
+} catch (...) {
+  rethrow_as_error("kl_estimate");
 }
 
-at::Tensor kl_penalty(const Batch& batch, double beta) {
+at::Tensor kl_penalty(const Batch& batch, double beta) try {
   const at::Tensor& policy = batch.old_logprobs.defined() ? batch.old_logprobs : batch.sampling_logprobs;
   GRPO_CHECK(policy.defined() && batch.ref_logprobs.defined(), "kl_penalty",
              "expected log-probs of the old policy or the sampler, and of the reference; got none");
   const at::Tensor k1 = kl_estimate(KlEstimator::kK1, policy, batch.ref_logprobs);
   return (-beta * k1).masked_fill((batch.mask == 0).logical_or(policy.isnan()), 0.0).to(at::kFloat);
+} catch (...) {
+  rethrow_as_error("kl_penalty");
 }
 
 }  // namespace grpo

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string>
 
 #include "grpo/algorithm/correction.h"
@@ -117,12 +118,30 @@ at::Tensor kl_losses(const SurrogateInput& in, const Batch& batch, MetricList& m
   return in.config.beta * kl;
 }
 
+/// What a policy term of the user's gives, each pair one number. Whatever goes wrong in it is said with its name and shapes.
+at::Tensor custom_losses(const PolicyTerm& custom, const SurrogateInput& in) {
+  const std::string where = "loss " + in.config.custom_loss;
+  const auto text_of = [](const at::Tensor& tensor) {
+    std::ostringstream text;
+    text << tensor.sizes() << " " << tensor.scalar_type();
+    return text.str();
+  };
+  at::Tensor loss;
+  try {
+    loss = custom.loss(in);
+  } catch (...) {
+    rethrow_as_error(where + ", given tensors of " + text_of(in.mask));
+  }
+  GRPO_CHECK(loss.defined() && loss.sizes() == in.mask.sizes(), where,
+             "expected one number per pair, " + text_of(in.mask) + "; got " + (loss.defined() ? text_of(loss) : "an undefined tensor"));
+  return loss;
+}
+
 /// Masks, sampler ratio and KL around the policy term; `kept` [M] marks the tokens that the entropy quantile keeps.
 at::Tensor pair_losses(const SurrogateInput& in, const PolicyTerm* custom, const Batch& batch, const at::Tensor& old,
                        const at::Tensor& kept, MetricList& metrics) {
   const Surrogate surrogate = loss_row(in.config.loss_type).surrogate;
-  at::Tensor loss = custom != nullptr ? custom->loss(in) : surrogate_loss(surrogate, in, metrics);
-  GRPO_CHECK(loss.sizes() == in.mask.sizes(), kLossWhere, "expected a policy term of one number per pair; got another shape");
+  at::Tensor loss = custom != nullptr ? custom_losses(*custom, in) : surrogate_loss(surrogate, in, metrics);
   if (in.config.off_policy_mask_threshold) loss = loss * off_policy_mask(in, batch, old);
   if (in.config.rejection_mode != RejectionMode::kNone && batch.sampling_logprobs.defined()) {
     const at::Tensor accepted = acceptance(old, batch, in.config);
@@ -140,7 +159,7 @@ at::Tensor pair_losses(const SurrogateInput& in, const PolicyTerm* custom, const
 }  // namespace
 
 LossOutput policy_loss(const at::Tensor& logprobs, const at::Tensor& entropy, const Batch& batch, const LossNormalizer& normalizer,
-                       const LossConfig& config, const PolicyTerm* custom) {
+                       const LossConfig& config, const PolicyTerm* custom) try {
   check_inputs(logprobs, entropy, batch, normalizer, config, custom);
   const LossRow& row = loss_row(config.loss_type);
   const TokenTensors pairs(batch, logprobs.options());
@@ -161,6 +180,8 @@ LossOutput policy_loss(const at::Tensor& logprobs, const at::Tensor& entropy, co
     loss = loss - config.entropy_coef * bonus;
   }
   return {.loss = loss, .metrics = metrics.read()};
+} catch (...) {
+  rethrow_as_error("policy_loss");
 }
 
 }  // namespace grpo

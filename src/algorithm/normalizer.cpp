@@ -9,15 +9,17 @@
 
 namespace grpo {
 
-LossNormalizer loss_normalizer(const Batch& step, int64_t max_completion_length) {
+LossNormalizer loss_normalizer(const Batch& step, int64_t max_completion_length) try {
   const double tokens = step.mask.sum(at::kDouble).item<double>();
   return {.tokens = tokens,
           .sequences = static_cast<double>(step.num_sequences()),
           .max_completion_length = static_cast<double>(max_completion_length),
           .entropy_tokens = tokens};
+} catch (...) {
+  rethrow_as_error("loss_normalizer");
 }
 
-void set_entropy_threshold(LossNormalizer& normalizer, const at::Tensor& entropy, const at::Tensor& mask, double top_entropy_quantile) {
+void set_entropy_threshold(LossNormalizer& normalizer, const at::Tensor& entropy, const at::Tensor& mask, double top_entropy_quantile) try {
   constexpr auto kWhere = "set_entropy_threshold";
   GRPO_CHECK(entropy.sizes() == mask.sizes() && entropy.dim() == 1, kWhere, "expected entropies and mask of one shape [M]; got others");
   GRPO_CHECK(top_entropy_quantile >= 0 && top_entropy_quantile <= 1, kWhere,
@@ -35,6 +37,8 @@ void set_entropy_threshold(LossNormalizer& normalizer, const at::Tensor& entropy
   const at::Tensor threshold = at::full({}, low + (rank - static_cast<double>(below)) * (high - low), sorted.options());
   normalizer.entropy_threshold = threshold.item<double>();  // rounded as the entropies are, so that a tie stays a tie
   normalizer.entropy_tokens = (sorted >= threshold).sum().item<double>();
+} catch (...) {
+  rethrow_as_error("set_entropy_threshold");
 }
 
 }  // namespace grpo

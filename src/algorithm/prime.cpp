@@ -58,12 +58,14 @@ void divide_by_largest_return(Values& rewards, const HostTokens& tokens) {
 
 }  // namespace
 
-at::Tensor implicit_process_rewards(const at::Tensor& logprobs, const at::Tensor& ref_logprobs, double prime_beta) {
+at::Tensor implicit_process_rewards(const at::Tensor& logprobs, const at::Tensor& ref_logprobs, double prime_beta) try {
   return prime_beta * (logprobs - ref_logprobs);
+} catch (...) {
+  rethrow_as_error("implicit_process_rewards");
 }
 
 LossOutput prime_loss(const at::Tensor& logprobs, const at::Tensor& outcomes, const Batch& batch, const LossNormalizer& normalizer,
-                      const PrimeConfig& config) {
+                      const PrimeConfig& config) try {
   GRPO_CHECK(logprobs.defined() && batch.ref_logprobs.defined() && logprobs.sizes() == batch.ref_logprobs.sizes() &&
                  logprobs.size(0) == batch.num_pairs(),
              "prime_loss", "expected log-probs of the reward model and its reference [M]; got none or others");
@@ -79,9 +81,12 @@ LossOutput prime_loss(const at::Tensor& logprobs, const at::Tensor& outcomes, co
   metrics.add("prime/loss", Tally::Kind::kMean, {losses, known});
   metrics.add("prime/accuracy", Tally::Kind::kMean, {((logits > 0) == (label > 0.5)).to(logprobs.scalar_type()), known});
   return {.loss = losses.sum() / std::max(normalizer.sequences, 1.0), .metrics = metrics.read()};
+} catch (...) {
+  rethrow_as_error("prime_loss");
 }
 
-at::Tensor prime_advantages(const at::Tensor& process_rewards, const at::Tensor& outcomes, const Batch& batch, const PrimeConfig& config) {
+at::Tensor prime_advantages(const at::Tensor& process_rewards, const at::Tensor& outcomes, const Batch& batch,
+                            const PrimeConfig& config) try {
   constexpr auto kWhere = "prime_advantages";
   const HostTokens tokens(batch);
   Values rewards = tokens.kept(tokens.numbers(process_rewards, kWhere, "process rewards"));
@@ -103,6 +108,8 @@ at::Tensor prime_advantages(const at::Tensor& process_rewards, const at::Tensor&
   Values advantages = plus(tokens.to_go(tokens.kept(relative), paper ? config.gamma : 1.0), tokens.spread(outcome_part(baseline, o)));
   if (!paper) advantages = tokens.whitened(std::move(advantages));
   return defined_or_zero(tokens.kept(std::move(advantages)));
+} catch (...) {
+  rethrow_as_error("prime_advantages");
 }
 
 }  // namespace grpo

@@ -45,7 +45,7 @@ std::vector<Unit> merge_evenly(const std::vector<Unit>& units, int64_t overhead,
 
 }  // namespace
 
-std::vector<Batch> Batch::split(const SplitOptions& options) const {
+std::vector<Batch> Batch::split(const SplitOptions& options) const try {
   GRPO_CHECK(options.max_tokens > 0, "Batch::split", "expected max_tokens above 0; got " + std::to_string(options.max_tokens));
   std::vector<Unit> units;  // groups, or the parts of groups that do not fit
   std::vector<Unit> group;  // sequences that share a prompt
@@ -75,6 +75,8 @@ std::vector<Batch> Batch::split(const SplitOptions& options) const {
     micro_batches.push_back(select(std::move(chosen)));
   }
   return micro_batches;
+} catch (...) {
+  rethrow_as_error("Batch::split");
 }
 
 }  // namespace grpo

@@ -90,9 +90,11 @@ Values token_advantages(const RewardSignals& signals, const Batch& batch, const 
 
 }  // namespace
 
-at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) {
+at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) try {
   validate(config);
   return defined_or_zero(token_advantages(signals, batch, config));
+} catch (...) {
+  rethrow_as_error("estimate_advantages");
 }
 
 }  // namespace grpo

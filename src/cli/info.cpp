@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/trainer/config.h"
+#include "grpo/version.h"
 #include "ops/ops.h"
 
 namespace grpo::cli {
@@ -17,7 +18,7 @@ namespace {
 void print_info() {
   nlohmann::ordered_json isas = nlohmann::ordered_json::array();
   for (const auto& table : kernels::available_cpu_kernels()) isas.push_back(table.isa);
-  const nlohmann::ordered_json answer = {{"version", GRPO_VERSION},
+  const nlohmann::ordered_json answer = {{"version", version()},
                                          {"torch", GRPO_TORCH_VERSION},
                                          {"compiler", __VERSION__},
                                          {"threads", omp_get_max_threads()},

@@ -55,6 +55,9 @@ int main(int argc, char** argv, const Registry& registry) {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
     return 1;
+  } catch (...) {
+    std::fprintf(stderr, "grpo: an exception that is no std::exception was thrown\n");
+    return 1;
   }
 }
 

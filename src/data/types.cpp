@@ -19,6 +19,8 @@ std::string_view to_string(FinishReason reason) {
       return "length";
     case FinishReason::kPaused:
       return "paused";
+    case FinishReason::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }

@@ -48,7 +48,7 @@ at::Tensor back_through_head(const TokenOutputs& out, const std::function<at::Te
 }  // namespace
 
 at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::function<at::Tensor(const TokenOutputs&)>& loss_fn,
-                                         const BackwardOptions& options, const LayerHooks& hooks) {
+                                         const BackwardOptions& options, const LayerHooks& hooks) try {
   GRPO_CHECK(batch.num_pairs() > 0, "forward_backward", "expected at least one (row, target) pair; got a batch with none");
   for (auto* arena : trainable()) arena->flat_grad();
   if (options.values && value_head() != nullptr) value_head()->flat_grad();
@@ -108,6 +108,8 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   if (!m.embedding->frozen()) ops::add_rows(gradient, in.tokens, m.embedding->leaf(0).grad());
   call(hooks.after_backward, 0);
   return loss.detach();
+} catch (...) {
+  rethrow_as_error("Transformer::forward_backward");
 }
 
 }  // namespace grpo

@@ -62,7 +62,7 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
 
 }  // namespace
 
-void read_weights(Transformer& model, const std::filesystem::path& folder) {
+void read_weights(Transformer& model, const std::filesystem::path& folder) try {
   const c10::NoGradGuard no_grad;
   const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
   Faults faults;
@@ -73,9 +73,11 @@ void read_weights(Transformer& model, const std::filesystem::path& folder) {
       },
       faults);
   faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
+} catch (...) {
+  rethrow_as_error("read_weights");
 }
 
-std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) {
+std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) try {
   GRPO_CHECK(std::filesystem::exists(path), "load_model", "no such file or folder: " + path.string());
   const c10::NoGradGuard no_grad;
   std::unique_ptr<Transformer> model;
@@ -88,6 +90,8 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
     read_weights(*model, path);
   }
   return model;
+} catch (...) {
+  rethrow_as_error("load_model");
 }
 
 }  // namespace grpo

@@ -46,7 +46,7 @@ LoraConfig resolved(LoraConfig config) {
 
 }  // namespace
 
-void Transformer::add_adapter(const LoraConfig& asked) {
+void Transformer::add_adapter(const LoraConfig& asked) try {
   validate(asked);
   const LoraConfig config = resolved(asked);
   GRPO_CHECK(config.rank > 0, "add_adapter", "expected a rank of at least 1; got 0");
@@ -67,6 +67,8 @@ void Transformer::add_adapter(const LoraConfig& asked) {
   lora_ = config;
   for (auto* arena : parameters()) arena->freeze();
   ++version_;
+} catch (...) {
+  rethrow_as_error("Transformer::add_adapter");
 }
 
 void Transformer::remove_adapter() {

@@ -20,7 +20,7 @@ DType disk_dtype(const std::string& name) {
 
 }  // namespace
 
-void save_model(Transformer& model, const std::filesystem::path& folder, const SaveOptions& options) {
+void save_model(Transformer& model, const std::filesystem::path& folder, const SaveOptions& options) try {
   const c10::NoGradGuard no_grad;
   const DType dtype = disk_dtype(options.dtype);
   std::filesystem::create_directories(folder);
@@ -29,6 +29,8 @@ void save_model(Transformer& model, const std::filesystem::path& folder, const S
   write_safetensors_sharded(folder, entries, options.max_shard_bytes);
   write_file_atomically(folder / "generation_config.json", generation_config_to_json(model.config(), options.end_id));
   write_file_atomically(folder / "config.json", model_config_to_json(model.config(), options.dtype));
+} catch (...) {
+  rethrow_as_error("save_model");
 }
 
 }  // namespace grpo

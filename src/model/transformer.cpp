@@ -204,28 +204,36 @@ TokenOutputs Transformer::Impl::outputs(const ModelConfig& config, const at::Ten
   return out;
 }
 
-at::Tensor Transformer::hidden_states(const PackedTokens& batch) {
+at::Tensor Transformer::hidden_states(const PackedTokens& batch) try {
   const at::Tensor x = impl_->layers_output(config_, impl_->inputs(batch, config_), product_options(compute_), true);
   return ops::rms_norm(x, impl_->head->leaf(0), config_.rms_norm_eps);
+} catch (...) {
+  rethrow_as_error("Transformer::hidden_states");
 }
 
-at::Tensor Transformer::logits(const PackedTokens& batch) {
+at::Tensor Transformer::logits(const PackedTokens& batch) try {
   return at::mm(hidden_states(batch), impl_->head_weight(config_).t()).to(at::kFloat);
+} catch (...) {
+  rethrow_as_error("Transformer::logits");
 }
 
-TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) {
+TokenOutputs Transformer::logprobs(const PackedTokens& batch, const LogprobOptions& options) try {
   const BatchInputs in = impl_->inputs(batch, config_);
   ops::ProductOptions products = product_options(compute_);
   const at::Tensor x = impl_->layers_output(config_, in, products, options.adapter);
   products.into_grad =
       impl_->head_weight(config_).grad().defined();  // else the backward would hold a second gradient of the vocabulary's size
   return impl_->outputs(config_, x, in, options, view_.vocab_limit, products);
+} catch (...) {
+  rethrow_as_error("Transformer::logprobs");
 }
 
-void Transformer::add_value_head() {
+void Transformer::add_value_head() try {
   GRPO_CHECK(!impl_->value_head, "add_value_head", "expected a model without a value head; got one that has it");
   std::vector<ParameterSlot> slots{{.shape = {1, config_.hidden_size}, .decay = true, .pieces = {{"score.weight", 0, 1}}}};
   impl_->value_head = std::make_unique<ParameterArena>("value head", std::move(slots), dtype(), device());
+} catch (...) {
+  rethrow_as_error("Transformer::add_value_head");
 }
 
 void Transformer::become_classifier() {
@@ -243,7 +251,7 @@ int64_t Transformer::version() const {
   return impl_->value_head ? sum + impl_->value_head->version() : sum;
 }
 
-void init_weights(Transformer& model, uint64_t seed) {
+void init_weights(Transformer& model, uint64_t seed) try {
   const c10::NoGradGuard no_grad;
   uint64_t stream = 0;
   for (auto& parameter : model.named_parameters()) {
@@ -258,6 +266,8 @@ void init_weights(Transformer& model, uint64_t seed) {
         values[i] = static_cast<float>(random.normal() * model.config().initializer_range);
     });
   }
+} catch (...) {
+  rethrow_as_error("init_weights");
 }
 
 }  // namespace grpo

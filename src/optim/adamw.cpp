@@ -26,7 +26,7 @@ void AdamW::zero_grad() {
   for (auto* arena : arenas_) arena->zero_grad();
 }
 
-UpdateReport AdamW::step(double learning_rate) {
+UpdateReport AdamW::step(double learning_rate) try {
   std::vector<at::Tensor> gradients;
   for (auto* arena : arenas_) gradients.push_back(arena->flat_grad());
   const double sum = ops::sum_of_squares(gradients);
@@ -58,9 +58,11 @@ UpdateReport AdamW::step(double learning_rate) {
     arenas_[i]->mark_written();
   }
   return report;
+} catch (...) {
+  rethrow_as_error("AdamW::step");
 }
 
-void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) {
+void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) try {
   GRPO_CHECK(moments.size() == moments_.size(), "AdamW::restore", "expected moments of " + std::to_string(moments_.size()) + " arenas");
   const c10::NoGradGuard no_grad;
   for (size_t i = 0; i < moments.size(); ++i) {
@@ -72,6 +74,8 @@ void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) {
     }
   }
   steps_ = steps;
+} catch (...) {
+  rethrow_as_error("AdamW::restore");
 }
 
 }  // namespace grpo

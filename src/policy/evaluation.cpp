@@ -84,6 +84,7 @@ Experience Evaluation::Impl::sample_block() {
   context.max_completion_length = sampling.max_completion_length;
   interruptible(*communicator, [&] {
     sample_groups(policy, engine, mine, sampling, key(), options.context);
+    expect_uncancelled(mine);
     score(rewards, mine, context, &pool);
   });
   gather(*communicator, mine, problems);

@@ -41,7 +41,7 @@ std::vector<Completion> completions_of(const Experience& experience) {
   return completions;
 }
 
-void score(RewardSet& rewards, Experience& experience, RewardContext& context, ThreadPool* pool) {
+void score(RewardSet& rewards, Experience& experience, RewardContext& context, ThreadPool* pool) try {
   auto verdicts = score_all(rewards, completions_of(experience), context, pool);
   auto verdict = verdicts.begin();
   for (Group& group : experience) {
@@ -51,9 +51,11 @@ void score(RewardSet& rewards, Experience& experience, RewardContext& context, T
       ++verdict;
     }
   }
+} catch (...) {
+  rethrow_as_error("score");
 }
 
-Batch make_batch(const Experience& experience, const at::Tensor& advantages, const BatchOptions& options) {
+Batch make_batch(const Experience& experience, const at::Tensor& advantages, const BatchOptions& options) try {
   std::vector<Sequence> sequences;
   for (size_t g = 0; g < experience.size(); ++g) {
     const Group& group = experience[g];
@@ -70,17 +72,21 @@ Batch make_batch(const Experience& experience, const at::Tensor& advantages, con
     }
   }
   return make_batch(sequences, advantages, options);
+} catch (...) {
+  rethrow_as_error("make_batch");
 }
 
-at::Tensor rewards_of(const Experience& experience) {
+at::Tensor rewards_of(const Experience& experience) try {
   std::vector<double> rewards;
   for (const Group& group : experience) {
     for (const Sample& sample : group.samples) rewards.push_back(sample.reward);
   }
   return at::tensor(rewards, at::kDouble);
+} catch (...) {
+  rethrow_as_error("rewards_of");
 }
 
-at::Tensor scores_of(const Experience& experience) {
+at::Tensor scores_of(const Experience& experience) try {
   std::vector<double> scores;
   for (const Group& group : experience) {
     for (const Sample& sample : group.samples) {
@@ -91,6 +97,8 @@ at::Tensor scores_of(const Experience& experience) {
   GRPO_CHECK(samples > 0 && static_cast<int64_t>(scores.size()) % samples == 0, "scores_of",
              "expected samples with a score of every function");
   return at::tensor(scores, at::kDouble).view({samples, -1});
+} catch (...) {
+  rethrow_as_error("scores_of");
 }
 
 std::vector<int64_t> groups_of(const Experience& experience) {

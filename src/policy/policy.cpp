@@ -109,9 +109,13 @@ at::Device device_of(const ModelSection& section) {
   return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
 }
 
-std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) { return load_resolved(resolved(asked), seed); }
+std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) try {
+  return load_resolved(resolved(asked), seed);
+} catch (...) {
+  rethrow_as_error("load_weights");
+}
 
-Policy load_policy(const ModelSection& asked, uint64_t seed) {
+Policy load_policy(const ModelSection& asked, uint64_t seed) try {
   const ModelSection section = resolved(asked);
   if (!section.path.empty()) {
     auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
@@ -126,15 +130,19 @@ Policy load_policy(const ModelSection& asked, uint64_t seed) {
   init_weights(*model, seed);
   model->set_compute(compute.options);
   return make_policy(std::move(model), tokenizer);
+} catch (...) {
+  rethrow_as_error("load_policy");
 }
 
-void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype, std::optional<int32_t> end_id) {
+void save_policy(const Policy& policy, const std::string& folder, const std::string& dtype, std::optional<int32_t> end_id) try {
   if (policy.model->has_adapter()) {
     save_adapter(*policy.model, folder, policy.base);
   } else {
     save_model(*policy.model, folder, {.dtype = dtype, .end_id = end_id});
   }
   save_tokenizer(*policy.tokenizer, folder);
+} catch (...) {
+  rethrow_as_error("save_policy");
 }
 
 }  // namespace grpo

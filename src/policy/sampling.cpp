@@ -1,5 +1,8 @@
 #include "policy/sampling.h"
 
+#include <algorithm>
+
+#include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
 
 namespace grpo {
@@ -67,11 +70,20 @@ void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group>
   add_texts(policy, groups);
 }
 
+void expect_uncancelled(std::span<const Group> groups) {
+  const auto cancelled = [](const Sample& sample) { return sample.finish == FinishReason::kCancelled; };
+  for (const Group& group : groups) {
+    if (std::ranges::any_of(group.samples, cancelled)) fail_interrupted("sampling", "a signal asked to stop");
+  }
+}
+
 Experience sample(const Policy& policy, RolloutEngine& engine, const std::vector<const Problem*>& problems, const PromptOptions& prompt,
-                  const SamplingParams& params, const RolloutKey& key, const GenerateContext& context) {
+                  const SamplingParams& params, const RolloutKey& key, const GenerateContext& context) try {
   Experience groups = begin_groups(policy, problems, {0, static_cast<int64_t>(problems.size())}, prompt, key);
   sample_groups(policy, engine, groups, with_turn_end(policy, problems, prompt, params), key, context);
   return groups;
+} catch (...) {
+  rethrow_as_error("sample");
 }
 
 }  // namespace grpo

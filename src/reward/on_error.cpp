@@ -16,10 +16,8 @@ std::optional<std::string> try_score(Reward& reward, std::span<const Completion>
   attempt.metrics.clear();
   try {
     reward.score(batch, scores, attempt);
-  } catch (const std::exception& error) {
-    return error.what();
   } catch (...) {
-    return "an exception of unknown type";
+    return caught_text();
   }
   merge_metrics(attempt, context);
   return std::nullopt;

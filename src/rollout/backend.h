@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -59,6 +60,8 @@ struct BackendLimits {
 class DecodeBackend {
  public:
   virtual ~DecodeBackend() = default;
+
+  std::atomic<bool> busy = false;  // the engine's, see OneCaller
 
   /// Steps of one call at most.
   virtual int64_t steps() const = 0;

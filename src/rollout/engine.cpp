@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend.h"
+#include "core/one_caller.h"
 #include "grpo/core/error.h"
 #include "scheduler.h"
 
@@ -45,7 +46,8 @@ void check_continuation(const std::string& name, const Continuation& earlier, in
 
 void check_prompts(const GeneratePlan& plan, int64_t vocab) {
   for (const Prompt& prompt : plan.prompts) {
-    const std::string name = "problem " + std::to_string(prompt.problem);
+    const std::string name =
+        prompt.problem >= 0 ? "problem " + std::to_string(prompt.problem) : "prompt " + std::to_string(&prompt - plan.prompts.data());
     const auto length = static_cast<int64_t>(prompt.ids.size());
     if (length == 0) fail_usage(kEngineWhere, name + ": expected a prompt of at least one token; got none");
     if (length >= plan.max_length) {
@@ -134,10 +136,14 @@ RolloutEngine::RolloutEngine(const ModelView& view, std::function<int64_t()> ver
 RolloutEngine::~RolloutEngine() = default;
 RolloutEngine::RolloutEngine(RolloutEngine&&) noexcept = default;
 
-void RolloutEngine::release() { backend_->release(); }
+void RolloutEngine::release() {
+  const OneCaller alone(backend_->busy, "RolloutEngine::release");
+  backend_->release();
+}
 
 std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
-                                             const GenerateContext& context) {
+                                             const GenerateContext& context) try {
+  const OneCaller alone(backend_->busy, kEngineWhere);
   validate(params);
   if (context.max_new_tokens < 0) fail_usage(kEngineWhere, "expected max_new_tokens >= 0; got " + std::to_string(context.max_new_tokens));
   if (!params.stop.empty() && context.tokenizer == nullptr) fail_usage(kEngineWhere, "expected a tokenizer for stop strings; got none");
@@ -159,6 +165,8 @@ std::vector<Rollout> RolloutEngine::generate(std::span<const Prompt> prompts, co
                      .prefix_capacity = extent.prefix,
                      .length = std::min(plan.max_length, extent.prefix + extent.own)});
   return Scheduler(plan, *backend_).run();
+} catch (...) {
+  rethrow_as_error(kEngineWhere);
 }
 
 }  // namespace grpo

@@ -11,10 +11,11 @@ namespace {
 
 Rollout begin_rollout(const GeneratePlan& plan, const Prompt& prompt, int64_t group, int64_t sample) {
   Rollout rollout;
-  rollout.problem = prompt.problem;
+  rollout.problem = prompt.problem < 0 ? group : prompt.problem;
   rollout.group = group;
   rollout.sample = sample;
   rollout.prompt_ids = prompt.ids;
+  rollout.finish = FinishReason::kCancelled;  // until it ends otherwise
   rollout.weights_version = plan.weights_version;
   if (const auto& earlier = prompt.continuation) {
     rollout.sample = earlier->sample;
@@ -63,7 +64,7 @@ void Scheduler::queue_samples() {
 std::vector<Rollout> Scheduler::run() {
   const GenerateContext& context = plan_.context;
   while (finished_ < static_cast<int64_t>(rollouts_.size())) {
-    if (context.interrupted && context.interrupted()) fail_interrupted("RolloutEngine::generate", "a signal asked to stop");
+    if (context.interrupted && context.interrupted()) break;
     admit();
     make_room();
     build_step();

@@ -140,6 +140,7 @@ void Collector::add_greedy_rewards(Experience& groups, int64_t step, Sums& sums)
   generation.interrupted = [] { return abandon_requested(); };
   interruptible(communicator_, [&] {
     sample_groups(policy_, engine_, greedy, params, {}, generation);
+    expect_uncancelled(greedy);
     score(rewards_, greedy, context, &pool_);
   });
   gather(communicator_, greedy, problems_);

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
+#include "grpo/version.h"
 #include "io/file_hash.h"
 #include "policy/content.h"
 
@@ -23,7 +24,7 @@ Fingerprint fingerprint_of(const Config& config, const Policy& policy, const std
   all["content.chat_template"] = hash_of(policy.tokenizer->chat_template());
   all["content.data"] = content_of(problems);
   all["content.eval_data"] = content_of(eval_problems);
-  all["program.version"] = GRPO_VERSION;
+  all["program.version"] = version();
   all["program.torch"] = GRPO_TORCH_VERSION;
   all["program.instructions"] = kernels::cpu_kernels().isa;
   all["program.ranks"] = std::to_string(communicator.world_size());

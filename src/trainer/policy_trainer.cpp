@@ -20,7 +20,7 @@ struct PolicyTrainer::Parts {
   bool began_rollout = false;  // in the present step
 };
 
-PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry)
+PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Registry& registry) try
     : Trainer(config, std::move(parts), registry, Command::kTrain), parts_(std::make_unique<Parts>()) {
   GRPO_CHECK(!policy_->model->config().sequence_classifier, "train", "expected a language model; got a sequence classifier");
   Parts& p = *parts_;
@@ -42,6 +42,8 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
                                 .losses = registry_.losses});
   p.mini_batches = std::make_unique<MiniBatches>(a, *communicator_);
   adopt(p.objective->models());
+} catch (...) {
+  rethrow_as_error("PolicyTrainer");
 }
 
 PolicyTrainer::~PolicyTrainer() = default;

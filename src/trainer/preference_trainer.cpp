@@ -75,7 +75,7 @@ struct PreferenceTrainer::Impl {
   std::unique_ptr<ReferencePolicy> reference;  // of DPO
 };
 
-PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
+PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, const Registry& registry, Command command) try
     : Trainer(config, std::move(parts), registry, command), impl_(std::make_unique<Impl>()) {
   impl_->reward_model = command == Command::kRewardModel;
   Transformer& model = *policy_->model;
@@ -94,6 +94,8 @@ PreferenceTrainer::PreferenceTrainer(const Config& config, TrainerParts parts, c
                        return static_cast<int64_t>(pair.prompt.size() + std::max(pair.chosen.size(), pair.rejected.size()));
                      });
   plan_steps(config_.trainer.batch_size);
+} catch (...) {
+  rethrow_as_error("PreferenceTrainer");
 }
 
 PreferenceTrainer::~PreferenceTrainer() = default;

@@ -117,7 +117,7 @@ void Trainer::note_changes(const std::vector<Change>& changes) {
   if (count > 0) pending_metrics_["changed_settings"] = {static_cast<double>(count), 1};
 }
 
-bool Trainer::resume(const ResumeOptions& options) {
+bool Trainer::resume(const ResumeOptions& options) try {
   lock_run();
   const std::string& run = config_.trainer.output_dir;
   const auto chosen = choose_checkpoint(run, options.checkpoint);
@@ -157,6 +157,8 @@ bool Trainer::resume(const ResumeOptions& options) {
     open_folder(resumed_ ? std::optional(Resumed{.logs = logs, .step = steps_done_}) : std::nullopt);
   }
   return resumed_;
+} catch (...) {
+  rethrow_as_error("resume");
 }
 
 }  // namespace grpo

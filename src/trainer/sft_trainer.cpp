@@ -54,7 +54,7 @@ struct SftTrainer::Impl {
   std::vector<SupervisedExample> examples;
 };
 
-SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry& registry)
+SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry& registry) try
     : Trainer(config, std::move(parts), registry, Command::kSft), impl_(std::make_unique<Impl>()) {
   std::vector<std::string> completions;
   if (config_.data.demonstrations) {
@@ -76,6 +76,8 @@ SftTrainer::SftTrainer(const Config& config, TrainerParts parts, const Registry&
   leave_out_overlong(problems_, impl_->examples, policy_->model->config().max_position_embeddings, config_.data.overlong_prompts,
                      [](const SupervisedExample& example) { return static_cast<int64_t>(example.ids.size()); });
   plan_steps(config_.trainer.batch_size);
+} catch (...) {
+  rethrow_as_error("SftTrainer");
 }
 
 SftTrainer::~SftTrainer() = default;

@@ -43,6 +43,16 @@ bool was_interrupted() {
   }
 }
 
+/// The exception that is being handled, as an Error that says in which optimiser step it was thrown.
+[[noreturn]] void rethrow_from_step(int64_t step) {
+  try {
+    rethrow_as_error("train");
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInterrupted) throw;
+    throw Error(std::string(error.what()) + " (optimiser step " + std::to_string(step) + ")", error.kind());
+  }
+}
+
 std::string key_figures(const TrainReport& report) {
   std::string text;
   const auto add = [&](const char* name, const char* label) {
@@ -142,15 +152,25 @@ bool Trainer::finished() {
 
 std::optional<TrainReport> Trainer::step() {
   auto report = next_step();
-  if (report && on_step_) on_step_(*report);
+  if (report) call_back(*report);
   return report;
+}
+
+void Trainer::call_back(const TrainReport& report) try {
+  if (on_step_) on_step_(report);
+} catch (...) {
+  rethrow_as_error("on_step");
 }
 
 std::optional<TrainReport> Trainer::next_step() {
   if (finished()) return std::nullopt;
   const double begin = now_seconds();
   TrainReport report;
-  report.metrics = update();
+  try {
+    report.metrics = update();
+  } catch (...) {
+    rethrow_from_step(steps_done_ + 1);
+  }
   const double seconds = now_seconds() - begin;
   train_seconds_ += seconds;
   report.step = ++steps_done_;
@@ -160,7 +180,7 @@ std::optional<TrainReport> Trainer::next_step() {
   return report;
 }
 
-bool Trainer::train() {
+bool Trainer::train() try {
   const InterruptGuard guard(config_.trainer.on_signal, "nothing was saved yet");
   try {
     return run();
@@ -168,6 +188,8 @@ bool Trainer::train() {
     if (error.kind() != ErrorKind::kInterrupted) throw;
   }
   return stopped();
+} catch (...) {
+  rethrow_as_error("train");
 }
 
 void Trainer::lock_run() {
@@ -224,7 +246,7 @@ std::optional<TrainReport> Trainer::step_or_save() {
   try {
     auto report = next_step();
     if (report) record(*report);
-    if (report && on_step_) on_step_(*report);
+    if (report) call_back(*report);
     return report;
   } catch (...) {
     save_after_failure(before, weights, was_interrupted());
@@ -277,7 +299,7 @@ void Trainer::write_pending() {
   pending_completions_.clear();
 }
 
-Metrics Trainer::evaluate() {
+Metrics Trainer::evaluate() try {
   if (!eval_rewards_) eval_rewards_ = std::make_unique<RewardSet>(make_rewards(config_.reward, registry_.rewards));
   RewardSet& rewards = *eval_rewards_;
   RolloutEngine engine(*policy_->model, engine_options(config_.rollout));
@@ -298,6 +320,8 @@ Metrics Trainer::evaluate() {
     for (const auto& [name, value] : grpo::evaluate(*policy_, engine, eval_problems_, rewards, options)) result[name + "_greedy"] = value;
   }
   return result;
+} catch (...) {
+  rethrow_as_error("evaluate");
 }
 
 bool Trainer::record_evaluation() {

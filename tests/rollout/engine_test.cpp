@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include "engine_fixture.h"
 #include "grpo/core/error.h"
@@ -278,8 +279,54 @@ TEST(Engine, ReportsTokensProgressAndInterrupts) {
   int polls = 0;
   GenerateContext interrupting;
   interrupting.interrupted = [&polls] { return ++polls > 3; };
-  EXPECT_THROW(engine.generate(some_prompts(37), short_params(2, 9), {}, interrupting), Error);
+  const auto cut = engine.generate(some_prompts(37), short_params(2, 9), {}, interrupting);
+  ASSERT_EQ(cut.size(), rollouts.size());
+  size_t kept = 0;
+  for (size_t i = 0; i < cut.size(); ++i) {  // each has the beginning of what it would have become
+    EXPECT_EQ(cut[i].finish, cut[i].ids.size() == 9 ? FinishReason::kLength : FinishReason::kCancelled);
+    EXPECT_TRUE(std::equal(cut[i].ids.begin(), cut[i].ids.end(), rollouts[i].ids.begin()));
+    kept += cut[i].ids.size();
+  }
+  EXPECT_GT(kept, 0U);
+  EXPECT_LT(kept, 14U * 9U);
   EXPECT_EQ(engine.generate(some_prompts(37), short_params(2, 9), {}).size(), 14U);
+}
+
+TEST(Engine, EqualPromptsGetDifferentSamplesUnlessTheirNumbersAreEqual) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const std::vector<int32_t> ids = {3, 1, 4};
+  const auto free = engine.generate(std::vector<Prompt>{{.ids = ids}, {.ids = ids}}, short_params(1), {});
+  EXPECT_NE(free[0].ids, free[1].ids);
+  const auto equal = engine.generate(std::vector<Prompt>{{.problem = 5, .ids = ids}, {.problem = 5, .ids = ids}}, short_params(1), {});
+  EXPECT_EQ(equal[0].ids, equal[1].ids);
+}
+
+TEST(Engine, ASecondCallerIsRefusedAndTheFirstGoesOn) {
+  ToyModel model(toy_config(), 3);
+  auto engine = engine_of(model);
+  const auto expected = engine.generate(some_prompts(37), short_params(2, 9), {});
+  const auto refused = [&engine] {
+    try {
+      engine.generate(some_prompts(37), short_params(2, 9), {});
+      return false;
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::kUsage && std::string(error.what()).find("one call at a time") != std::string::npos;
+    }
+  };
+  bool by_thread = false, by_callback = false;
+  GenerateContext context;
+  context.on_progress = [&](int64_t /*tokens*/, int64_t /*rollouts*/) {
+    by_callback = refused();
+    std::thread([&] { by_thread = refused(); }).join();
+  };
+  const auto found = engine.generate(some_prompts(37), short_params(2, 9), {}, context);
+  EXPECT_TRUE(by_thread);
+  EXPECT_TRUE(by_callback);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].ids, expected[i].ids);
+  context.on_progress = [](int64_t /*tokens*/, int64_t /*rollouts*/) { throw 42; };
+  EXPECT_THROW(engine.generate(some_prompts(37), short_params(2, 9), {}, context), Error);
+  EXPECT_EQ(engine.generate(some_prompts(37), short_params(2, 9), {}).size(), 14U);  // after a failure it is free again
 }
 
 TEST(Engine, APromptMayHaveALimitOfItsOwn) {

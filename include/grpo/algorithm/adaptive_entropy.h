@@ -3,8 +3,9 @@
 #include <limits>
 
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Steers the entropy bonus towards a target (Skywork-OR1, arXiv 2505.22312): the bonus is paid only after a step whose entropy was at or
 /// below the target, and the coefficient rises or falls by a fixed amount after each step.

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Steers beta so that the KL to the reference stays near a target (Ziegler et al., arXiv 1909.08593, 2.2): after a step of n sequences,
 /// beta ← beta · (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)). The bound keeps beta above 0 even if a step has more

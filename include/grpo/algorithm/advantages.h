@@ -8,8 +8,9 @@
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A = (r − mean of the group) / (std + 1e-4), std with n − 1 (DeepSeekMath, arXiv 2402.03300, with TRL's constants); RewardAggregation and
 /// ScaleRewards say what r and std are. Likewise rloo and pass_at_k, which `AdvantageConfig::advantage_estimator` names; the other

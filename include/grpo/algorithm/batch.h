@@ -9,10 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/packed.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// What a token's draw depends on beside its problem, sample and position.
 struct DrawKey {

@@ -8,9 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/options.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 class ConfigVisitor;
 

@@ -4,8 +4,9 @@
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// The bounded ratio exp(old − sampling) that corrects for a sampler other than the trained policy: [M] for token modes, [S] for sequence
 /// modes, detached. An unknown sampling log-prob counts as a ratio of 1; so does a pair outside the mask.

@@ -8,8 +8,9 @@
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/loss.h"
 #include "grpo/algorithm/objective_config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Log-probs [M] summed (or averaged) over each sequence's tokens in the loss, [S]. Grad: `logprobs`.
 at::Tensor sequence_logprobs(const at::Tensor& logprobs, const Batch& batch, bool average = false);

@@ -5,8 +5,9 @@
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/loss.h"
 #include "grpo/algorithm/objective_config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 struct GaeOutput {
   at::Tensor advantages;  // [M] float32 on the CPU, whitened if the config says so

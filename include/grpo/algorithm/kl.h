@@ -4,8 +4,9 @@
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Per-token estimates of KL(policy ‖ reference) in nats, x = ref − logprob (Schulman, "Approximating KL divergence", 2020):
 /// k1 = −x, k2 = x²/2, k3 = eˣ − x − 1, abs = |x|. Beyond x = 20, k3 goes on along its tangent: finite, and still pulling back. k1+ and k3+

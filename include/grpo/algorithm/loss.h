@@ -9,8 +9,9 @@
 #include "grpo/algorithm/config.h"
 #include "grpo/algorithm/policy_term.h"
 #include "grpo/algorithm/tally.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Of a step's tokens in the loss, for the losses that choose by (A − mean A) (log p − mean log p).
 struct CovarianceStatistics {

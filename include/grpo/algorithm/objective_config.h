@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <optional>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 class ConfigVisitor;
 

@@ -3,8 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "grpo/algorithm/config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// What a policy term is made of. All tensors are [M], one number per (row, target) pair, in the log-probs' dtype and 0 outside the mask.
 struct PolicyTermInput {

@@ -5,8 +5,9 @@
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/loss.h"
 #include "grpo/algorithm/objective_config.h"
+#include "grpo/api.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// PRIME's implicit process reward of each token, prime_beta · (log p of the reward model − log p of the reference), [M]
 /// (arXiv 2502.01456). Shape: equal. Grad: `logprobs`.

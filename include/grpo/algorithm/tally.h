@@ -3,7 +3,9 @@
 #include <map>
 #include <string>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A figure of one micro-batch that combines exactly over micro-batches and ranks.
 struct Tally {

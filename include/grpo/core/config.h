@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// What may stand in a number field; checked when a value is read.
 struct Range {

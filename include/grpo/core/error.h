@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// What kind of mistake an `Error` reports; `grpo::main` turns it into the exit status.
 enum class ErrorKind {
@@ -31,6 +33,13 @@ class Error : public std::runtime_error {
 
 /// Throws the error of work that a signal cut short (exit status 75); it can be continued.
 [[noreturn]] void fail_interrupted(std::string_view where, std::string_view message);
+
+/// To be called in a catch block: what was caught in words, without the backtrace that LibTorch appends.
+std::string caught_text();
+
+/// To be called in a catch block: throws what was caught as an `Error`. An `Error` stays as it is. Of any other exception `caught_text`
+/// follows `where`.
+[[noreturn]] void rethrow_as_error(std::string_view where);
 
 }  // namespace grpo
 

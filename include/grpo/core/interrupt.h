@@ -2,7 +2,9 @@
 
 #include <string>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// What a signal to stop does: SIGINT, SIGTERM, SIGUSR1, or SIGHUP unless that was ignored before (as nohup does).
 enum class OnSignal {

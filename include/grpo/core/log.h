@@ -2,7 +2,9 @@
 
 #include <string>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 enum class LogLevel { kInfo, kWarn, kOff };
 

@@ -1,6 +1,8 @@
 #pragma once
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// Has malloc keep large blocks that are freed instead of giving them back to the system, for the whole process: a training step frees and
 /// allocates the same activations over and over, and fresh pages are cleared by the kernel each time. Peak memory stays the same. Does

@@ -3,7 +3,9 @@
 #include <map>
 #include <string>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// Figures by name, as a line of metrics.jsonl has them.
 using Metrics = std::map<std::string, double>;

@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// " (did you mean 'x'?)" for the candidate x nearest to `name`, or "" if none is near: within a third of the candidate's
 /// length in edits (insert, delete, replace, swap neighbours), letter case and '-' or '_' not counting. The first of equals wins.

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 struct ProgressOptions {
   int64_t initial = 0;             // items done before this run: left out of the rate

@@ -3,7 +3,9 @@
 #include <array>
 #include <cstdint>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a counter-based generator.
 /// The same counter and key give the same four words on every device, whatever was drawn before.

@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A fixed pool of threads for rewards and files. Never for numerics: tensor kernels run on OpenMP, and two pools must not spin at once.
 class ThreadPool {

@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Which column of a row becomes which part of a `Problem`.
 ///

@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// How a demonstration goes about its problem. Only `kCareful` is both right and well formed.
 enum class DemonstrationKind {

@@ -8,11 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/error.h"
 #include "grpo/core/nearest.h"
 #include "grpo/data/options.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Factories of one kind of part by name: the tables of tasks and rewards.
 template <class Product>
@@ -29,13 +30,20 @@ class FactoryTable {
     if (!added) fail_usage(kind_, "expected a new name; got '" + place->first + "', which exists already");
   }
 
-  /// Throws a usage error that suggests the nearest name if `name` is unknown, and whatever the factory throws.
+  /// Throws a usage error that suggests the nearest name if `name` is unknown, and what the factory throws as an `Error`.
   std::unique_ptr<Product> make(std::string_view name, const NamedOptions& options = {}) const {
     const auto found = factories_.find(name);
     if (found == factories_.end()) {
       fail_usage(kind_, "expected the name of a " + kind_ + "; got '" + std::string(name) + "'" + did_you_mean(name, names()));
     }
-    return found->second(options);
+    std::unique_ptr<Product> product;
+    try {
+      product = found->second(options);
+    } catch (...) {
+      rethrow_as_error(kind_ + " " + std::string(name));
+    }
+    GRPO_CHECK(product != nullptr, kind_ + " " + std::string(name), "expected its factory to make one; got a null pointer");
+    return product;
   }
 
   /// Sorted.

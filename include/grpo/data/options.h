@@ -6,9 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/config.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// The own options of a reward or a task: name → JSON text of the value, as a config file has them.
 using NamedOptions = std::vector<std::pair<std::string, std::string>>;

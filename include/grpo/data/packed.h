@@ -4,7 +4,9 @@
 #include <span>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// Sequences laid end to end without padding, a group's shared prompt once. The model computes one hidden row per token.
 ///

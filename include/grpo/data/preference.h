@@ -3,9 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// An answer to a problem as a row gives it: its text, or messages for the chat template.
 struct GivenAnswer {

@@ -3,10 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/options.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// How a problem becomes a prompt.
 struct PromptOptions {

@@ -4,11 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/random.h"
 #include "grpo/data/factory_table.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A source of generated problems. Immutable: all randomness comes in as an argument.
 class Task {

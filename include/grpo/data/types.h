@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// One turn of a conversation.
 struct Message {
@@ -44,6 +46,7 @@ enum class FinishReason {
   kStopString,  // the text came to contain a stop string (its tokens are kept)
   kLength,      // max_completion_length or the model's context was reached: truncated
   kPaused,      // it has not: to be gone on with in a later call
+  kCancelled,   // it has not: the call was interrupted
 };
 std::string_view to_string(FinishReason reason);
 

@@ -11,9 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/dist/launch.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 enum class Reduction { kSum, kMax };
 

@@ -4,7 +4,9 @@
 #include <functional>
 #include <string>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// This process's place among those that a launcher started, and where they meet.
 struct LaunchEnvironment {

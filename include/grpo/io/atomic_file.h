@@ -7,7 +7,9 @@
 #include <span>
 #include <string_view>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A file that appears under its name whole or not at all: bytes go to `<path>.tmp.<pid>.<n>` beside it; `commit` syncs and renames.
 /// Every member throws `Error`, with the system's reason (no space left, permission denied, …); without a commit nothing is left behind.

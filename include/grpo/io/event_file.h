@@ -5,9 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "grpo/api.h"
 #include "grpo/io/atomic_file.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A TensorBoard event file `events.out.tfevents.<time>.<host>.<pid>.<n>`: TFRecord frames (length, masked CRC32C) of `Event` protocol
 /// buffers, version brain.Event:2. A resumed run opens another file in the same folder and says where it begins.

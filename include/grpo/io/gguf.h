@@ -9,7 +9,9 @@
 #include <variant>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// Block types of GGUF tensors that the reader dequantises.
 enum class GgufType : uint32_t {

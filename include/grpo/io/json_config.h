@@ -7,10 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "grpo/api.h"
 #include "grpo/core/config.h"
 
 /// The JSON side of described structs: any C with `void describe(ConfigVisitor&, C&)`, found beside C, can be read, printed and documented.
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Short names of options: "beta" → "algorithm.beta". They serve as `--beta=0.1` and as top-level keys of files.
 using ConfigAliases = std::map<std::string, std::string, std::less<>>;

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <span>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A whole regular file mapped read-only. Pages are read on first use; renaming or unlinking the file leaves the mapping valid, but cutting
 /// it short while it is mapped is undefined (the system sends SIGBUS), so files are replaced through AtomicFile, never rewritten in place.

@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/io/dtype.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// One tensor of a file: where it lies in the mapped bytes. Not aligned: copy, never cast.
 struct TensorEntry {

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A run of rows of a slot that has a name of its own in Hugging Face checkpoints (q_proj within [q; k; v]).
 struct ParameterPiece {

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 class Gguf;
 

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 class ConfigVisitor;
 class Transformer;

@@ -10,13 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/packed.h"
 #include "grpo/model/arena.h"
 #include "grpo/model/config.h"
 #include "grpo/model/lora.h"
 #include "grpo/model/view.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Per (row, target) pair of a packed batch, in the batch's order.
 struct TokenOutputs {

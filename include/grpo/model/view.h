@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/io/dtype.h"
 #include "grpo/model/config.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A linear layer as the decode engine sees it: y = (W x) * scale + bias, and for each LoRA piece p, y[rows of p] += lora_scale * B_p (A_p
 /// x). Absent parts are null.

@@ -8,9 +8,10 @@
 
 #include "grpo/algorithm/config.h"
 #include "grpo/algorithm/objective_config.h"
+#include "grpo/api.h"
 #include "grpo/optim/config.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// What trains a critic or a process reward model: larger steps than the policy's, at a constant rate.
 inline OptimConfig side_optim(double learning_rate) {

@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/model/arena.h"
 #include "grpo/optim/config.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// What one update did.
 struct UpdateReport {

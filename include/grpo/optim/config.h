@@ -2,7 +2,9 @@
 
 #include <cstdint>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 class ConfigVisitor;
 

@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/source.h"
 #include "grpo/model/lora.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A model to make from nothing if `model.path` is empty: Llama's form, a byte-level tokenizer.
 struct NewModelConfig {

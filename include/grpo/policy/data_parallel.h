@@ -4,9 +4,10 @@
 #include <vector>
 
 #include "grpo/algorithm/loss.h"
+#include "grpo/api.h"
 #include "grpo/dist/communicator.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 class ParameterArena;
 class Transformer;

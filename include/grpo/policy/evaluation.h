@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/metrics.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/types.h"
@@ -12,7 +13,7 @@
 #include "grpo/reward/score.h"
 #include "grpo/rollout/engine.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 class Communicator;
 

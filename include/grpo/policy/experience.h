@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "grpo/algorithm/batch.h"
+#include "grpo/api.h"
 #include "grpo/core/threads.h"
 #include "grpo/data/types.h"
 #include "grpo/reward/score.h"
 #include "grpo/rollout/engine.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A completion of a group's prompt, with all that is known of it.
 struct Sample {

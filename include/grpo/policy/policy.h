@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/preference.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/types.h"
 #include "grpo/text/chat_template.h"
 #include "grpo/text/tokenizer.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 class Transformer;
 struct ModelSection;

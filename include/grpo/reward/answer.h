@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 struct Problem;
 

@@ -3,10 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/reward/registry.h"
 #include "grpo/reward/score.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// One element of the config's list `reward`.
 struct RewardFunction {

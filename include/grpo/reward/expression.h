@@ -6,9 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/reward/rational.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// What an arithmetic expression says.
 struct ParsedExpression {

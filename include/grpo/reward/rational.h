@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 __extension__ typedef __int128 Int128;
 

@@ -5,10 +5,11 @@
 #include <string>
 #include <type_traits>
 
+#include "grpo/api.h"
 #include "grpo/data/factory_table.h"
 #include "grpo/reward/reward.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// Rewards by name. `make(name, options)` and `names()` come from `FactoryTable`.
 class RewardRegistry : public FactoryTable<Reward> {

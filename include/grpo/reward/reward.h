@@ -13,10 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/options.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A reward's verdict on one step of a completion.
 struct StepScore {

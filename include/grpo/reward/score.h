@@ -6,10 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/threads.h"
 #include "grpo/reward/reward.h"
 
 namespace grpo {
+struct RewardHistory;  // not public
+}  // namespace grpo
+
+namespace GRPO_API grpo {
 
 /// What happens if a function throws on a sample, gives an infinity or bad steps, or does not come back in time.
 enum class OnRewardError {
@@ -24,8 +29,6 @@ struct RewardRules {
   double timeout = 0.0;  // seconds for a batch; 0: none
   OnRewardError on_error = OnRewardError::kStop;
 };
-
-struct RewardHistory;
 
 /// Reward functions with their weights in the sum; the lists are parallel, and `add` keeps them so.
 struct RewardSet {

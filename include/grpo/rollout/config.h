@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <optional>
 
+#include "grpo/api.h"
 #include "grpo/rollout/engine.h"
 #include "grpo/rollout/sampling.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// The config's section `rollout`. `describe` documents its options, and configs/README.md lists them.
 struct RolloutSection {

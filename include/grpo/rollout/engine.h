@@ -7,10 +7,15 @@
 #include <span>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/types.h"
 #include "grpo/rollout/sampling.h"
 
 namespace grpo {
+class DecodeBackend;  // not public
+}  // namespace grpo
+
+namespace GRPO_API grpo {
 
 class Tokenizer;
 class Transformer;
@@ -58,7 +63,7 @@ struct Continuation {
 
 /// One group's prompt, or that of a single sample to go on with.
 struct Prompt {
-  int64_t problem = 0;       // Problem::index: part of the random key
+  int64_t problem = -1;      // Problem::index: part of the random key; negative = the prompt's place in the call
   std::vector<int32_t> ids;  // at least one
   std::optional<Continuation> continuation = std::nullopt;
   int64_t max_completion_length = 0;  // tokens, if that is fewer than the parameters'; 0 = theirs
@@ -81,14 +86,12 @@ struct GenerateContext {
   const Tokenizer* tokenizer = nullptr;                               // needed if SamplingParams::stop is not empty
   std::function<void(const TokenEvent&)> on_token;                    // after every token, a sample's tokens in order
   std::function<void(int64_t tokens, int64_t rollouts)> on_progress;  // done so far, after every step
-  std::function<bool()> interrupted;                                  // polled between steps; true ends generate with an Error
+  std::function<bool()> interrupted;                                  // polled between steps; true ends generate, see there
   /// Tokens that completions of a prompt (its place in the call) probably have: groups begin longest first, so that no long one is left
   /// alone at the end. Samples do not depend on it.
   std::function<double(int64_t group)> expected_length;
   int64_t max_new_tokens = 0;  // a sample that has not ended after so many tokens of this call comes back as kPaused; 0 = no limit
 };
-
-class DecodeBackend;
 
 /// Samples completions from the policy's own weights. A group's prompt is computed once and its keys and values are shared by the
 /// group's samples; a slot takes the next sample as soon as its own ends. Keys and values lie in pages that sequences take as they grow:
@@ -97,7 +100,7 @@ class DecodeBackend;
 ///
 /// A sample depends on the weights, the prompt's ids, the parameters and its key alone: for one instruction set, tokens and log-probs
 /// are equal bit for bit at any slot count, batch, thread count and order of refilling (on CUDA up to what its matrix product rounds
-/// differently for other batch sizes). Not to be called from several threads at once.
+/// differently for other batch sizes). One call at a time: a second thread needs an engine of its own.
 class RolloutEngine {
  public:
   /// Keeps a reference to `model`. Throws if the model is not on a device that has an engine.
@@ -113,8 +116,11 @@ class RolloutEngine {
   ///
   /// A continued sample comes back whole, its earlier tokens as they were given. They are computed again, under the weights of now; if
   /// those are the same, it goes on as if never paused (on the CPU bit for bit).
-  /// Throws usage errors for parameters out of range, for prompts that leave no room in the context (naming the problem) and if the
-  /// KV budget does not hold one sequence; an Error if the model gives logits that are not finite.
+  ///
+  /// Equal prompts get different samples unless their `problem` is set to one number. If `context.interrupted` says so, the call ends early
+  /// and returns all samples: those that had not ended are kCancelled, with the tokens that they have.
+  /// Throws usage errors for a call while another one goes on, for parameters out of range, for prompts that leave no room in the context
+  /// (naming the problem) and if the KV budget does not hold one sequence; an Error if the model gives logits that are not finite.
   std::vector<Rollout> generate(std::span<const Prompt> prompts, const SamplingParams& params, const RolloutKey& key,
                                 const GenerateContext& context = {});
 

@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/data/types.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// A chat template: a Jinja subset parsed into a tree and interpreted (trim_blocks and lstrip_blocks on, as transformers does).
 class ChatTemplate {

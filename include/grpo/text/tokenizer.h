@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace grpo {
+#include "grpo/api.h"
+
+namespace GRPO_API grpo {
 
 /// A decoder between two ids: what StreamDecoder runs. One sequence, one thread.
 class DecodeStream {

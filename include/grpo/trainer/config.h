@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/data/source.h"
 #include "grpo/io/json_config.h"
@@ -13,7 +14,7 @@
 #include "grpo/reward/config.h"
 #include "grpo/rollout/config.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// The config's section `trainer`. `describe` documents its options, and configs/README.md lists them.
 struct TrainerSection {

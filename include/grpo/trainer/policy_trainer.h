@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/trainer/trainer.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 struct Batch;
 

@@ -7,11 +7,12 @@
 #include <utility>
 
 #include "grpo/algorithm/loss_registry.h"
+#include "grpo/api.h"
 #include "grpo/data/options.h"
 #include "grpo/data/tasks.h"
 #include "grpo/reward/registry.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 /// The parts that a config can name: the built-in ones, and yours.
 struct Registry {

@@ -9,29 +9,36 @@
 #include <string>
 #include <vector>
 
+#include "grpo/api.h"
 #include "grpo/core/metrics.h"
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/registry.h"
 
+// not public
 namespace grpo {
 
-class Communicator;
 class CheckpointWriter;
-class ConfigVisitor;
 class DataOrder;
 class GradientStep;
 class RunFolder;
 class RunLock;
 class TrainedModels;
 struct Change;
-class Tokenizer;
-class Transformer;
-struct BackwardOptions;
 struct DiskPlan;
-struct Policy;
 struct TrainedModel;
 struct Resumed;
 struct TrainerState;
+
+}  // namespace grpo
+
+namespace GRPO_API grpo {
+
+class Communicator;
+class ConfigVisitor;
+class Tokenizer;
+class Transformer;
+struct BackwardOptions;
+struct Policy;
 
 /// What an application brings itself; what is left out comes from the config.
 struct TrainerParts {
@@ -63,6 +70,8 @@ struct ResumeOptions {
 /// Several ranks train data parallel: each holds the whole model, samples a share of the problems and trains on a share of each step's
 /// sequences; gradients are summed over ranks. Samples, metrics and decisions are the same on all ranks, and rank 0 alone writes the run
 /// folder, which all of them can read. Every rank makes the same calls.
+///
+/// All that is thrown is an Error; what a reward, a loss or a callback threw is named in it, and the step.
 class Trainer {
  public:
   virtual ~Trainer();
@@ -144,6 +153,7 @@ class Trainer {
   /// Writes the line of the figures that wait, if any do.
   void write_pending();
   std::optional<TrainReport> next_step();
+  void call_back(const TrainReport& report);
   /// A step, its record and the callback; if one of them throws, the last good state is saved first.
   std::optional<TrainReport> step_or_save();
   void save_after_failure(const TrainerState& before, int64_t weights, bool interrupted);
