@@ -5,7 +5,7 @@ get_property(rooms GLOBAL PROPERTY GRPO_ROOMS)
 add_library(grpo SHARED)
 add_library(grpo::grpo ALIAS grpo)
 # The rooms' objects and what they link are the library's own business: nothing of it is exported.
-foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
+foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries grpo_http_library OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
   target_link_libraries(grpo PRIVATE $<BUILD_INTERFACE:${part}>)
 endforeach()
 target_link_libraries(grpo PUBLIC LibTorch::LibTorch)
