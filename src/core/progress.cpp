@@ -60,14 +60,14 @@ std::string line_of(const ProgressState& state) {
   return state.suffix.empty() ? head_of(state) : head_of(state) + " | " + on_one_line(state.suffix);
 }
 
-/// The line without the last figures of the suffix that do not fit, and cut if it is still too long.
+/// The line without the last figures of the suffix that do not fit (a part of a number would be another number), and cut if it is still too
+/// long.
 std::string fitting_line(const ProgressState& state, size_t columns) {
   std::string text = line_of(state);
-  const size_t figures = head_of(state).size();
-  while (display_width(text) > columns) {
+  const size_t head = head_of(state).size();
+  while (text.size() > head && display_width(text) > columns) {
     const size_t gap = text.rfind("  ");
-    if (gap == std::string::npos || gap < figures) break;
-    text.resize(gap);
+    text.resize(gap == std::string::npos ? head : std::max(gap, head));
   }
   return cut_to_width(text, columns);
 }

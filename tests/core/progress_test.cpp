@@ -75,14 +75,16 @@ TEST(Progress, ATerminalLineStaysBelowTheWidth) {
   EXPECT_EQ(shown(51, "reward 0.5  length 43"), head + " | reward 0.5  length 43");
   EXPECT_EQ(shown(50, "reward 0.5  length 43"), head + " | reward 0.5  length 43");
   EXPECT_EQ(shown(49, "reward 0.5  length 43"), head + " | reward 0.5");
-  EXPECT_EQ(shown(38, "reward 0.5  length 43"), head + " | reward 0.");
+  EXPECT_EQ(shown(39, "reward 0.5  length 43"), head + " | reward 0.5");
+  EXPECT_EQ(shown(38, "reward 0.5  length 43"), head);
   EXPECT_EQ(shown(20, "reward 0.5  length 43"), head.substr(0, 19));
   EXPECT_EQ(shown(33, "奖励"), head + " | 奖励");
-  EXPECT_EQ(shown(32, "奖励"), head + " | 奖");
-  EXPECT_EQ(shown(31, "奖励"), head + " | 奖");
-  EXPECT_EQ(shown(31, "🙂"), head + " | 🙂");
-  EXPECT_EQ(shown(30, "🙂"), head + " | ");
+  EXPECT_EQ(shown(32, "奖励"), head);
   EXPECT_EQ(shown(31, "e\u0301e\u0301"), head + " | e\u0301e\u0301");
+  EXPECT_EQ(shown(5, "", "奖励"), "奖励");
+  EXPECT_EQ(shown(4, "", "奖励"), "奖");
+  EXPECT_EQ(shown(4, "", "🙂🙂"), "🙂");
+  EXPECT_EQ(shown(3, "", "e\u0301e\u0301"), "e\u0301e\u0301");
   EXPECT_EQ(shown(80, "a\nb\x1b[2Kc\u0085d", "g\to"), "g o 1/2 (50%) 1/s ETA 0:01 | a b [2Kc d");
 }
 
