@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc] [--packages] [--torch]
-#   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
+#   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools, Doxygen
 #   --cuda      torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
 #   --nvcc      a CUDA compiler, where no toolkit is installed; no driver is needed
 #   --packages  only the system's packages;  --torch  only LibTorch
@@ -15,7 +15,8 @@ torch_version=2.11.0
 compile_packages=(g++ pkg-config)
 tool_packages=(cmake ninja-build ccache git python3-venv)
 library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libgloo-dev)
-test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
+test_packages=(libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy
+               doxygen doxygen-awesome-css)
 
 say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }

@@ -6,6 +6,8 @@
 // D hidden, H heads.
 #include "grpo/cli/main.h"
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
+#include "grpo/core/progress.h"
 #include "grpo/data/dataset.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/source.h"
