@@ -16,8 +16,7 @@ if(missing)
   return()
 endif()
 
-set(docs_folder "${PROJECT_BINARY_DIR}/../docs")
-cmake_path(NORMAL_PATH docs_folder)
+set(docs_folder "${PROJECT_SOURCE_DIR}/build/docs")  # of all presets
 file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/guides/[a-z]*.md")
 list(PREPEND pages "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/examples/guides/README.md")
 file(GLOB rooms CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*/*.md")

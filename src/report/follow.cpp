@@ -54,7 +54,6 @@ void answer(const httplib::Request& request, httplib::Response& response, LivePa
 
 /// One page and nothing else: no path of a request is looked up anywhere.
 void set_up(httplib::Server& server, LivePage& page, const int& port) {
-  server.new_task_queue = [] { return new httplib::ThreadPool(4); };
   server.set_keep_alive_timeout(1);  // a stop waits for idle connections
   server.set_read_timeout(2);
   server.set_payload_max_length(1024);
