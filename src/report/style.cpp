@@ -154,7 +154,7 @@ const look = async () => {
     live.textContent = 'the server has ended: this is the last state';
   }
   live.classList.toggle('off', live.textContent !== 'live');
-  setTimeout(look, Math.max(1000, 20 * (performance.now() - began)));
+  setTimeout(look, Math.max(1000, 4 * (performance.now() - began)));
 };
 setTimeout(look, 1000);
 )js";
