@@ -11,6 +11,9 @@ set(PCRE2_BUILD_PCRE2GREP OFF CACHE INTERNAL "")
 set(PCRE2_SUPPORT_UNICODE ON CACHE INTERNAL "")
 set(PCRE2_SUPPORT_JIT ON CACHE INTERNAL "")
 set(SPM_ENABLE_SHARED OFF CACHE INTERNAL "")
+foreach(part IN ITEMS INSTALL USE_OPENSSL_IF_AVAILABLE USE_ZLIB_IF_AVAILABLE USE_BROTLI_IF_AVAILABLE)
+  set(HTTPLIB_${part} OFF CACHE INTERNAL "")
+endforeach()
 
 # _grpo_fetch(name repository commit): makes its targets available.
 macro(_grpo_fetch name repository commit)
@@ -24,6 +27,7 @@ _grpo_fetch(pcre2 PCRE2Project/pcre2 b2bd4254b379b9d7dc9a3dda060a7e27009ccdff)  
 _grpo_fetch(utf8proc JuliaStrings/utf8proc 34db3f7954e9298e89f42641ac78e0450f80a70d)  # 2.9.0, Unicode 15.1
 _grpo_fetch(sentencepiece google/sentencepiece 17d7580d6407802f85855d2cc9190634e2c95624)  # 0.2.0
 _grpo_fetch(xxhash Cyan4973/xxHash bbb27a5efb85b92a0486cf361a8635715a53f6ba)          # 0.8.2; its header alone is used
+_grpo_fetch(httplib yhirose/cpp-httplib 5814e121dfb5049f72a5c3956c3c8961b40da78b)     # 0.18.7; its header alone
 
 enable_language(C)
 FetchContent_MakeAvailable(${_grpo_fetched})
@@ -33,3 +37,5 @@ target_link_libraries(grpo_text_libraries INTERFACE pcre2-8-static utf8proc sent
 target_include_directories(grpo_text_libraries SYSTEM INTERFACE "${sentencepiece_SOURCE_DIR}/src" "${pcre2_BINARY_DIR}" "${utf8proc_SOURCE_DIR}")
 add_library(grpo_hash_library INTERFACE)
 target_include_directories(grpo_hash_library SYSTEM INTERFACE "${xxhash_SOURCE_DIR}")
+add_library(grpo_http_library INTERFACE)
+target_link_libraries(grpo_http_library INTERFACE httplib::httplib)

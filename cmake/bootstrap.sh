@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what a build needs and lacks on Debian or Ubuntu, and says what it does: cmake/bootstrap.sh [--tests] [--cuda] [--nvcc] [--packages] [--torch] [--newest-torch]
-#   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools
+#   --tests     also what tests/run.sh needs: GoogleTest, RapidCheck, clang and its tools, Doxygen
 #   --cuda      torch with all CUDA libraries (chosen by itself where an NVIDIA driver is loaded)
 #   --nvcc      a CUDA compiler, where no toolkit is installed; no driver is needed
 #   --packages  only the system's packages;  --torch  only LibTorch
@@ -16,8 +16,9 @@ newest_torch='torch>=2.15,<2.16'  # the end of the range in CMakeLists.txt
 # By purpose, Debian's names. sentencepiece.pc of Debian 13 asks for protobuf-lite.pc, so libprotobuf-dev.
 compile_packages=(g++ pkg-config)
 tool_packages=(cmake ninja-build ccache git python3-venv)
-library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libgloo-dev)
-test_packages=(pybind11-dev libpython3-dev libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy)
+library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libgloo-dev)
+test_packages=(pybind11-dev libpython3-dev libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy
+               doxygen doxygen-awesome-css)
 
 say() { echo "bootstrap: $*"; }
 die() { echo "bootstrap: $*" >&2; exit 1; }
@@ -51,7 +52,7 @@ name_what_is_needed() {
   local command
   say "this is no Debian or Ubuntu: nothing is installed, and what is there is used. Needed are"
   say "  a C++20 compiler (g++ 12 or clang 16 and later), CMake 3.25 and Ninja, pkg-config, git and Python 3 with venv;"
-  say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece, xxHash; gloo's headers or -DGRPO_GLOO=OFF;"
+  say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece, xxHash, cpp-httplib; gloo's headers or -DGRPO_GLOO=OFF;"
   if $tests; then say "  for tests GoogleTest, RapidCheck, Google Benchmark, clang with its sanitizers, clang-format 14 and clang-tidy;"; fi
   say "  cmake/environment.yml names them for conda; -DGRPO_FETCH=ON gets the small libraries' sources by commit"
   for command in c++ cmake ninja pkg-config git python3; do

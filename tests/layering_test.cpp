@@ -257,4 +257,37 @@ TEST(LayeringTable, CycleIsFound) {
   EXPECT_EQ(find_cycle({{"a", {"b", "c"}}, {"b", {"c"}}, {"c", {}}}), "");
 }
 
+/// "file: literal" of every text in the library that names a flag of the program, which its callers do not have.
+std::vector<std::string> flags_in_messages(const fs::path& root) {
+  static const std::regex flag(R"re("([^"]*[ ('.;:])?--[a-z][^"]*")re");
+  std::vector<std::string> found;
+  for (const char* folder : {"include", "src", "kernels"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const std::string file = fs::relative(entry.path(), root).generic_string();
+      const bool code = entry.path().extension() == ".h" || entry.path().extension() == ".cpp";
+      if (!code || file.starts_with("src/cli/") || file.starts_with("src/report/")) continue;  // the page's style has names like --ink
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) {
+        const bool comment = line.find("//") < line.find('"');
+        std::smatch match;
+        const bool documented = file.starts_with("include/") && file != "include/grpo/cli/main.h" && line.find(" --") != std::string::npos;
+        if (!comment && std::regex_search(line, match, flag)) found.push_back(file + ": " + match.str());
+        if (comment && documented && std::regex_search(line, std::regex(" --[a-z]"))) found.push_back(file + ": " + line);
+      }
+    }
+  }
+  return found;
+}
+
+TEST(Messages, OfTheLibraryNameNoFlags) {
+  for (const std::string& found : flags_in_messages(GRPO_SOURCE_DIR)) ADD_FAILURE() << found;
+}
+
+TEST_F(PlantedTree, AFlagInAMessageIsFound) {
+  write("src/run/a.cpp", "fail(\"run\", \"continue with --resume\");  // --dry-run\nint i = --j;\n");
+  write("src/cli/b.cpp", "fail(\"run\", \"continue with --resume\");\n");
+  write("include/grpo/run/c.h", "/// For --dry-run.\n");
+  EXPECT_EQ(flags_in_messages(root_), (Faults{"include/grpo/run/c.h: /// For --dry-run.", "src/run/a.cpp: \"continue with --resume\""}));
+}
+
 }  // namespace

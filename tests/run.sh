@@ -141,6 +141,7 @@ fi
 
 stage tests run_ctest cpu
 stage headers build cpu all_verify_interface_header_sets
+stage docs build cpu docs
 stage "build clang" build clang grpo_program test_kernels test_optim && stage "tests clang" run_ctest clang -L '^(kernels|optim)$' -E cuda_benchmark
 stage "build asan" build asan && stage "tests asan" run_ctest asan -LE '^fuzz$' && stage fuzz run_ctest asan -L '^fuzz$'
 stage "build tsan" build tsan test_core test_reward && stage "tests tsan" run_ctest tsan -L '^(core|reward)$'

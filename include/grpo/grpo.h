@@ -7,6 +7,7 @@
 // D hidden, H heads.
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
+#include "grpo/core/progress.h"
 #include "grpo/data/dataset.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/source.h"

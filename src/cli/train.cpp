@@ -51,6 +51,24 @@ std::unique_ptr<Trainer> make_trainer(Command command, const Config& config, Tra
   fail("train", "expected a known command");
 }
 
+/// The flags of this program by which that is done what an error of the library speaks of.
+std::string_view flags_for(std::string_view message) {
+  if (message.starts_with("[resume]"))
+    return "\n--resume=checkpoint-N names a checkpoint, --allow-changed KEY a setting that may have changed";
+  if (message.starts_with("[output_dir]") && message.find("holds another run") != std::string_view::npos) return "\n--resume resumes it";
+  return {};
+}
+
+template <class Action>
+void with_flags_named(const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    throw Error(message + std::string(flags_for(message)), error.kind());
+  }
+}
+
 void run(Command command, const Config& config, const TrainArguments& arguments, const Registry& registry) {
   if (arguments.dry_run) {
     for (const auto& line : make_trainer(command, config, {}, registry)->plan()) std::cout << line << "\n";
@@ -62,9 +80,11 @@ void run(Command command, const Config& config, const TrainArguments& arguments,
                                {.device = device_of(config.model).type(), .timeout = std::chrono::seconds(config.trainer.ddp_timeout)});
   if (!parts.communicator->is_main()) set_log_level(LogLevel::kOff);  // the others would say the same
   const auto trainer = make_trainer(command, config, std::move(parts), registry);
-  if (!arguments.resume.empty())
-    trainer->resume({.checkpoint = arguments.resume == kNewest ? "" : arguments.resume, .allow_changed = arguments.allow_changed});
-  if (!trainer->train()) fail_interrupted("train", "a signal stopped the run; continue with --resume");
+  with_flags_named([&] {
+    if (!arguments.resume.empty())
+      trainer->resume({.checkpoint = arguments.resume == kNewest ? "" : arguments.resume, .allow_changed = arguments.allow_changed});
+    if (!trainer->train()) fail_interrupted("train", "a signal stopped the run; continue with --resume");
+  });
 }
 
 void add(CLI::App& app, const Registry& registry, Command command, const std::string& name, const std::string& about) {

@@ -4,10 +4,16 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
+#include <utility>
+
+#include "core/sink.h"
 
 namespace grpo {
 namespace {
+
+std::atomic<LogLevel> least{LogLevel::kInfo};
 
 // Not spdlog's default logger, which belongs to the application; never destroyed, so destructors of statics may log.
 spdlog::logger& logger() {
@@ -22,29 +28,29 @@ spdlog::logger& logger() {
   return instance;
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarn:
-      return spdlog::level::warn;
-    case LogLevel::kOff:
-      break;
-  }
-  return spdlog::level::off;
+using MessageSink = Sink<LogLevel, const std::string&>;
+MessageSink& message_sink() {
+  static MessageSink& instance = *new MessageSink;
+  return instance;
+}
+
+void write(LogLevel level, const std::string& message) {
+  if (message_sink().call(level, message)) return;
+  logger().log(level == LogLevel::kInfo ? spdlog::level::info : spdlog::level::warn, message);
+}
+
+void write_if_wanted(LogLevel level, const std::string& message) {
+  if (level >= least.load()) write(level, message);
 }
 
 }  // namespace
 
-void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
+void set_log_level(LogLevel level) { least = level; }
+LogLevel log_level() { return least.load(); }
+void set_log_sink(LogSink sink) { message_sink().set(std::move(sink)); }
 
-void log_info(const std::string& message) { logger().info(message); }
-void log_warn(const std::string& message) { logger().warn(message); }
-void log_always(const std::string& message) {
-  const auto level = logger().level();
-  if (level > spdlog::level::warn) logger().set_level(spdlog::level::warn);
-  logger().warn(message);
-  logger().set_level(level);
-}
+void log_info(const std::string& message) { write_if_wanted(LogLevel::kInfo, message); }
+void log_warn(const std::string& message) { write_if_wanted(LogLevel::kWarn, message); }
+void log_always(const std::string& message) { write(LogLevel::kWarn, message); }
 
 }  // namespace grpo

@@ -9,10 +9,14 @@
 #include <iostream>
 #include <utility>
 
+#include "core/display_width.h"
+#include "core/sink.h"
+#include "grpo/core/log.h"
+
 namespace grpo {
 namespace {
 
-constexpr double kTerminalInterval = 0.1;
+constexpr double kQuickInterval = 0.1;  // seconds between states on a terminal or in a sink
 
 double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -35,14 +39,42 @@ std::string duration(double seconds) {
   return formatted("%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-/// At most `size` bytes, no UTF-8 character cut in two.
-void cut(std::string& text, size_t size) {
-  if (text.size() <= size) return;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  text.resize(size);
+using StateSink = Sink<const ProgressState&>;
+StateSink& state_sink() {
+  static StateSink& instance = *new StateSink;
+  return instance;
+}
+
+/// "train 12/100 (12%) 3.4/s ETA 0:26"
+std::string head_of(const ProgressState& state) {
+  std::string text = on_one_line(state.label) + " " + std::to_string(state.done);
+  if (state.total > 0)
+    text += "/" + std::to_string(state.total) +
+            formatted(" (%.0f%%)", 100.0 * static_cast<double>(state.done) / static_cast<double>(state.total));
+  if (state.rate > 0) text += state.rate >= 0.1 ? formatted(" %.3g/s", state.rate) : formatted(" %.3g s each", 1 / state.rate);
+  if (state.eta) text += " ETA " + duration(*state.eta);
+  return text;
+}
+
+std::string line_of(const ProgressState& state) {
+  return state.suffix.empty() ? head_of(state) : head_of(state) + " | " + on_one_line(state.suffix);
+}
+
+/// The line without the last figures of the suffix that do not fit (a part of a number would be another number), and cut if it is still too
+/// long.
+std::string fitting_line(const ProgressState& state, size_t columns) {
+  std::string text = line_of(state);
+  const size_t head = head_of(state).size();
+  while (text.size() > head && display_width(text) > columns) {
+    const size_t gap = text.rfind("  ");
+    text.resize(gap == std::string::npos ? head : std::max(gap, head));
+  }
+  return cut_to_width(text, columns);
 }
 
 }  // namespace
+
+void set_progress_sink(ProgressSink sink) { state_sink().set(std::move(sink)); }
 
 Progress::Progress(std::string label, int64_t total, ProgressOptions options)
     : label_(std::move(label)), total_(total), options_(std::move(options)), done_(options_.initial) {
@@ -50,7 +82,7 @@ Progress::Progress(std::string label, int64_t total, ProgressOptions options)
   if (options_.stream == nullptr) options_.stream = &std::cerr;
   if (!options_.terminal) options_.terminal = isatty(STDERR_FILENO) == 1;
   started_ = options_.clock();
-  shown_ = started_ - options_.interval - kTerminalInterval;  // the first update shows
+  shown_ = started_ - options_.interval - kQuickInterval;  // the first update shows
 }
 
 Progress::~Progress() {
@@ -58,38 +90,37 @@ Progress::~Progress() {
   if (line_open_) *options_.stream << '\n' << std::flush;
 }
 
+double Progress::least_wait() const { return *options_.terminal || state_sink().is_set() ? kQuickInterval : options_.interval; }
+
 void Progress::update(int64_t done, std::string_view suffix) {
   done_ = done;
   suffix_ = suffix;
   const double now = options_.clock();
-  pending_ = now - shown_ < (*options_.terminal ? kTerminalInterval : options_.interval);
+  pending_ = now - shown_ < least_wait();
   if (!pending_) show(now);
 }
 
-std::string Progress::line(double now) const {
-  std::string text = label_ + " " + std::to_string(done_);
-  if (total_ > 0)
-    text += "/" + std::to_string(total_) + formatted(" (%.0f%%)", 100.0 * static_cast<double>(done_) / static_cast<double>(total_));
+ProgressState Progress::state(double now) const {
+  ProgressState state{.label = label_, .done = done_, .total = total_, .rate = 0.0, .eta = std::nullopt, .suffix = suffix_};
   const double elapsed = now - started_;
   const auto here = static_cast<double>(done_ - options_.initial);
-  if (elapsed > 0 && here > 0) {
-    const double rate = here / elapsed;
-    text += rate >= 0.1 ? formatted(" %.3g/s", rate) : formatted(" %.3g s each", 1 / rate);
-    if (total_ > done_) text += " ETA " + duration(static_cast<double>(total_ - done_) / rate);
-  }
-  return suffix_.empty() ? text : text + " | " + suffix_;
+  if (elapsed > 0 && here > 0) state.rate = here / elapsed;
+  if (state.rate > 0 && total_ > done_) state.eta = static_cast<double>(total_ - done_) / state.rate;
+  return state;
 }
 
 void Progress::show(double now) {
-  std::string text = line(now);
+  shown_ = now;
+  const ProgressState current = state(now);
+  if (state_sink().call(current) || log_level() != LogLevel::kInfo) return;
   if (*options_.terminal) {
-    cut(text, static_cast<size_t>(options_.columns > 0 ? options_.columns : terminal_columns()));
-    *options_.stream << '\r' << text << "\x1b[K" << std::flush;
+    const int64_t columns = options_.columns > 0 ? options_.columns : terminal_columns();
+    // A line as wide as the terminal makes some of them begin another one.
+    *options_.stream << '\r' << fitting_line(current, static_cast<size_t>(std::max<int64_t>(columns - 1, 1))) << "\x1b[K" << std::flush;
     line_open_ = true;
   } else {
-    *options_.stream << text << '\n' << std::flush;
+    *options_.stream << line_of(current) << '\n' << std::flush;
   }
-  shown_ = now;
 }
 
 }  // namespace grpo

@@ -133,7 +133,7 @@ void ConfigSource::add_override(std::string_view argument) {
   const std::string_view text = argument.starts_with("--") ? argument.substr(2) : argument;
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    refuse("command line: expected --section.key=value; got '" + std::string(argument.substr(0, 60)) + "'");
+    refuse("command line: expected section.key=value; got '" + std::string(argument.substr(0, 60)) + "'");
   }
   const std::string_view key = text.substr(0, equals);
   const auto alias = impl_->aliases.find(key);

@@ -5,6 +5,7 @@
 #include "report/chart.h"
 #include "report/headline.h"
 #include "report/html.h"
+#include "report/page.h"
 #include "report/report.h"
 #include "report/run.h"
 #include "report/samples.h"
@@ -126,21 +127,36 @@ std::string charts_section(const Run& run) {
                             html + "</div></section>\n";
 }
 
-std::string page(const Run& run) {
-  const std::string name = escape(run.name);
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-      name + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<main>\n<header><h1>" + name + "</h1><p>" + escape(subtitle(run)) +
-      "</p></header>\n";
+std::string start_of(const std::string& name, const std::string& about) {
+  const std::string title = escape(name);
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+         title + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<main>\n<header><h1>" + title + "</h1><p>" + about +
+         "</p></header>\n";
+}
+
+std::string end_of(const Live* live) {
+  if (live == nullptr) return std::string("</main>\n<script>") + kScript + "</script>\n</body>\n</html>\n";
+  return "</main>\n<div id=\"live\" role=\"status\" data-version=\"" + escape(live->version) + "\">live</div>\n<script nonce=\"" +
+         live->nonce + "\">" + kScript + kLiveScript + "</script>\n</body>\n</html>\n";
+}
+
+}  // namespace
+
+std::string page(const Run& run, const Live* live) {
+  std::string html = start_of(run.name, escape(subtitle(run)));
   html += headline(run) + warning_box(run) + charts_section(run) + changes_section(run) + samples_section(run);
   if (!run.config.empty()) html += "<details><summary>Configuration</summary><pre>" + escape(run.config) + "</pre></details>\n";
   html += "<footer>Written by libgrpo from metrics.jsonl, completions.jsonl and config.json.";
   if (run.undefined_values > 0) html += " " + std::to_string(run.undefined_values) + " undefined values in the log are left out.";
-  return html + "</footer>\n</main>\n<script>" + kScript + "</script>\n</body>\n</html>\n";
+  return html + "</footer>\n" + end_of(live);
 }
 
-}  // namespace
+std::string waiting_page(const std::string& name, const std::string& why, const Live& live) {
+  return start_of(name, "Waiting for the run. Its curves appear here when it has logged a step.") + "<footer>" + escape(why) +
+         "</footer>\n" + end_of(&live);
+}
+
 }  // namespace report
 
 void write_report(const std::filesystem::path& run_folder) {

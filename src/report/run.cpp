@@ -20,7 +20,8 @@ using nlohmann::ordered_json;
 constexpr double kLargestStep = 1e15;
 constexpr double kLargestValue = 1e100, kSmallestValue = 1e-100;  // sums of larger ones could overflow; smaller ones are zero
 constexpr size_t kSamplesShown = 4;                               // of a step
-constexpr size_t kLinesKept = 64;                 // from the end of completions.jsonl: the last step's are looked for among them
+constexpr size_t kLinesKept = 64;  // from the end of completions.jsonl: the last step's are looked for among them
+constexpr std::streamoff kTailBytes = std::streamoff{1} << 23;
 constexpr size_t kChangesShown = 100;             // settings
 constexpr size_t kTextBytes = 6000;               // of a prompt or a completion
 constexpr size_t kNameBytes = 80;                 // of a reward's name and the like
@@ -114,6 +115,14 @@ std::optional<Sample> sample_of(const std::string& line) {
   return sample;
 }
 
+/// Goes on near the end, so that a long file costs no more than a short one. The line there is a part of one, which is no sample.
+void skip_to_tail(std::ifstream& file) {
+  const std::streamoff here = file.tellg();
+  file.seekg(0, std::ios::end);
+  const std::streamoff end = file.tellg();
+  file.seekg(std::max(here, end - kTailBytes));
+}
+
 void read_completions(const fs::path& path, Run& run) {
   std::ifstream file(path);
   std::deque<std::string> tail;
@@ -124,6 +133,7 @@ void read_completions(const fs::path& path, Run& run) {
         in_first_step = run.early.empty() || run.early.front().step == sample->step;
         if (in_first_step && run.early.size() < kSamplesShown) run.early.push_back(std::move(*sample));
       }
+      if (!in_first_step) skip_to_tail(file);
     }
     tail.push_back(std::move(line));
     if (tail.size() > kLinesKept) tail.pop_front();
@@ -173,6 +183,11 @@ std::string_view kind_of(const Run& run) {
   return "Supervised fine-tuning";
 }
 
+std::string run_name(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return shortened((whole.has_filename() ? whole : whole.parent_path()).filename().string(), kNameBytes);
+}
+
 Run read_figures(const fs::path& folder) {
   Run run;
   read_metrics(folder / "metrics.jsonl", run);
@@ -184,8 +199,7 @@ Run read_run(const fs::path& folder) {
   read_completions(folder / "completions.jsonl", run);
   read_changes(folder / "changes.jsonl", run);
   run.config = read_start(folder / "config.json", kConfigBytes);
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  run.name = shortened((whole.has_filename() ? whole : whole.parent_path()).filename().string(), kNameBytes);
+  run.name = run_name(folder);
   return run;
 }
 

@@ -46,6 +46,9 @@ struct Run {
 /// fine-tuning».
 std::string_view kind_of(const Run& run);
 
+/// The last part of the folder's path.
+std::string run_name(const std::filesystem::path& folder);
+
 /// Reads metrics.jsonl of `folder` alone. A last line that was cut off is left out. Throws as read_run does.
 Run read_figures(const std::filesystem::path& folder);
 

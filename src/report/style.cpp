@@ -82,6 +82,9 @@ pre.prompt { color: var(--soft); max-height: 8em; border-bottom: 1px solid var(-
 details { margin-top: 44px; padding: 12px 18px; }
 summary { cursor: pointer; font-weight: 600; }
 details pre { max-height: none; margin-top: 12px; }
+#live { position: fixed; right: 14px; bottom: 12px; background: var(--card); border: 1px solid var(--line); border-radius: 99px;
+  padding: 3px 12px; font-size: .8125rem; color: var(--soft); box-shadow: 0 2px 10px #0002; }
+#live::before { content: "●"; color: var(--good); margin-right: 6px; } #live.off::before { color: var(--bad); }
 footer { color: var(--soft); font-size: .8125rem; margin-top: 28px; }
 @media (max-width: 520px) { main { padding: 24px 14px 40px; } figure { padding: 12px 14px 10px; } .tiles { grid-template-columns: 1fr 1fr; }
   .tile { padding: 10px 12px; } .tile .value { font-size: 1.2rem; } .tile .value s { font-size: .875rem; } }
@@ -89,7 +92,7 @@ footer { color: var(--soft); font-size: .8125rem; margin-top: 28px; }
 )css";
 
 const char* const kScript = R"js(
-for (const area of document.querySelectorAll('.area')) {
+const follow = area => {
   const d = area.dataset, span = (low, high, part) => Number(low) + (high - low) * part;
   const curves = [...area.querySelectorAll('path[data-name]')].reverse().map(path => ({
     name: path.dataset.name, colour: path.style.getPropertyValue('--c'),
@@ -120,7 +123,40 @@ for (const area of document.querySelectorAll('.area')) {
     area.append(rule, tip);
   });
   area.addEventListener('pointerleave', () => { tip.remove(); rule.remove(); });
-}
+};
+const followAll = () => document.querySelectorAll('.area').forEach(follow);
+followAll();
+)js";
+
+// Asks every second, or more seldom where a page takes long to make, whether there is another version, and puts it in place.
+const char* const kLiveScript = R"js(
+const live = document.querySelector('#live');
+let version = live.dataset.version;
+const put = page => {
+  const open = [...document.querySelectorAll('details')].map(part => part.open), top = scrollY;
+  document.title = page.title;
+  document.querySelector('main').replaceWith(page.querySelector('main'));
+  document.querySelectorAll('details').forEach((part, i) => { part.open = open[i] ?? false; });
+  scrollTo(scrollX, top);
+  followAll();
+};
+const look = async () => {
+  const began = performance.now();
+  try {
+    const answer = await fetch('/', {headers: {'If-None-Match': '"' + version + '"'}, cache: 'no-store'});
+    if (answer.status === 200) {
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      version = page.querySelector('#live').dataset.version;
+      put(page);
+    }
+    live.textContent = answer.ok || answer.status === 304 ? 'live' : 'the page could not be made';
+  } catch {
+    live.textContent = 'the server has ended: this is the last state';
+  }
+  live.classList.toggle('off', live.textContent !== 'live');
+  setTimeout(look, Math.max(1000, 4 * (performance.now() - began)));
+};
+setTimeout(look, 1000);
 )js";
 
 }  // namespace grpo::report

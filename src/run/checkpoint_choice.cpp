@@ -26,7 +26,7 @@ std::string advice(const fs::path& run, const fs::path& refused) {
   for (const auto& path : list_checkpoints(run)) {
     if (path == refused || !inspect_checkpoint(path).whole()) continue;
     const std::string name = path.filename().string();
-    return "the newest whole one is " + name + ": --resume=" + name + " goes on from it and sets later ones aside";
+    return "the newest whole one is " + name + ": a run that is resumed from it by name sets later ones aside";
   }
   return "no other checkpoint of the run is whole";
 }
@@ -57,8 +57,8 @@ void expect_whole(const fs::path& run, const fs::path& checkpoint, bool named) {
     log_warn(name + " has no checkpoint.json, so that nobody can tell whether it is whole; it is taken, as it was named");
     return;
   }
-  fail(kChoiceWhere, checkpoint.string() + ": " + state.faults.front() + ", and whether it is whole cannot be told. --resume=" + name +
-                         " takes it as it is; " + advice(run, checkpoint));
+  fail(kChoiceWhere, checkpoint.string() + ": " + state.faults.front() +
+                         ", and whether it is whole cannot be told. It is taken as it is if it is named; " + advice(run, checkpoint));
 }
 
 void set_later_checkpoints_aside(const fs::path& run, int64_t step) {

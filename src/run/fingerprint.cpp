@@ -47,7 +47,7 @@ void expect_known(const std::string& name, const Fingerprint& was, const Fingerp
     for (const auto& [key, value] : *fingerprint) keys.push_back(key);
   }
   if (std::ranges::none_of(keys, [&name](const std::string& key) { return names(name, key); }))
-    fail_usage("resume", "expected the name of a setting for --allow-changed; got '" + name + "'" + did_you_mean(name, keys));
+    fail_usage("resume", "expected the name of a setting that may have changed; got '" + name + "'" + did_you_mean(name, keys));
 }
 
 }  // namespace
@@ -87,8 +87,10 @@ std::vector<Change> accepted_changes(const Fingerprint& was, const Fingerprint& 
     if (is_fixed(change.key) && !may) refused += "\n  " + to_string(change);
   }
   if (!refused.empty())
-    fail_usage("resume",
-               "expected the run's own settings and contents; got others (--allow-changed KEY takes one all the same):" + refused);
+    fail_usage(
+        "resume",
+        "expected the run's own settings and contents; got others (a setting that is named as allowed to change is taken all the same):" +
+            refused);
   return changes;
 }
 

@@ -27,7 +27,7 @@ fs::path prepared(const fs::path& path, const std::string& config_json, const st
   GRPO_CHECK(!error, "output_dir", "cannot make " + path.string() + ": " + error.message());
   const bool logged = fs::exists(path / "metrics.jsonl") && fs::file_size(path / "metrics.jsonl") > 0;
   if (!resumed && (logged || !list_checkpoints(path).empty()))
-    fail_usage("output_dir", path.string() + " holds another run: continue it with --resume, or choose another folder");
+    fail_usage("output_dir", path.string() + " holds another run: resume it, or choose another folder");
   write_file_atomically(path / "config.json", config_json);
   return path;
 }

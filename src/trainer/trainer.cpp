@@ -27,6 +27,7 @@
 #include "trainer/data_order.h"
 #include "trainer/gradient_step.h"
 #include "trainer/identity.h"
+#include "trainer/key_figures.h"
 #include "trainer/stopwatch.h"
 
 namespace grpo {
@@ -51,23 +52,6 @@ bool was_interrupted() {
     if (error.kind() == ErrorKind::kInterrupted) throw;
     throw Error(std::string(error.what()) + " (optimiser step " + std::to_string(step) + ")", error.kind());
   }
-}
-
-std::string key_figures(const TrainReport& report) {
-  std::string text;
-  const auto add = [&](const char* name, const char* label) {
-    const auto it = report.metrics.find(name);
-    if (it == report.metrics.end()) return;
-    char buffer[64];
-    std::snprintf(buffer, sizeof buffer, "%s%s %.3g", text.empty() ? "" : "  ", label, it->second);
-    text += buffer;
-  };
-  add("reward", "reward");
-  add("rewards/accuracy/mean", "accuracy");
-  add("loss", "loss");
-  add("completions/mean_length", "length");
-  add("grad_norm", "grad");
-  return text;
 }
 
 }  // namespace
@@ -213,11 +197,12 @@ bool Trainer::run() {
   {
     ProgressOptions options;
     options.initial = steps_done_;
+    KeyFigures figures(tokens_seen_);
     std::optional<Progress> progress;
     if (communicator_->is_main()) progress.emplace("train", total_steps_, options);
     while (const auto report = step_or_save()) {
       if (checkpoints_) checkpoints_->check();
-      if (progress) progress->update(report->step, key_figures(*report));
+      if (progress) progress->update(report->step, figures.after(report->metrics));
       if (checkpoint_due()) save_checkpoint();
       if (any_rank(interrupt_requested())) return stopped();
       if (evaluation_due() && !record_evaluation()) return stopped();
@@ -236,7 +221,7 @@ bool Trainer::stopped() {
   write_pending();
   wait_for_checkpoint();
   log_warn("interrupted " + (steps_done_ > 0 ? "after step " + std::to_string(steps_done_) : std::string("before the first step")) +
-           "; continue with --resume");
+           "; the run can be resumed");
   return false;
 }
 
@@ -262,7 +247,7 @@ void Trainer::save_after_failure(const TrainerState& before, int64_t weights, bo
     roll_back();
   }
   if (interrupted) return;  // an interrupted run saves when all ranks have stopped
-  if (save_now()) log_warn("the state after step " + std::to_string(steps_done_) + " was saved; --resume goes on from it");
+  if (save_now()) log_warn("the state after step " + std::to_string(steps_done_) + " was saved; a resumed run goes on from it");
 }
 
 bool Trainer::save_now() {

@@ -237,7 +237,8 @@ TEST(Cli, ListsAndVerifiesCheckpointsAndResumesFromTheNamedOne) {
 
   const Result refused = run(train + "max_steps=4 --resume", {}, true);
   EXPECT_EQ(refused.status, 1);
-  EXPECT_NE(refused.out.find("--resume=checkpoint-2"), std::string::npos) << refused.out;
+  EXPECT_NE(refused.out.find("the newest whole one is checkpoint-2"), std::string::npos) << refused.out;
+  EXPECT_NE(refused.out.find("--resume=checkpoint-N names a checkpoint"), std::string::npos) << refused.out;
   EXPECT_EQ(run(train + "max_steps=4 --resume=checkpoint-9").status, 2);
   const Result resumed = run(train + "max_steps=4 --resume=checkpoint-2", {}, true);
   EXPECT_EQ(resumed.status, 0) << resumed.out;

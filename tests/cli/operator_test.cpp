@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <ostream>
+#include <string>
+#include <thread>
 #include <tuple>
 
 #include "cli/small_run.h"
@@ -166,6 +168,43 @@ TEST(Loading, EndsCleanlyBeforeAnythingWasBegun) {
   EXPECT_EQ(process->status(), kInterrupted) << process->output();
   EXPECT_NE(process->output().find("interrupted; nothing was begun"), std::string::npos) << process->output();
   EXPECT_FALSE(fs::exists(run.run()));
+}
+
+TEST(Followed, ReportIsServedUntilASignal) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const fs::path run = fs::path(::testing::TempDir()) / ("followed-" + std::to_string(signal));
+    fs::remove_all(run);
+    testing::Process process({GRPO_BINARY_DIR "/bin/grpo", "report", run.string(), "--follow"}, {});
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (process.output().find("waiting for " + run.string()) == std::string::npos && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_TRUE(process.output().starts_with("http://127.0.0.1:")) << process.output();
+    EXPECT_FALSE(process.wait_for(std::chrono::milliseconds(0)));
+    process.kill(signal);
+    ASSERT_TRUE(process.wait_for(kPatience));
+    EXPECT_EQ(process.status(), 0) << process.output();
+    EXPECT_FALSE(fs::exists(run)) << "who looks writes nothing";
+  }
+}
+
+TEST(Followed, ThePortIsTheOneThatIsAskedFor) {
+  const std::string program = GRPO_BINARY_DIR "/bin/grpo", port = std::to_string(testing::free_port());
+  testing::Process process({program, "report", "nowhere", "--follow", "--port", port}, {});
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (process.output().find('\n') == std::string::npos && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(process.output().substr(0, process.output().find('\n')), "http://127.0.0.1:" + port + "/");
+  testing::Process second({program, "report", "nowhere", "--follow", "--port", port}, {});
+  ASSERT_TRUE(second.wait_for(kPatience));
+  EXPECT_EQ(second.status(), 1) << second.output();
+  for (const char* wrong : {"0", "65536", "x"}) {
+    testing::Process refused({program, "report", "nowhere", "--follow", "--port", wrong}, {});
+    ASSERT_TRUE(refused.wait_for(kPatience));
+    EXPECT_EQ(refused.status(), 2) << wrong;
+  }
+  testing::Process useless({program, "report", "nowhere", "--port", port}, {});
+  ASSERT_TRUE(useless.wait_for(kPatience));
+  EXPECT_EQ(useless.status(), 2) << useless.output();
 }
 
 }  // namespace

@@ -233,7 +233,7 @@ TEST(ReadConfig, BadOverrides) {
   for (const std::string argument : {"", "--", "--seed", "seed", "=1", "--=1", "--optim.=1", "--.seed=1", "--optim..betas=1"}) {
     EXPECT_NE(refusal({}, {argument}), "") << argument;
   }
-  EXPECT_EQ(refusal({}, {"--seed"}), "command line: expected --section.key=value; got '--seed'");
+  EXPECT_EQ(refusal({}, {"--seed"}), "command line: expected section.key=value; got '--seed'");
   EXPECT_EQ(refusal({}, {"--run_name=\xff"}), "command line: expected UTF-8; got other bytes");
   EXPECT_EQ(refusal({}, {"--rewards.0.weight=1"}), "command line: rewards: expected a list of objects; got an object");
   std::string deep = "a";

@@ -225,6 +225,21 @@ TEST_F(Report, ReadsWhatAnInterruptedRunLeft) {
   EXPECT_TRUE(has(html, "whole"));
 }
 
+// Of a file that is longer than what is read of its end, the first step's samples and the last one's.
+TEST_F(Report, ReadsBothEndsOfALongLog) {
+  metrics(400, healthy);
+  std::string text;
+  for (int step = 1; step <= 400; ++step) {
+    const nlohmann::json line = {
+        {"step", step}, {"prompt", "p"}, {"completion", "step-" + std::to_string(step) + "-" + std::string(40000, 'x')}};
+    text += line.dump() + "\n";
+  }
+  file("completions.jsonl", text);
+  const std::string html = page();
+  for (const char* shown : {"step-1-", "step-400-"}) EXPECT_NE(html.find(shown), std::string::npos) << shown;
+  for (const char* other : {"step-2-", "step-399-"}) EXPECT_EQ(html.find(other), std::string::npos) << other;
+}
+
 TEST_F(Report, LeavesUndefinedValuesOut) {
   file("metrics.jsonl",
        "{\"step\":1,\"reward\":null,\"loss\":NaN,\"kl\":-Infinity,\"entropy\":0.5,\"grad_norm\":1e300}\n"

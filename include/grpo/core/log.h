@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "grpo/api.h"
@@ -8,8 +9,17 @@ namespace GRPO_API grpo {
 
 enum class LogLevel { kInfo, kWarn, kOff };
 
-/// Messages below `level` are dropped. Initially kInfo.
+/// Messages below `level` are dropped, and with anything but kInfo no progress is drawn. Initially kInfo. Any thread.
 void set_log_level(LogLevel level);
+LogLevel log_level();
+
+/// Receives a message as it was logged, without time of day.
+using LogSink = std::function<void(LogLevel level, const std::string& message)>;
+
+/// Lines go to `sink` instead of stderr; an empty one gives them back to stderr. Any thread. A sink is called on the thread that logs, one
+/// call at a time; when this function returns, no other thread is in the earlier sink any more. A sink may log and may set another sink.
+/// What it throws is dropped.
+void set_log_sink(LogSink sink);
 
 /// One line to stderr, with the time of day and the level; any thread.
 void log_info(const std::string& message);

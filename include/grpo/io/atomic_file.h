@@ -11,7 +11,7 @@
 
 namespace GRPO_API grpo {
 
-/// A file that appears under its name whole or not at all: bytes go to `<path>.tmp.<pid>.<n>` beside it; `commit` syncs and renames.
+/// A file that appears under its name whole or not at all: bytes go to `PATH.tmp.PID.N` beside it; `commit` syncs and renames.
 /// Every member throws `Error`, with the system's reason (no space left, permission denied, …); without a commit nothing is left behind.
 class AtomicFile {
  public:

@@ -10,7 +10,7 @@
 
 namespace GRPO_API grpo {
 
-/// A TensorBoard event file `events.out.tfevents.<time>.<host>.<pid>.<n>`: TFRecord frames (length, masked CRC32C) of `Event` protocol
+/// A TensorBoard event file `events.out.tfevents.TIME.HOST.PID.N`: TFRecord frames (length, masked CRC32C) of `Event` protocol
 /// buffers, version brain.Event:2. A resumed run opens another file in the same folder and says where it begins.
 class EventFile {
  public:

@@ -103,7 +103,7 @@ class Trainer {
   const Tokenizer& tokenizer() const;
   const Config& config() const { return config_; }
 
-  /// The plan, for --dry-run: steps, tokens and memory, one line each.
+  /// The plan: steps, tokens and memory, one line each.
   std::vector<std::string> plan() const;
 
  protected:

@@ -1,0 +1,10 @@
+# grpo_http_library: cpp-httplib (Debian: libcpp-httplib-dev, whose header belongs to a compiled library), by pkg-config or by its own package.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HTTPLIB IMPORTED_TARGET cpp-httplib)
+add_library(grpo_http_library INTERFACE)
+if(HTTPLIB_FOUND)
+  target_link_libraries(grpo_http_library INTERFACE PkgConfig::HTTPLIB)
+else()
+  find_package(httplib REQUIRED)
+  target_link_libraries(grpo_http_library INTERFACE httplib::httplib)
+endif()

@@ -1,0 +1,35 @@
+# Target `docs`: guides, READMEs, options and public headers as a site in build/docs, by Doxygen. A link that leads nowhere is an error.
+find_program(DOXYGEN doxygen)
+find_path(DOXYGEN_THEME doxygen-awesome.css PATH_SUFFIXES share/doxygen-awesome-css)
+find_package(Python3 QUIET COMPONENTS Interpreter)
+set(missing "")
+foreach(need IN ITEMS DOXYGEN=doxygen DOXYGEN_THEME=doxygen-awesome-css Python3_EXECUTABLE=python3)
+  string(REGEX MATCH "^([^=]*)=(.*)$" matched ${need})
+  if(NOT ${CMAKE_MATCH_1})
+    list(APPEND missing ${CMAKE_MATCH_2})
+  endif()
+endforeach()
+if(missing)
+  list(JOIN missing " " missing)
+  add_custom_target(docs COMMAND "${CMAKE_COMMAND}" -E echo "docs: expected the packages ${missing} (Debian's names): apt-get install ${missing}, then configure again"
+                    COMMAND "${CMAKE_COMMAND}" -E false VERBATIM)
+  return()
+endif()
+
+set(docs_folder "${PROJECT_SOURCE_DIR}/build/docs")  # of all presets
+file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/guides/[a-z]*.md")
+list(PREPEND pages "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/examples/guides/README.md")
+file(GLOB rooms CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*/*.md")
+foreach(page IN ITEMS configs/README.md configs/objectives/README.md benchmarks/README.md benchmarks/results/README.md
+        benchmarks/claims/any_rl_works/README.md cmake/README.md kernels/README.md)
+  list(APPEND pages "${PROJECT_SOURCE_DIR}/${page}")
+endforeach()
+list(APPEND pages ${rooms})
+file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.cpp")
+set(docs_input ${pages} ${examples} "${PROJECT_SOURCE_DIR}/include")
+list(JOIN docs_input "\" \"" docs_input)
+set(filter "${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/docs/filter.py")
+set(theme "${DOXYGEN_THEME}/doxygen-awesome.css")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/docs/Doxyfile.in" "${PROJECT_BINARY_DIR}/Doxyfile" @ONLY)
+add_custom_target(docs COMMAND "${CMAKE_COMMAND}" -E rm -rf "${docs_folder}" COMMAND "${CMAKE_COMMAND}" -E env "GRPO_DOCS_ROOT=${PROJECT_SOURCE_DIR}" "${DOXYGEN}" "${PROJECT_BINARY_DIR}/Doxyfile"
+                  COMMAND "${CMAKE_COMMAND}" -E echo "${docs_folder}/index.html" VERBATIM)
