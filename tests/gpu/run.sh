@@ -27,7 +27,7 @@ programs=(gpu_kernels gpu_rollout gpu_training benchmark_cuda benchmark_cuda_ker
 
 build() {
   cmake --preset cuda -B build/gpu -DCMAKE_CUDA_ARCHITECTURES='90-real;90-virtual' -DGRPO_BUILD_TESTS=ON -DGRPO_BUILD_BENCHMARKS=ON \
-    -DGRPO_BUILD_EXAMPLES=OFF ${Torch_ROOT:+-DTorch_ROOT="$Torch_ROOT"}
+    -DGRPO_BUILD_EXAMPLES=OFF -DGRPO_HIDE=OFF ${Torch_ROOT:+-DTorch_ROOT="$Torch_ROOT"}
   cmake --build build/gpu -j "$(nproc)" --target "${programs[@]}" grpo_program
 }
 
