@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "core/file_text.h"
 #include "core/json.h"
 #include "grpo/core/error.h"
 #include "report/run.h"
@@ -30,6 +31,7 @@ struct ListedCheckpoint {
 
 /// The checkpoints of a run, the oldest first, or the one whose folder it is.
 std::vector<fs::path> checkpoints_of(fs::path folder) {
+  expect_exists(folder, "checkpoint");
   if (!folder.has_filename()) folder = folder.parent_path();
   auto found = list_checkpoints(folder);
   std::reverse(found.begin(), found.end());

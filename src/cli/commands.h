@@ -5,6 +5,11 @@
 #include "grpo/trainer/config.h"
 #include "grpo/trainer/registry.h"
 
+namespace grpo {
+struct EngineOptions;
+struct Policy;
+}  // namespace grpo
+
 // One file a subcommand: each adds itself to the program.
 namespace grpo::cli {
 
@@ -19,9 +24,24 @@ void add_convert(CLI::App& app);
 void add_report(CLI::App& app);
 void add_checkpoint(CLI::App& app);  // list and verify
 void add_info(CLI::App& app);
+void add_completion(CLI::App& app);
+void add_doctor(CLI::App& app);
+void add_init(CLI::App& app);
 
 /// --model, --device and --compute-dtype of the commands that read a model.
 void add_model_options(CLI::App& command, ModelSection& model);
+
+/// A model that is only sampled from, in a type that may be narrower than what training computes in.
+struct SampledModel {
+  enum class Type { kAuto, kFloat32, kBFloat16, kInt8 };
+  ModelSection section;
+  Type dtype = Type::kAuto;
+};
+/// --model, --device and --dtype of the commands that sample.
+void add_sampled_model_options(CLI::App& command, SampledModel& model);
+Policy load_sampled_policy(const SampledModel& model);
+EngineOptions engine_options(const SampledModel& model);
+
 /// --chat-template-kwargs, a JSON object.
 void add_chat_template_kwargs(CLI::App& command, NamedOptions& variables);
 

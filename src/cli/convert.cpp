@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/choice.h"
 #include "cli/commands.h"
 #include "grpo/core/error.h"
 #include "grpo/core/log.h"
@@ -26,7 +27,8 @@ void add_convert(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   sub->add_option("in", arguments->in, "A .gguf file or a model folder")->required();
   sub->add_option("out", arguments->out, "The folder to write")->required();
-  sub->add_option("--dtype", arguments->dtype, "float32, bfloat16 or float16")->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
+  add_choice<std::string>(*sub, "--dtype", arguments->dtype, {{"float32", "float32"}, {"bfloat16", "bfloat16"}, {"float16", "float16"}},
+                          "What weights are written in");
   sub->add_option("--merge-lora", arguments->adapter, "A PEFT folder whose LoRA is added to the weights");
   sub->callback([arguments] {
     const auto model = load_model(arguments->in);

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/kept_lines.h"
@@ -10,6 +11,8 @@
 #include "dispatch.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
+#include "grpo/core/progress.h"
+#include "grpo/data/strings.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/evaluation.h"
 #include "policy/content.h"
@@ -18,7 +21,7 @@ namespace grpo::cli {
 namespace {
 
 struct EvalArguments {
-  ModelSection model;
+  SampledModel model;
   std::string samples_out;
   bool resume = false;
   DataSource data;
@@ -28,16 +31,23 @@ struct EvalArguments {
   uint64_t seed = 1234;
 };
 
+/// What it samples in.
+std::string dtype_of(const SampledModel& model, const Policy& policy) {
+  const auto rounded = engine_options(model).compute_dtype;
+  if (rounded == ComputeDType::kInt8) return "int8";
+  return rounded == ComputeDType::kFloat32 && policy.model->compute().dtype == at::kFloat ? "float32" : "bfloat16";
+}
+
 /// What an evaluation's samples and scores depend on.
 nlohmann::ordered_json settings_of(const EvalArguments& a, const Policy& policy, const std::vector<Problem>& problems) {
   auto arenas = policy.model->parameters();
   if (policy.model->has_adapter()) std::ranges::copy(policy.model->trainable(), std::back_inserter(arenas));
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();
   for (const auto& [name, value] : a.prompt.chat_template_kwargs) variables[name] = value;
-  return {{"model", a.model.path},
+  return {{"model", a.model.section.path},
           {"weights", content_of(arenas)},
           {"tokenizer", content_of(*policy.tokenizer)},
-          {"compute_dtype", policy.model->compute().dtype == at::kFloat ? "float32" : "bfloat16"},
+          {"compute_dtype", dtype_of(a.model, policy)},
           {"device", policy.model->device().str()},
           {"instructions", kernels::cpu_kernels().isa},
           {"data", a.data.path.empty() ? a.data.task : a.data.path},
@@ -53,6 +63,32 @@ nlohmann::ordered_json settings_of(const EvalArguments& a, const Policy& policy,
           {"seed", a.seed}};
 }
 
+/// Says what the model is asked.
+void show_prompt(const PromptOptions& options, const Policy& policy, const Problem& first) {
+  log_info("prompt template: " + options.prompt_template + "; the first prompt:\n" + clip_text(policy.prompt_text(first, options), 4000));
+}
+
+/// A line of progress while samples come.
+class EvalProgress {
+ public:
+  explicit EvalProgress(int64_t per_problem) : per_problem_(per_problem) {}
+
+  void begin(const Evaluation& evaluation, size_t problems) {
+    evaluation_ = &evaluation;
+    line_.emplace("eval", static_cast<int64_t>(problems) * per_problem_,
+                  ProgressOptions{.initial = finished(), .terminal = {}, .clock = {}});
+  }
+  /// Of the block under way.
+  void update(int64_t tokens, int64_t samples) { line_->update(finished() + samples, std::to_string(tokens) + " tokens of this block"); }
+
+ private:
+  int64_t finished() const { return evaluation_->problems_finished() * per_problem_; }
+
+  int64_t per_problem_;
+  const Evaluation* evaluation_ = nullptr;
+  std::optional<Progress> line_;
+};
+
 /// Evaluates to the end, or until a stop is asked for: then false.
 bool run_to_end(Evaluation& evaluation) {
   try {
@@ -67,7 +103,8 @@ bool run_to_end(Evaluation& evaluation) {
 }
 
 nlohmann::ordered_json eval_answer(const EvalArguments& arguments, size_t problems, const Metrics& figures, bool whole) {
-  nlohmann::ordered_json answer = {{"model", arguments.model.path}, {"problems", problems}};
+  nlohmann::ordered_json answer = {
+      {"model", arguments.model.section.path}, {"problems", problems}, {"prompt_template", arguments.prompt.prompt_template}};
   if (!whole) answer["partial"] = true;
   for (const auto& [name, value] : figures) answer[name] = value;
   return answer;
@@ -81,20 +118,24 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   std::unique_ptr<KeptLines> samples;
   if (!arguments.samples_out.empty()) samples = std::make_unique<KeptLines>(arguments.samples_out, arguments.resume);
   const auto problems = load_source(arguments.data, registry.tasks);
-  const Policy policy = load_policy(arguments.model, 0);
+  const Policy policy = load_sampled_policy(arguments.model);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));
   const InterruptGuard guard;
-  RolloutEngine engine(*policy.model);
+  RolloutEngine engine(*policy.model, engine_options(arguments.model));
   EvaluationOptions options{
       .sampling = arguments.sampling, .prompt = arguments.prompt, .seed = arguments.seed, .on_sample = {}, .context = {}};
   options.context.interrupted = interrupt_requested;
+  EvalProgress progress(arguments.sampling.num_generations);
+  options.context.on_progress = [&progress](int64_t tokens, int64_t rollouts) { progress.update(tokens, rollouts); };
   if (samples) options.on_sample = [&samples](const std::string& line) { samples->append(line); };
   Evaluation evaluation(policy, engine, problems, rewards, options);
   if (samples) {
     samples->begin(settings_of(arguments, policy, problems));
     samples->open(evaluation.take_earlier(samples->earlier(), samples->file()));
   }
+  show_prompt(arguments.prompt, policy, problems.front());
+  progress.begin(evaluation, problems.size());
   const bool whole = run_to_end(evaluation);
   std::cout << to_text(eval_answer(arguments, problems.size(), evaluation.figures(), whole)) << std::endl;
   if (whole) return;
@@ -109,8 +150,8 @@ void add_eval(CLI::App& app, const Registry& registry) {
   auto a = std::make_shared<EvalArguments>();
   a->rewards = {"accuracy"};
   a->sampling.num_generations = 1;
-  add_model_options(*sub, a->model);
-  sub->add_option("--tokenizer", a->model.tokenizer, "Where it is not with the model");
+  add_sampled_model_options(*sub, a->model);
+  sub->add_option("--tokenizer", a->model.section.tokenizer, "Where it is not with the model");
   sub->add_option("--data", a->data.path, "A .jsonl or .json file of problems");
   sub->add_option("--task", a->data.task, "Or a generated task (its test problems)");
   sub->add_option("--count", a->data.count, "Problems to generate, or the first so many of the file");

@@ -45,7 +45,7 @@ void add_logprobs(CLI::App& app) {
   auto* sub = app.add_subcommand("logprobs", "Lines {\"ids\": […]} from stdin to log-probabilities and entropies in nats");
   auto arguments = std::make_shared<Arguments>();
   add_model_options(*sub, arguments->model);
-  sub->add_option("--adapter", arguments->model.lora.path, "A PEFT folder of LoRA for that model");
+  sub->add_option("--adapter", arguments->model.lora.path, "A PEFT folder of LoRA for that model")->type_name("PATH");
   sub->add_option("--greedy", arguments->greedy, "Add new_ids: exactly so many greedy tokens, stop ids ignored")
       ->check(CLI::NonNegativeNumber);
   sub->callback([arguments] {

@@ -3,8 +3,11 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <string>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "core/descriptors.h"
 #include "grpo/core/error.h"
 
@@ -23,11 +26,18 @@ int exit_status(ErrorKind kind) {
   return 1;
 }
 
+std::string program_name(int argc, char** argv) {
+  const std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : std::string();
+  return name.empty() ? "grpo" : name;
+}
+
 }  // namespace
 
 int main(int argc, char** argv, const Registry& registry) {
-  CLI::App app{"libgrpo: reinforcement learning of reasoning language models"};
+  CLI::App app{"libgrpo: reinforcement learning of reasoning language models", program_name(argc, argv)};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "grpo " GRPO_VERSION " (LibTorch " GRPO_TORCH_VERSION ")", "Print the version and exit");
+  cli::use_plain_help(app);
   app.fallthrough(false);
   app.footer("Exit status: 0 success, 1 failure, 2 bad command line or configuration, 75 stopped by a signal: continue with --resume");
   open_standard_descriptors();
@@ -43,12 +53,17 @@ int main(int argc, char** argv, const Registry& registry) {
     cli::add_convert(app);
     cli::add_report(app);
     cli::add_checkpoint(app);
+    cli::add_init(app);
+    cli::add_doctor(app);
     cli::add_info(app);
+    cli::add_completion(app);
     app.parse(argc, argv);
     std::fflush(stdout);
     return std::ferror(stdout) != 0 ? 1 : 0;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
+    std::fprintf(stderr, "grpo: %s\n", cli::usage_error(app, error).c_str());
+    return 2;
   } catch (const Error& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
     return exit_status(error.kind());

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "core/file_text.h"
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
@@ -38,6 +39,7 @@ void add_report(CLI::App& app) {
   sub->callback([arguments] {
     if (arguments->follow) return follow(*arguments);
     if (arguments->port != 0) fail_usage("report", "expected --follow beside --port");
+    expect_exists(arguments->run, "report");
     write_report(arguments->run);
     std::cout << arguments->run << "/report.html\n";
   });

@@ -1,74 +1,200 @@
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/kept_lines.h"
 #include "cli/lines.h"
+#include "core/file_text.h"
 #include "core/json.h"
 #include "core/mean.h"
 #include "data/answers.h"
 #include "grpo/core/interrupt.h"
+#include "grpo/core/nearest.h"
 
 namespace grpo::cli {
 namespace {
 
-/// "--key=value" to (key, JSON text): numbers, booleans and quoted strings as they stand, other words as strings.
-NamedOptions named_options(const std::vector<std::string>& extras) {
-  NamedOptions options;
-  for (const auto& extra : extras) {
-    const size_t equals = extra.find('=');
-    if (extra.rfind("--", 0) != 0 || equals == std::string::npos) fail_usage("score", "expected --option=value; got '" + extra + "'");
-    const std::string value = extra.substr(equals + 1);
-    const bool json = is_json(value);
-    options.emplace_back(extra.substr(2, equals - 2), json ? value : to_text(nlohmann::json(value)));
-  }
-  return options;
+struct ScoreArguments {
+  std::vector<std::string> rewards;
+  std::string config, out;
+  bool resume = false;
+  size_t batch_size = 64;
+};
+
+/// What lines are scored by, as a config says it.
+struct Scoring {
+  std::vector<RewardFunction> reward;
+  std::vector<double> bounds;  // lowest and highest sum; empty: none
+  int64_t max_completion_length = 0;
+  bool one_by_name = false;  // a single function of the command line: its reason stands beside the score
+};
+
+void describe(ConfigVisitor& v, Scoring& c) {
+  v.list(
+      "reward", "", c.reward.size(), [&c](size_t n) { c.reward.resize(n); },
+      [&c](ConfigVisitor& s, size_t i) { describe(s, c.reward[i]); });
+  v.field("reward_clip_range", c.bounds, "");
+  v.field("max_completion_length", c.max_completion_length, "");
 }
 
-Problem problem_of(const nlohmann::json& line) {
+/// "accuracy" or "accuracy=0.5".
+RewardFunction weighted_function(const std::string& text) {
+  const size_t equals = text.find('=');
+  RewardFunction function;
+  function.name = text.substr(0, equals);
+  if (equals == std::string::npos) return function;
+  const std::string weight = text.substr(equals + 1);
+  char* end = nullptr;
+  function.weight = std::strtod(weight.c_str(), &end);
+  if (weight.empty() || *end != '\0' || !std::isfinite(function.weight))
+    fail_usage("--reward", "expected NAME or NAME=WEIGHT; got '" + text + "'");
+  return function;
+}
+
+/// "--key=value" to (key, JSON text): numbers, booleans and quoted strings as they stand, other words as strings.
+std::pair<std::string, std::string> named_option(const std::string& extra) {
+  const size_t equals = extra.find('=');
+  if (extra.rfind("--", 0) != 0 || equals == std::string::npos) fail_usage("score", "expected --option=value; got '" + extra + "'");
+  const std::string value = extra.substr(equals + 1);
+  return {extra.substr(2, equals - 2), is_json(value) ? value : to_text(nlohmann::json(value))};
+}
+
+/// Gives an option to its function: that of "--NAME.option", or the only one.
+void give_option(std::vector<RewardFunction>& functions, const std::string& extra) {
+  auto [key, value] = named_option(extra);
+  std::vector<std::string> names;
+  for (const auto& function : functions) names.push_back(function.name);
+  const size_t dot = key.find('.');
+  const auto found = std::ranges::find(names, key.substr(0, dot));
+  if (dot != std::string::npos && found != names.end()) {
+    functions[static_cast<size_t>(found - names.begin())].options.emplace_back(key.substr(dot + 1), value);
+  } else if (functions.size() == 1) {
+    functions.front().options.emplace_back(key, value);
+  } else {
+    fail_usage("score",
+               "expected --NAME.option=value with several functions; got '" + extra + "'" + did_you_mean(key.substr(0, dot), names));
+  }
+}
+
+Scoring scoring_by_name(const ScoreArguments& a, const std::vector<std::string>& extras) {
+  Scoring scoring;
+  for (const std::string& text : a.rewards) {
+    scoring.reward.push_back(weighted_function(text));
+    const std::string& name = scoring.reward.back().name;
+    if (std::ranges::count(scoring.reward, name, &RewardFunction::name) > 1)
+      fail_usage("--reward", "expected each function once; got '" + name + "' again");
+  }
+  for (const std::string& extra : extras) give_option(scoring.reward, extra);
+  scoring.one_by_name = scoring.reward.size() == 1;
+  return scoring;
+}
+
+Scoring scoring_by_config(const ScoreArguments& a, const std::vector<std::string>& overrides) {
+  expect_exists(a.config, "config");
+  ConfigSource source(config_aliases());
+  source.add_file(a.config);
+  for (const auto& setting : overrides) source.add_override(setting);
+  Config config;
+  read_config(source, config);
+  const std::vector<double>& weights = config.algorithm.advantage.reward_weights;
+  if (config.reward.empty()) fail_usage("score", "expected reward functions in " + a.config + "; got none");
+  if (!weights.empty() && weights.size() != config.reward.size())
+    fail_usage("score", "expected a weight for each of " + std::to_string(config.reward.size()) +
+                            " functions in algorithm.reward_weights; got " + std::to_string(weights.size()));
+  for (size_t i = 0; i < weights.size(); ++i) config.reward[i].weight = weights[i];
+  return {.reward = config.reward,
+          .bounds = config.algorithm.advantage.reward_clip_range,
+          .max_completion_length = config.rollout.sampling.max_completion_length};
+}
+
+/// A line as a reward sees it. Its members other than these are fields of the problem.
+struct JudgedLine {
   Problem problem;
+  Completion completion;
+};
+
+JudgedLine judged_line(const nlohmann::json& line) {
+  JudgedLine judged;
+  Problem& problem = judged.problem;
+  judged.completion.text = field<std::string>(line, "completion");
+  if (line.contains("ids")) judged.completion.ids = field<std::vector<int32_t>>(line, "ids");
   for (const auto& [name, value] : line.items()) {
-    if (value.is_null()) continue;
+    if (value.is_null() || name == "completion" || name == "ids") continue;
     const std::string text = value.is_string() ? value.get<std::string>() : to_text(value);
     if (name == "answer") {
       read_answers(value, name, "score", problem);
     } else if (name == "question") {
       problem.question = text;
-    } else if (name != "completion") {
+    } else {
       problem.fields[name] = text;
     }
   }
-  return problem;
+  return judged;
 }
 
-nlohmann::ordered_json judged(Reward& reward, const nlohmann::json& line) {
-  const Problem problem = problem_of(line);
-  Completion completion;
-  completion.problem = &problem;
-  completion.text = field<std::string>(line, "completion");
-  Score score;
-  RewardContext context;
-  reward.score({&completion, 1}, {&score, 1}, context);
-  nlohmann::ordered_json answer = {{"score", score.defined() ? nlohmann::ordered_json(score.value) : nlohmann::ordered_json(nullptr)},
-                                   {"reason", score.reason}};
-  for (const StepScore& step : score.steps) answer["steps"].push_back({{"end", step.end}, {"value", step.value}});
-  return answer;
+Row number_or_null(double value) { return std::isnan(value) ? Row(nullptr) : Row(value); }
+
+Row score_row(const Score& score) {
+  Row row = {{"score", number_or_null(score.value)}, {"reason", score.reason}};
+  for (const StepScore& step : score.steps) row["steps"].push_back({{"end", step.end}, {"value", step.value}});
+  return row;
 }
 
-struct ScoreArguments {
-  std::string reward, out;
-  bool resume = false;
+/// Scores lines as training does.
+class Scorer {
+ public:
+  Scorer(const Scoring& scoring, const Registry& registry)
+      : scoring_(scoring), rewards_(make_rewards(scoring.reward, registry.rewards)), pool_(static_cast<int64_t>(scoring.reward.size())) {}
+
+  std::vector<Row> rows(const std::vector<InputLine>& lines) {
+    std::vector<JudgedLine> judged;
+    for (const InputLine& line : lines) judged.push_back(judged_line(line.value));
+    std::vector<Completion> completions;
+    for (JudgedLine& line : judged) {
+      line.completion.problem = &line.problem;
+      completions.push_back(line.completion);
+    }
+    RewardContext context;
+    context.max_completion_length = scoring_.max_completion_length;
+    std::vector<Row> rows;
+    for (const Verdict& verdict : score_all(rewards_, completions, context, &pool_)) rows.push_back(row(verdict));
+    return rows;
+  }
+
+ private:
+  Row row(const Verdict& verdict) const {
+    double sum = verdict.reward;
+    GRPO_CHECK(!std::isinf(sum), "score", "expected a finite sum of rewards; got an infinity");
+    if (!scoring_.bounds.empty() && !std::isnan(sum)) sum = std::clamp(sum, scoring_.bounds.at(0), scoring_.bounds.at(1));
+    Row row = scoring_.one_by_name ? score_row(verdict.scores.front()) : Row::object();
+    row["score"] = number_or_null(sum);
+    for (size_t f = 0; !scoring_.one_by_name && f < verdict.scores.size(); ++f)
+      row["rewards"][rewards_.names[f]] = score_row(verdict.scores[f]);
+    return row;
+  }
+
+  const Scoring& scoring_;
+  RewardSet rewards_;
+  ThreadPool pool_;
 };
 
 /// Figures of a file of scores.
 struct ScoreFigures {
-  int64_t lines = 0;
+  int64_t lines = 0, errors = 0;
   Mean score;
 
-  void add(const nlohmann::json& scored) {
-    const nlohmann::json& value = scored.at("score");
-    score.add(value.is_null() ? std::nan("") : value.get<double>());
+  template <class Json>
+  void add(const Json& row) {
+    if (row.contains("error")) {
+      ++errors;
+    } else {
+      const Json& value = row.at("score");
+      score.add(value.is_null() ? std::nan("") : value.template get<double>());
+    }
     ++lines;
   }
   void add_earlier(const KeptLines& kept) {
@@ -78,50 +204,77 @@ struct ScoreFigures {
       fail("score", kept.file() + ":" + std::to_string(lines + 1) + ": expected a score; got something else: " + error.what());
     }
   }
+  Row summary() const {
+    Row row = {{"lines", lines}, {"mean_score", score.result()}};
+    if (errors > 0) row["errors"] = errors;
+    return row;
+  }
 };
 
+using AnswerLines = std::function<std::vector<Row>(const std::vector<InputLine>&)>;
+
 /// Scores to a file, figures to stdout.
-void score_to_file(const ScoreArguments& arguments, Reward& reward, const NamedOptions& options) {
+void score_to_file(const ScoreArguments& arguments, const Scoring& scoring, const AnswerLines& answer) {
   KeptLines kept(arguments.out, arguments.resume);
-  nlohmann::ordered_json settings = {{"reward", arguments.reward}};
-  for (const auto& [name, value] : options) settings["--" + name] = parse_json<nlohmann::ordered_json>(value);
+  Row settings = Row::object();
+  for (const auto& [name, value] : option_values(scoring)) settings[name] = parse_json<Row>(value);
   kept.begin(settings);
   ScoreFigures figures;
   figures.add_earlier(kept);
-  const LinesOptions lines{.write = [&kept](const std::string& line) { kept.append(line); }, .skip = figures.lines};
+  const auto write = [&](const Row& row) {
+    kept.append(to_printable_text(row));
+    figures.add(row);
+  };
+  const LinesOptions lines{.write = write, .skip = figures.lines, .batch_size = arguments.batch_size};
   kept.open(kept.earlier().size());
-  const bool whole = map_lines(
-      [&](const nlohmann::json& line) {
-        auto answer = judged(reward, line);
-        figures.add(answer);
-        return answer;
-      },
-      lines);
-  nlohmann::ordered_json summary = {{"lines", figures.lines}, {"mean_score", figures.score.result()}};
+  const bool whole = map_batches(answer, lines).whole;
+  Row summary = figures.summary();
   if (!whole) summary["partial"] = true;
   std::cout << to_text(summary) << std::endl;
   if (!whole) fail_resumable("score", std::to_string(figures.lines) + " lines", &kept);
 }
 
+void score_lines(const ScoreArguments& a, const std::vector<std::string>& extras, const Registry& registry) {
+  if (a.rewards.empty() == a.config.empty()) fail_usage("score", "expected --reward or --config, and not both");
+  if (a.resume && a.out.empty()) fail_usage("score", "expected --out, the file to go on with, beside --resume");
+  const Scoring scoring = a.config.empty() ? scoring_by_name(a, extras) : scoring_by_config(a, extras);
+  Scorer scorer(scoring, registry);
+  const AnswerLines answer = [&scorer](const std::vector<InputLine>& lines) { return scorer.rows(lines); };
+  if (!a.out.empty()) return score_to_file(a, scoring, answer);
+  const LineCounts counts = map_batches(answer, {.write = {}, .skip = 0, .batch_size = a.batch_size});
+  if (!counts.whole) fail_resumable("score", std::to_string(counts.rows) + " lines", nullptr);
+}
+
 }  // namespace
 
 void add_score(CLI::App& app, const Registry& registry) {
-  auto* sub =
-      app.add_subcommand("score", "Lines {\"completion\": …, \"answer\": …} from stdin to scores; an answer may be a list of right ones");
+  auto* sub = app.add_subcommand("score", "Lines {\"completion\": …, \"answer\": …} from stdin to scores, one row each, as they come");
   auto a = std::make_shared<ScoreArguments>();
-  sub->add_option("--reward", a->reward, "A reward function; its options follow as --option=value")->required();
-  sub->add_option("--out", a->out, "A new .jsonl file for the scores, written as they come, instead of stdout, which gets their mean");
+  sub->add_option(
+         "--reward", a->rewards,
+         "Reward functions with their weights in the sum: accuracy, or accuracy=1,format=0.2; options follow as --option=value, or "
+         "--NAME.option=value where there are several")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("NAME[=WEIGHT]");
+  sub->add_option(
+         "--config", a->config,
+         "Or the rewards of a run's config with their options, weights, timeouts and on_error; overrides follow as --section.key=value")
+      ->type_name("PATH");
+  sub->add_option("--batch-size", a->batch_size, "Lines scored together at most, of those that are waiting")->check(CLI::PositiveNumber);
+  sub->add_option("--out", a->out, "A new .jsonl file for the scores, written as they come, instead of stdout, which gets their mean")
+      ->type_name("PATH");
   sub->add_flag("--resume", a->resume, "Go on behind the scores that are in the file of --out: as many lines of stdin are skipped");
+  sub->footer(
+      "A line may have a list of right answers, the completion's token ids, for rewards that count them, and fields\n"
+      "that a reward reads. Its row has its id, the weighted sum as score (null: no verdict), and the reason, or with\n"
+      "several functions rewards by name. A line that cannot be scored gets {\"error\": …, \"line\": …}.\n"
+      "Exit status: 0 every line got its row, 1 failure, 2 bad command line, 75 stopped by a signal: continue with --resume");
   sub->allow_extras();
   sub->callback([sub, a, &registry] {
     const InterruptGuard guard;
-    const NamedOptions options = named_options(sub->remaining());
-    const auto reward = registry.rewards.make(a->reward, options);
-    if (!a->out.empty()) return score_to_file(*a, *reward, options);
-    if (a->resume) fail_usage("score", "expected --out, the file to go on with, beside --resume");
-    int64_t lines = 0;
-    const auto judge_and_count = [&](const nlohmann::json& line) { return ++lines, judged(*reward, line); };
-    if (!map_lines(judge_and_count)) fail_resumable("score", std::to_string(lines) + " lines", nullptr);
+    score_lines(*a, sub->remaining(), registry);
   });
 }
 

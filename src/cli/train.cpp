@@ -1,8 +1,10 @@
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
 #include "cli/commands.h"
+#include "core/file_text.h"
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
@@ -29,6 +31,8 @@ Config read_configs(const TrainArguments& arguments, const std::vector<std::stri
     if (argument.find('=') != std::string::npos) {
       settings.push_back(argument);
     } else {
+      expect_exists(argument, "config");
+      if (std::filesystem::is_directory(argument)) fail_usage("config", "expected a file of JSON; got the folder " + argument);
       source.add_file(argument);
     }
   }

@@ -2,10 +2,19 @@
 
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <system_error>
 
 #include "grpo/core/error.h"
 
 namespace grpo {
+
+void expect_exists(const std::filesystem::path& path, std::string_view where) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return;
+  const bool absent = !error || error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+  fail_usage(where, (absent ? std::string("no such file or folder") : error.message()) + ": " + path.string());
+}
 
 std::string file_text(const std::filesystem::path& path, std::string_view where) {
   std::ifstream in(path, std::ios::binary);

@@ -282,6 +282,7 @@ Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, c
 
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping) {
   const std::string file = path.string();
+  expect_exists(path, kDatasetWhere);
   const bool is_array = path.extension() == ".json";
   if (!is_array && path.extension() != ".jsonl") fail_at(file, "expected a .jsonl or .json file; got another extension");
   const std::string text = file_text(path, kDatasetWhere);

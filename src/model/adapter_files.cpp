@@ -21,6 +21,7 @@ constexpr const char* kAdapterFilesWhere = "load_adapter";
 constexpr const char* kTensors = "adapter_model.safetensors";
 
 Json read_config(const fs::path& folder) {
+  expect_exists(folder, kAdapterFilesWhere);
   const fs::path path = folder / "adapter_config.json";
   const std::string text = file_text(path, kAdapterFilesWhere);
   try {

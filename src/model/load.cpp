@@ -2,7 +2,9 @@
 
 #include <map>
 #include <span>
+#include <string_view>
 
+#include "core/file_text.h"
 #include "grpo/core/error.h"
 #include "grpo/io/gguf.h"
 #include "grpo/io/safetensors.h"
@@ -77,8 +79,25 @@ void read_weights(Transformer& model, const std::filesystem::path& folder) try {
   rethrow_as_error("read_weights");
 }
 
+void expect_model(const std::filesystem::path& path) {
+  constexpr std::string_view kWhere = "load_model";
+  expect_exists(path, kWhere);
+  const std::string kinds = "expected a model folder with a config.json, or a .gguf file; got ";
+  if (!std::filesystem::is_directory(path)) {
+    if (path.extension() != ".gguf") fail_usage(kWhere, kinds + "the file " + path.string());
+  } else if (!std::filesystem::exists(path / "config.json")) {
+    const bool adapter = std::filesystem::exists(path / "adapter_config.json");
+    fail_usage(kWhere, kinds + "the folder " + path.string() + ", which has " + (adapter ? "an adapter only" : "no config.json"));
+  }
+}
+
+ModelConfig model_config_at(const std::filesystem::path& path) {
+  expect_model(path);
+  return path.extension() == ".gguf" ? model_config_from_gguf(Gguf::open(path)) : read_model_config(path);
+}
+
 std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) try {
-  GRPO_CHECK(std::filesystem::exists(path), "load_model", "no such file or folder: " + path.string());
+  expect_model(path);
   const c10::NoGradGuard no_grad;
   std::unique_ptr<Transformer> model;
   if (path.extension() == ".gguf") {

@@ -118,6 +118,7 @@ std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t se
 Policy load_policy(const ModelSection& asked, uint64_t seed) try {
   const ModelSection section = resolved(asked);
   if (!section.path.empty()) {
+    expect_model(section.path);
     auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
     Policy policy = make_policy(load_resolved(section, seed), std::move(tokenizer));
     policy.base = std::filesystem::absolute(section.path).lexically_normal().string();

@@ -30,18 +30,18 @@ std::shared_ptr<const Tokenizer> load_path(const std::filesystem::path& path) {
     for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
       if (std::filesystem::is_regular_file(path / name)) return load_files(path / name, name);
     }
-    fail(kLoadTokenizerWhere, "expected tokenizer.json or tokenizer.model in the folder; got neither");
+    fail_usage(kLoadTokenizerWhere, "expected a folder with tokenizer.json or tokenizer.model; got one with neither");
   }
-  GRPO_CHECK(std::filesystem::is_regular_file(path), kLoadTokenizerWhere, "expected a folder or a file; got a path that does not exist");
   if (path.extension() == ".gguf") return text::make_gguf_tokenizer(Gguf::open(path));
   if (path.extension() == ".model") return load_files(path, "tokenizer.model");
   if (path.extension() == ".json") return load_files(path, "tokenizer.json");
-  fail(kLoadTokenizerWhere, "expected a folder, a tokenizer.json, a .gguf or a .model file; got another kind of file");
+  fail_usage(kLoadTokenizerWhere, "expected a folder, a tokenizer.json, a .gguf or a .model file; got another kind of file");
 }
 
 }  // namespace
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path) {
+  expect_exists(path, kLoadTokenizerWhere);
   try {
     return load_path(path);
   } catch (const Error& error) {

@@ -60,12 +60,17 @@ struct ModelConfig {
 /// Throws a usage error naming every field that is missing, contradictory or not supported.
 void validate(const ModelConfig& config);
 
+/// Throws a usage error that names the path unless it is a folder with a config.json or a .gguf file.
+void expect_model(const std::filesystem::path& path);
+
 /// Reads config.json (both generations of transformers' keys) and generation_config.json of a folder. Unsupported settings
 /// (rope types, activations, families) are errors that name them. Begin, end and pad ids beyond the vocabulary are named in a warning and
 /// left out; of several begin or pad ids the first is used.
 ModelConfig read_model_config(const std::filesystem::path& folder);
 ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json = {});
 ModelConfig model_config_from_gguf(const Gguf& gguf);
+/// That of a model folder or a .gguf file, see expect_model.
+ModelConfig model_config_at(const std::filesystem::path& path);
 
 /// The config.json and generation_config.json that transformers reads. `dtype`: "float32", "bfloat16" or "float16".
 std::string model_config_to_json(const ModelConfig& config, const std::string& dtype);

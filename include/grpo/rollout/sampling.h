@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -39,5 +40,11 @@ void describe(ConfigVisitor& visitor, SamplingParams& params);
 
 /// Throws a usage error naming every value that is out of range.
 void validate(const SamplingParams& params);
+
+/// One completion as the model's makers recommend to sample it: by the generation_config.json beside its weights, as transformers reads it
+/// (do_sample, temperature, top_k, top_p, min_p, repetition_penalty, max_new_tokens). Without do_sample, and where there is no such file (a
+/// .gguf has none), it is greedy. A warning names settings of the file that are not used though they change what is sampled. Throws `Error`
+/// naming the file if it is no JSON object, or a setting of another type or out of range.
+SamplingParams recommended_sampling(const std::filesystem::path& model);
 
 }  // namespace grpo
