@@ -28,6 +28,8 @@ def link(text, target, page):
         return f"@subpage {label(path)}" if chapter else f"[{text}](@ref {label(path)})"
     if path.suffix in SOURCES and path.parent == ROOT / "examples":
         return f"[{text}](@ref {path.name})"
+    if path.suffix in SOURCES and path.is_relative_to(ROOT / "include"):
+        return f"[{text}](@ref {path.relative_to(ROOT / 'include')})"
     return f"{text} (`{path.relative_to(ROOT)}`)" if text.strip("`") != str(path.relative_to(ROOT)) else f"`{path.relative_to(ROOT)}`"
 
 
@@ -50,6 +52,8 @@ def escaped(text):
 
 
 def header(text):
+    text = re.sub(r"^/\* ", "/** ", re.sub(r"^/\* ", "/** @file\n * ", text, count=1, flags=re.M), flags=re.M)  # of C
+    text = re.sub(r"(\S) +/\* (.*) \*/$", r"\1  /**< \2 */", text, flags=re.M)
     lines = []
     for line in text.splitlines():
         line = re.sub(r"([;,{)(]) +// (.*)$", r"\1  ///< \2", line)
