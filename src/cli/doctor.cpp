@@ -24,6 +24,7 @@
 #include "grpo/model/transformer.h"
 #include "grpo/policy/policy.h"
 #include "grpo/rollout/engine.h"
+#include "grpo/version.h"
 #include "ops/ops.h"
 #include "run/disk_plan.h"
 
@@ -289,7 +290,7 @@ void diagnose(const ModelSection& section, bool json) {
   if (named) config = model_config_at(section.path);
   const Machine machine = read_machine();
   Findings findings(json);
-  findings.add({.name = "grpo", .found = GRPO_VERSION});
+  findings.add({.name = "grpo", .found = std::string(version())});
   for (const Check& check :
        {check_processor(machine), check_threads(machine), check_memory(machine), check_torch(), check_gpu(machine), check_disk()})
     findings.add(check);

@@ -14,8 +14,8 @@
 #include "grpo/core/log.h"
 #include "grpo/data/dataset.h"
 #include "grpo/model/transformer.h"
-#include "grpo/policy/sampling.h"
 #include "grpo/rollout/sampling.h"
+#include "policy/sampling.h"
 
 namespace grpo::cli {
 namespace {
@@ -134,7 +134,9 @@ class Generator {
     std::vector<const Problem*> asked;
     for (const Problem& problem : problems) asked.push_back(&problem);
     std::vector<Row> rows;
-    for (const Group& group : sample(policy_, engine_, asked, prompt_, sampling_, {arguments_.seed, 0}, context_)) {
+    const Experience groups = sample(policy_, engine_, asked, prompt_, sampling_, {arguments_.seed, 0}, context_);
+    expect_uncancelled(groups);  // a line has its whole answer or none
+    for (const Group& group : groups) {
       std::vector<Row> completions;
       for (const Sample& sample : group.samples) {
         completions.push_back({{"text", sample.text},

@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "core/descriptors.h"
 #include "grpo/core/error.h"
+#include "grpo/version.h"
 
 namespace grpo {
 namespace {
@@ -36,7 +37,7 @@ std::string program_name(int argc, char** argv) {
 int main(int argc, char** argv, const Registry& registry) {
   CLI::App app{"libgrpo: reinforcement learning of reasoning language models", program_name(argc, argv)};
   app.require_subcommand(1);
-  app.set_version_flag("--version", "grpo " GRPO_VERSION " (LibTorch " GRPO_TORCH_VERSION ")", "Print the version and exit");
+  app.set_version_flag("--version", "grpo " + std::string(version()) + " (LibTorch " GRPO_TORCH_VERSION ")", "Print the version and exit");
   cli::use_plain_help(app);
   app.fallthrough(false);
   app.footer("Exit status: 0 success, 1 failure, 2 bad command line or configuration, 75 stopped by a signal: continue with --resume");
