@@ -38,7 +38,7 @@ lib = load_library()
 
 
 def make_model(folder):
-    config = {"model": {"new_model": MODEL}, "data": {"train": {"task": "chained_arithmetic", "count": 8}, "prompt_template": "plain"},
+    config = {"model": {"new": MODEL}, "data": {"train": {"task": "chained_arithmetic", "count": 8}, "prompt_template": "plain"},
               "trainer": {"output_dir": folder, "max_steps": 1, "batch_size": 4}}
     file = os.path.join(folder, "config.json")
     with open(file, "w") as out:
