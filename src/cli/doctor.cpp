@@ -209,12 +209,9 @@ double sampling_speed(RolloutEngine& engine, int64_t samples) {
     tokens = earlier + done;
     if (!begin) begin = Clock::now(), before = done;
   };
-  context.interrupted = [&] { return begin && seconds_since(*begin) > kMeasured; };
-  try {
-    for (;; earlier = tokens) engine.generate({&prompt, 1}, params, {}, context);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kInterrupted) throw;
-  }
+  const auto over = [&] { return begin && seconds_since(*begin) > kMeasured; };
+  context.interrupted = over;
+  for (; !over(); earlier = tokens) engine.generate({&prompt, 1}, params, {}, context);
   return static_cast<double>(tokens - before) / seconds_since(*begin);
 }
 
