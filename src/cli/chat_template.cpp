@@ -19,7 +19,7 @@ std::string text_of(const Tokenizer& tokenizer, const std::optional<int32_t>& id
 void add_chat_template(CLI::App& app) {
   auto* sub = app.add_subcommand("chat-template", "Lines {\"messages\": …, …} from stdin to rendered prompts");
   auto model = std::make_shared<std::string>();
-  sub->add_option("--model", *model, "A model folder with a tokenizer, or a .gguf")->required();
+  sub->add_option("--model", *model, "A model folder with a tokenizer, or a .gguf")->required()->type_name("PATH");
   sub->callback([model] {
     const auto tokenizer = load_tokenizer(*model);
     GRPO_CHECK(!tokenizer->chat_template().empty(), "chat-template", "the tokenizer in " + *model + " brings no chat template");

@@ -154,7 +154,8 @@ void add_checkpoint(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   auto* listing = sub->add_subcommand("list", "Step, date, size, whole or not, and the figures logged up to that step");
   auto* verifying = sub->add_subcommand("verify", "Compare every file with the hash it was written with; exit status 1 if one differs");
-  for (auto* command : {listing, verifying}) command->add_option("run", *folder, "The run's folder, or one checkpoint's")->required();
+  for (auto* command : {listing, verifying})
+    command->add_option("run", *folder, "The run's folder, or one checkpoint's")->required()->type_name("PATH");
   listing->add_flag("--json", *json, "One JSON line a checkpoint");
   listing->callback([folder, json] { list(*folder, *json); });
   verifying->callback([folder] { verify(*folder); });

@@ -25,11 +25,11 @@ void add_convert(CLI::App& app) {
   };
   auto* sub = app.add_subcommand("convert", "A .gguf file or Hugging Face folder to a Hugging Face folder, tokenizer included");
   auto arguments = std::make_shared<Arguments>();
-  sub->add_option("in", arguments->in, "A .gguf file or a model folder")->required();
-  sub->add_option("out", arguments->out, "The folder to write")->required();
+  sub->add_option("in", arguments->in, "A .gguf file or a model folder")->required()->type_name("PATH");
+  sub->add_option("out", arguments->out, "The folder to write")->required()->type_name("PATH");
   add_choice<std::string>(*sub, "--dtype", arguments->dtype, {{"float32", "float32"}, {"bfloat16", "bfloat16"}, {"float16", "float16"}},
                           "What weights are written in");
-  sub->add_option("--merge-lora", arguments->adapter, "A PEFT folder whose LoRA is added to the weights");
+  sub->add_option("--merge-lora", arguments->adapter, "A PEFT folder whose LoRA is added to the weights")->type_name("PATH");
   sub->callback([arguments] {
     const auto model = load_model(arguments->in);
     if (!arguments->adapter.empty()) {

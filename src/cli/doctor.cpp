@@ -209,8 +209,9 @@ double sampling_speed(RolloutEngine& engine, int64_t samples) {
     tokens = earlier + done;
     if (!begin) begin = Clock::now(), before = done;
   };
-  context.interrupted = [&] { return begin && seconds_since(*begin) > kMeasured; };
-  for (; !context.interrupted(); earlier = tokens) engine.generate({&prompt, 1}, params, {}, context);
+  const auto over = [&] { return begin && seconds_since(*begin) > kMeasured; };
+  context.interrupted = over;
+  for (; !over(); earlier = tokens) engine.generate({&prompt, 1}, params, {}, context);
   return static_cast<double>(tokens - before) / seconds_since(*begin);
 }
 

@@ -41,7 +41,7 @@ class PlainFormatter : public CLI::Formatter {
     if (option->get_type_size() == 0) return text;
     const std::string type = option->get_type_name(), initial = option->get_default_str();
     text = " " + type.substr(0, type.find_first_of(":{("));
-    if (!option->get_required() && !initial.empty() && initial != "[]")
+    if (!option->get_required() && !initial.empty() && initial != "[]" && initial != "{}")
       text += " [" + (initial.front() == '[' ? initial.substr(1, initial.size() - 2) : initial) + "]";
     if (option->get_expected_max() > 1) text += " ...";
     if (option->get_required()) text += " (required)";

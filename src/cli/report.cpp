@@ -32,7 +32,7 @@ void follow(const ReportArguments& arguments) {
 void add_report(CLI::App& app) {
   auto* sub = app.add_subcommand("report", "One self-contained HTML page of a run: curves, lengths, samples");
   auto arguments = std::make_shared<ReportArguments>();
-  sub->add_option("run", arguments->run, "The run's folder")->required();
+  sub->add_option("run", arguments->run, "The run's folder")->required()->type_name("PATH");
   sub->add_flag("--follow", arguments->follow,
                 "Serve the page on this machine alone, print its address and keep it up to date while the run goes on, until a signal");
   sub->add_option("--port", arguments->port, "With --follow: the port; a free one if none is given")->check(CLI::Range(1, 65535));

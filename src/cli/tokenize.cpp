@@ -13,7 +13,9 @@ void add_tokenize(CLI::App& app) {
   };
   auto* sub = app.add_subcommand("tokenize", "Lines {\"text\": …} or {\"ids\": …} from stdin to ids and decoded text");
   auto arguments = std::make_shared<Arguments>();
-  sub->add_option("--model", arguments->model, "A folder, a tokenizer.json, a .gguf or a sentencepiece .model")->required();
+  sub->add_option("--model", arguments->model, "A folder, a tokenizer.json, a .gguf or a sentencepiece .model")
+      ->required()
+      ->type_name("PATH");
   sub->add_flag("--no-special-tokens", arguments->no_special, "Add no BOS and the like");
   sub->callback([arguments] {
     const auto tokenizer = load_tokenizer(arguments->model);
