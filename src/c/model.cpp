@@ -48,7 +48,7 @@ GenerateOptions generate_options(grpo_model& model, const char* text) {
   return options;
 }
 
-void generate(grpo_model& model, const char* prompt, const char* options_json, grpo_text_callback callback, void* user) {
+void stream_completion(grpo_model& model, const char* prompt, const char* options_json, grpo_text_callback callback, void* user) {
   const GenerateOptions options = generate_options(model, options_json);
   Problem problem;
   problem.question = prompt;
@@ -117,6 +117,6 @@ int grpo_generate(grpo_model* model, const char* prompt, const char* options, gr
     expect_given(model, "grpo_generate", "a model");
     expect_given(prompt, "grpo_generate", "a prompt");
     expect_given(reinterpret_cast<const void*>(callback), "grpo_generate", "a callback");
-    grpo::c::generate(*model, prompt, options, callback, user);
+    grpo::c::stream_completion(*model, prompt, options, callback, user);
   });
 }
