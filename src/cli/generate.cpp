@@ -172,7 +172,7 @@ std::string prompt_from_stdin() {
   return text;
 }
 
-void generate(const CLI::App& command, GenerateArguments& arguments) {
+void generate_as_asked(const CLI::App& command, GenerateArguments& arguments) {
   const bool given = command.count("--prompt") > 0;
   if (arguments.jsonl && given) fail_usage("generate", "expected prompts on stdin under --jsonl; got one on the command line too");
   if (!arguments.jsonl && !given) arguments.prompt = prompt_from_stdin();
@@ -219,7 +219,7 @@ void add_generate(CLI::App& app) {
   sub->add_option("--seed", a->seed, "Of the samples");
   sub->callback([sub, a] {
     const InterruptGuard guard(OnSignal::kEnd, "nothing is lost");
-    generate(*sub, *a);
+    generate_as_asked(*sub, *a);
   });
 }
 
