@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-limit_mib=40
+limit_mib=48  # with the working tree it travels in 64
 fixtures=${GRPO_PARITY_DIR:-../shared/data/parity}
 programs=(gpu_kernels gpu_rollout gpu_training benchmark_cuda benchmark_cuda_kernels)
 
