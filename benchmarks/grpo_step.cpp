@@ -66,7 +66,7 @@ grpo::Config make_config(const Arguments& a, const std::string& folder) {
   c.rollout.kv_dtype = sampler.kv_dtype;
   c.algorithm.generation_batch_size = a.prompts_per_step * a.num_generations;
   c.optim.learning_rate = a.learning_rate;
-  c.optim.lr_scheduler_type = grpo::OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.trainer.max_steps = a.steps;
   if (a.max_tokens > 0) c.trainer.max_tokens = a.max_tokens;
   c.trainer.output_dir = folder + "/run";

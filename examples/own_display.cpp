@@ -13,7 +13,7 @@ int main(int argc, char** argv) try {
     std::printf("%s: %ld of %ld, %.0f s to go, %s\n", state.label.c_str(), static_cast<long>(state.done), static_cast<long>(state.total),
                 state.eta.value_or(0.0), state.suffix.c_str());
   });
-  grpo::ConfigSource source(grpo::config_aliases());
+  grpo::ConfigSource source = grpo::config_source();
   source.add_file(argv[1]);
   grpo::Config config;
   grpo::read_config(source, config);

@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv) try {
   if (argc != 2) return std::fprintf(stderr, "usage: trainer_loop CONFIG.json\n"), 2;
-  grpo::ConfigSource source(grpo::config_aliases());
+  grpo::ConfigSource source = grpo::config_source();
   source.add_file(argv[1]);
   grpo::Config config;
   grpo::read_config(source, config);

@@ -60,7 +60,7 @@ Values leave_one_out(const Scores& scores, const Values& totals, const Advantage
 
 double fraction_without_deviation(const Scores& scores, const AdvantageConfig& config) {
   const bool then_sum = config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum;
-  const bool by_batch = config.advantage_estimator == AdvantageEstimator::kGroup && config.scale_rewards == ScaleRewards::kBatch;
+  const bool by_batch = config.advantage_estimator == "group" && config.scale_rewards == ScaleRewards::kBatch;
   if (then_sum || by_batch) {
     return moments(then_sum ? sum_of_z_scores(scores) : scores.total, scores.all).std == 0.0 ? 1.0 : 0.0;
   }
@@ -74,27 +74,20 @@ double fraction_without_deviation(const Scores& scores, const AdvantageConfig& c
 }  // namespace
 
 Values outcome_advantages(const Scores& scores, const Values& totals, const AdvantageConfig& config) {
-  switch (config.advantage_estimator) {
-    case AdvantageEstimator::kGroup:
-      if (config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum) return normalized_then_summed(scores);
-      return group_relative(scores, totals, config);
-    case AdvantageEstimator::kRloo:
-      return leave_one_out(scores, totals, config);
-    case AdvantageEstimator::kPassAtK:
-      return pass_at_k_advantages(totals, scores.groups, config);
-    case AdvantageEstimator::kReinforcePlusPlusBaseline:
-      return center(totals, scores.groups, [](const Moments&) { return 1.0; });
-    case AdvantageEstimator::kReinforcePlusPlus:
-    case AdvantageEstimator::kRemax:
-    case AdvantageEstimator::kProcessSupervision:
-      break;
+  const std::string& estimator = config.advantage_estimator;
+  if (estimator == "group") {
+    if (config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum) return normalized_then_summed(scores);
+    return group_relative(scores, totals, config);
   }
-  fail("group_advantages", "expected an estimator of one advantage per completion; got one per token, see estimate_advantages");
+  if (estimator == "rloo") return leave_one_out(scores, totals, config);
+  if (estimator == "pass_at_k") return pass_at_k_advantages(totals, scores.groups, config);
+  if (estimator == "reinforce_plus_plus_baseline") return center(totals, scores.groups, [](const Moments&) { return 1.0; });
+  fail("group_advantages", "expected an estimator of one advantage per completion; got " + estimator + ", see estimate_advantages");
 }
 
 at::Tensor group_advantages(const at::Tensor& rewards, const std::vector<int64_t>& groups, const AdvantageConfig& config) try {
   validate(config);
-  GRPO_CHECK(config.advantage_estimator != AdvantageEstimator::kReinforcePlusPlusBaseline, "group_advantages",
+  GRPO_CHECK(config.advantage_estimator != "reinforce_plus_plus_baseline", "group_advantages",
              "expected an estimator without whitening over tokens; got reinforce_plus_plus_baseline, see estimate_advantages");
   const Scores scores(rewards, groups, config);
   return defined_or_zero(outcome_advantages(scores, clipped(scores.total, config), config));

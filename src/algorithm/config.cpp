@@ -11,9 +11,9 @@ namespace {
 
 void describe_policy_term(ConfigVisitor& visitor, LossConfig& config) {
   visitor.enumeration("loss_type", config.loss_type, names_of(loss_table()), "The policy loss.");
-  visitor.field("custom_loss", config.custom_loss,
-                "A registered policy term of your own in place of that of loss_type, which must be a clipped one and gives the weights of "
-                "tokens; empty: none.");
+  visitor.part("custom_loss", config.custom_loss, "loss",
+               "A registered policy term of your own in place of that of loss_type, which must be a clipped one and gives the weights of "
+               "tokens; empty: none.");
   visitor.options("custom_loss_options", config.custom_loss_options, "The options of custom_loss.");
   visitor.enumeration("importance_sampling_level", config.importance_sampling_level,
                       {"token", "sequence", "sequence_token", "sequence_sum"},
@@ -81,7 +81,9 @@ void describe_sampler(ConfigVisitor& visitor, LossConfig& config) {
 }  // namespace
 
 void describe(ConfigVisitor& visitor, AdvantageConfig& config) {
-  visitor.enumeration("advantage_estimator", config.advantage_estimator, names_of(estimator_table()), "How rewards become advantages.");
+  visitor.part("advantage_estimator", config.advantage_estimator, "advantage estimator",
+               "How rewards become advantages: one of those below, or of your own.");
+  visitor.options("advantage_options", config.advantage_options, "The options of an advantage_estimator of your own.");
   visitor.enumeration(
       "scale_rewards", config.scale_rewards, {"group", "batch", "none"},
       "group, pass_at_k, process_supervision: divide advantages by the standard deviation of the group, of the batch, or by "
@@ -161,18 +163,18 @@ void validate(const LossConfig& config) {
 
 void validate(const AdvantageConfig& config) {
   Faults faults;
-  const auto estimator = config.advantage_estimator;
+  const std::string& estimator = config.advantage_estimator;
   const bool then_sum = config.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum;
-  faults.refuse(then_sum && estimator != AdvantageEstimator::kGroup,
+  faults.refuse(then_sum && estimator != "group",
                 "expected multi_objective_aggregation normalize_then_sum only with advantage_estimator group; got another");
-  faults.refuse(config.normalize_advantages && estimator != AdvantageEstimator::kRloo,
+  faults.refuse(config.normalize_advantages && estimator != "rloo",
                 "expected normalize_advantages only with advantage_estimator rloo; got another");
-  faults.refuse(estimator == AdvantageEstimator::kPassAtK && config.scale_rewards == ScaleRewards::kBatch,
+  faults.refuse(estimator == "pass_at_k" && config.scale_rewards == ScaleRewards::kBatch,
                 "expected scale_rewards group or none with advantage_estimator pass_at_k; got batch");
   faults.refuse(config.pass_k < 1, "expected pass_k of 1 or more; got less");
   const auto& range = config.reward_clip_range;
   faults.refuse(!range.empty() && (range.size() != 2 || range[0] >= range[1]), "expected reward_clip_range [low, high]; got other numbers");
-  faults.refuse(!range.empty() && (then_sum || estimator == AdvantageEstimator::kProcessSupervision),
+  faults.refuse(!range.empty() && (then_sum || estimator == "process_supervision"),
                 "expected no reward_clip_range with normalize_then_sum and process_supervision, which know no sum of rewards; got one");
   faults.raise("AdvantageConfig");
 }
@@ -181,7 +183,7 @@ void validate(const LossConfig& loss, const AdvantageConfig& advantage) {
   Faults faults;
   faults.refuse(loss.beta != 0.0 && loss.use_kl_in_reward &&
                     (advantage.multi_objective_aggregation == RewardAggregation::kNormalizeThenSum ||
-                     advantage.advantage_estimator == AdvantageEstimator::kProcessSupervision),
+                     advantage.advantage_estimator == "process_supervision"),
                 "expected the KL in the loss with normalize_then_sum and process_supervision, which know no sum of rewards; got it in the "
                 "reward");
   faults.raise("algorithm");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -105,28 +106,21 @@ constexpr std::array kLossTable = {
 };
 
 constexpr std::array kEstimatorTable = {
-    EstimatorRow{AdvantageEstimator::kGroup, "group", {"(r - mean of the group) / scale_rewards", "GRPO, arXiv 2402.03300", kFree}},
+    EstimatorRow{"group", {"(r - mean of the group) / scale_rewards", "GRPO, arXiv 2402.03300", kFree}},
     EstimatorRow{
-        AdvantageEstimator::kRloo,
-        "rloo",
-        {"r - mean of the group's others; normalize_advantages divides by the batch's deviation", "RLOO, arXiv 2402.14740", kFree}},
-    EstimatorRow{AdvantageEstimator::kReinforcePlusPlus,
-                 "reinforce_plus_plus",
+        "rloo", {"r - mean of the group's others; normalize_advantages divides by the batch's deviation", "RLOO, arXiv 2402.14740", kFree}},
+    EstimatorRow{"reinforce_plus_plus",
                  {"r + token rewards to come, whitened over the batch's tokens; no groups", "REINFORCE++, arXiv 2501.03262", kFree}},
-    EstimatorRow{AdvantageEstimator::kReinforcePlusPlusBaseline,
-                 "reinforce_plus_plus_baseline",
+    EstimatorRow{"reinforce_plus_plus_baseline",
                  {"r - mean of the group, whitened over the batch's tokens", "REINFORCE++, arXiv 2501.03262", kFree}},
-    EstimatorRow{AdvantageEstimator::kRemax,
-                 "remax",
+    EstimatorRow{"remax",
                  {"r + token rewards to come - r of the greedy completion", "ReMax, arXiv 2310.10505", "a greedy completion per prompt"}},
     EstimatorRow{
-        AdvantageEstimator::kPassAtK,
         "pass_at_k",
         {"mean best of the sets of pass_k completions with this one - mean best of all such sets; scale_rewards group divides by the "
          "deviation of these bests",
          "Pass@k training, arXiv 2508.10751; PKPO, arXiv 2505.15201", kFree}},
-    EstimatorRow{AdvantageEstimator::kProcessSupervision,
-                 "process_supervision",
+    EstimatorRow{"process_supervision",
                  {"sum of the step rewards to come, each normalised over all steps of the group", "DeepSeekMath, arXiv 2402.03300, 4.1.3",
                   "a reward that judges steps, such as equations"}},
 };
@@ -151,6 +145,9 @@ constexpr std::array kKlTable = {
 std::span<const LossRow> loss_table() { return kLossTable; }
 const LossRow& loss_row(LossType type) { return kLossTable.at(static_cast<size_t>(type)); }
 std::span<const EstimatorRow> estimator_table() { return kEstimatorTable; }
+bool is_builtin_estimator(std::string_view name) {
+  return std::ranges::find(kEstimatorTable, name, &EstimatorRow::name) != kEstimatorTable.end();
+}
 std::span<const KlRow> kl_table() { return kKlTable; }
 
 std::string markdown_table(std::string_view head, std::span<const std::pair<std::string_view, Description>> rows,
@@ -168,8 +165,7 @@ std::string objective_reference() {
   return "r = exp(log p - old log p), at importance_sampling_level; A = advantage; sg = no gradient. What is maximised, each with beta, "
          "entropy and sampler correction as the options say; the loss is its negative. A loss of your own: `custom_loss`.\n" +
          markdown_table("`loss_type`", kLossTable, loss_row(LossConfig{}.loss_type).name) +
-         markdown_table("`advantage_estimator`", kEstimatorTable,
-                        kEstimatorTable.at(static_cast<size_t>(AdvantageConfig{}.advantage_estimator)).name) +
+         markdown_table("`advantage_estimator`", kEstimatorTable, AdvantageConfig{}.advantage_estimator) +
          markdown_table("`kl_estimator`", kKlTable, kKlTable.at(static_cast<size_t>(LossConfig{}.kl_estimator)).name) +
          "\n`importance_sampling_level`: `token`; `sequence`, the geometric mean of a sequence's ratios (GSPO, arXiv 2507.18071); "
          "`sequence_token`, its value with each token's own gradient (GSPO-token); `sequence_sum`, their product (RLOO). beta > 0 costs a "

@@ -83,7 +83,7 @@ Values clipped(Values values, const AdvantageConfig& config);
 /// its whitening), from totals that take the place of `scores.total`; NaN where undefined.
 Values outcome_advantages(const Scores& scores, const Values& totals, const AdvantageConfig& config);
 
-/// Each value's share of the best of k: see `AdvantageEstimator::kPassAtK`.
+/// Each value's share of the best of k: the estimator pass_at_k.
 Values pass_at_k_advantages(const Values& totals, const std::vector<Rows>& groups, const AdvantageConfig& config);
 
 }  // namespace grpo

@@ -64,35 +64,77 @@ Values process_supervision(const Values& steps, const std::vector<int64_t>& grou
   return tokens.to_go(normalized);
 }
 
-Values token_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) {
-  const HostTokens tokens(batch);
-  const Values token_rewards = tokens.kept(tokens.numbers(signals.token_rewards, kTokenAdvantagesWhere, "token rewards", true));
-  if (config.advantage_estimator == AdvantageEstimator::kProcessSupervision) {
+/// What the built-in estimators read of a rollout.
+struct RolloutRewards {
+  RolloutRewards(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config)
+      : tokens(batch),
+        token_rewards(tokens.kept(tokens.numbers(signals.token_rewards, kTokenAdvantagesWhere, "token rewards", true))),
+        scores(signals.rewards, batch.groups, config) {}
+
+  HostTokens tokens;
+  Values token_rewards;
+  Scores scores;
+};
+
+/// group, rloo and pass_at_k: a number for a completion.
+class OfCompletions final : public AdvantageEstimator {
+  at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const override {
+    const RolloutRewards r(signals, batch, config);
+    GRPO_CHECK(!signals.token_rewards.defined() || config.multi_objective_aggregation == RewardAggregation::kSumThenNormalize,
+               kTokenAdvantagesWhere,
+               "expected no token rewards with normalize_then_sum, which normalises each function by itself; got some");
+    const Values totals = totals_of(r.scores, r.tokens, r.token_rewards, config);
+    return defined_or_zero(r.tokens.spread(outcome_advantages(r.scores, totals, config)));
+  }
+};
+
+class ReinforcePlusPlus final : public AdvantageEstimator {
+  at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const override {
+    const RolloutRewards r(signals, batch, config);
+    return defined_or_zero(reinforce_plus_plus(r.scores, r.tokens, r.token_rewards, config));
+  }
+};
+
+class ReinforcePlusPlusBaseline final : public AdvantageEstimator {
+  at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const override {
+    const RolloutRewards r(signals, batch, config);
+    return defined_or_zero(reinforce_plus_plus_baseline(r.scores, r.tokens, r.token_rewards, config));
+  }
+};
+
+class Remax final : public AdvantageEstimator {
+  at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const override {
+    const RolloutRewards r(signals, batch, config);
+    return defined_or_zero(remax(r.scores, to_values(signals.greedy_rewards), r.tokens, r.token_rewards, config));
+  }
+  Needs needs() const override { return {.greedy = true}; }
+};
+
+class ProcessSupervision final : public AdvantageEstimator {
+  at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const override {
     GRPO_CHECK(!signals.token_rewards.defined(), kTokenAdvantagesWhere, "expected no token rewards with process_supervision; got some");
-    return process_supervision(tokens.numbers(signals.step_rewards, kTokenAdvantagesWhere, "step rewards, as process_supervision needs,"),
-                               batch.groups, tokens, config);
+    const HostTokens tokens(batch);
+    const Values steps = tokens.numbers(signals.step_rewards, kTokenAdvantagesWhere, "step rewards, as process_supervision needs,");
+    return defined_or_zero(process_supervision(steps, batch.groups, tokens, config));
   }
-  const Scores scores(signals.rewards, batch.groups, config);
-  switch (config.advantage_estimator) {
-    case AdvantageEstimator::kReinforcePlusPlus:
-      return reinforce_plus_plus(scores, tokens, token_rewards, config);
-    case AdvantageEstimator::kReinforcePlusPlusBaseline:
-      return reinforce_plus_plus_baseline(scores, tokens, token_rewards, config);
-    case AdvantageEstimator::kRemax:
-      return remax(scores, to_values(signals.greedy_rewards), tokens, token_rewards, config);
-    default:
-      GRPO_CHECK(!signals.token_rewards.defined() || config.multi_objective_aggregation == RewardAggregation::kSumThenNormalize,
-                 kTokenAdvantagesWhere,
-                 "expected no token rewards with normalize_then_sum, which normalises each function by itself; got some");
-      return tokens.spread(outcome_advantages(scores, totals_of(scores, tokens, token_rewards, config), config));
-  }
-}
+  Needs needs() const override { return {.steps = true}; }
+};
 
 }  // namespace
 
+EstimatorRegistry builtin_estimators() {
+  EstimatorRegistry registry("advantage estimator");
+  for (const char* name : {"group", "rloo", "pass_at_k"}) registry.add<OfCompletions>(name);
+  registry.add<ReinforcePlusPlus>("reinforce_plus_plus");
+  registry.add<ReinforcePlusPlusBaseline>("reinforce_plus_plus_baseline");
+  registry.add<Remax>("remax");
+  registry.add<ProcessSupervision>("process_supervision");
+  return registry;
+}
+
 at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) try {
   validate(config);
-  return defined_or_zero(token_advantages(signals, batch, config));
+  return builtin_estimators().make(config.advantage_estimator)->advantages(signals, batch, config);
 } catch (...) {
   rethrow_as_error("estimate_advantages");
 }

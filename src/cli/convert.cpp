@@ -19,7 +19,7 @@ bool has_tokenizer(const std::filesystem::path& path) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
+void add_convert(CLI::App& app, const Registry& registry) {
   struct Arguments {
     std::string in, out, adapter, dtype = "float32";
   };
@@ -30,8 +30,8 @@ void add_convert(CLI::App& app) {
   add_choice<std::string>(*sub, "--dtype", arguments->dtype, {{"float32", "float32"}, {"bfloat16", "bfloat16"}, {"float16", "float16"}},
                           "What weights are written in");
   sub->add_option("--merge-lora", arguments->adapter, "A PEFT folder whose LoRA is added to the weights")->type_name("PATH");
-  sub->callback([arguments] {
-    const auto model = load_model(arguments->in);
+  sub->callback([arguments, &registry] {
+    const auto model = load_model(arguments->in, {.families = &registry.families});
     if (!arguments->adapter.empty()) {
       load_adapter(*model, arguments->adapter);
       merge_adapter(*model);

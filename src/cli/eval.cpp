@@ -117,8 +117,8 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
     fail_usage("eval", "expected --samples-out, the file to go on with, beside --resume");
   std::unique_ptr<KeptLines> samples;
   if (!arguments.samples_out.empty()) samples = std::make_unique<KeptLines>(arguments.samples_out, arguments.resume);
-  const auto problems = load_source(arguments.data, registry.tasks);
-  const Policy policy = load_sampled_policy(arguments.model);
+  const auto problems = load_source(arguments.data, registry.tasks, registry.readers);
+  const Policy policy = load_sampled_policy(arguments.model, registry);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));
   const InterruptGuard guard;

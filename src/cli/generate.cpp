@@ -83,9 +83,9 @@ SamplingParams sampling_of(const CLI::App& command, const SamplingParams& asked,
 /// All that is needed to answer.
 class Generator {
  public:
-  Generator(const CLI::App& command, const GenerateArguments& arguments)
+  Generator(const CLI::App& command, const GenerateArguments& arguments, const Registry& registry)
       : arguments_(arguments),
-        policy_(load_sampled_policy(arguments.model)),
+        policy_(load_sampled_policy(arguments.model, registry)),
         prompt_(prompt_options(arguments, policy_)),
         sampling_(sampling_of(command, arguments.sampling, policy_)),
         engine_(*policy_.model, engine_options(arguments.model)) {
@@ -172,13 +172,13 @@ std::string prompt_from_stdin() {
   return text;
 }
 
-void generate_as_asked(const CLI::App& command, GenerateArguments& arguments) {
+void generate_as_asked(const CLI::App& command, GenerateArguments& arguments, const Registry& registry) {
   const bool given = command.count("--prompt") > 0;
   if (arguments.jsonl && given) fail_usage("generate", "expected prompts on stdin under --jsonl; got one on the command line too");
   if (!arguments.jsonl && !given) arguments.prompt = prompt_from_stdin();
-  if (!arguments.jsonl) return Generator(command, arguments).print(arguments.prompt);
+  if (!arguments.jsonl) return Generator(command, arguments, registry).print(arguments.prompt);
   const InterruptGuard guard;
-  Generator(command, arguments).answer_lines();
+  Generator(command, arguments, registry).answer_lines();
 }
 
 void add_sampling_options(CLI::App& command, SamplingParams& sampling) {
@@ -198,7 +198,7 @@ void add_sampling_options(CLI::App& command, SamplingParams& sampling) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
+void add_generate(CLI::App& app, const Registry& registry) {
   auto* sub = app.add_subcommand("generate", "Text to the terminal as it is sampled, or JSON lines to JSON lines; speed to stderr");
   auto a = std::make_shared<GenerateArguments>();
   a->sampling.num_generations = 1;
@@ -217,9 +217,9 @@ void add_generate(CLI::App& app) {
   add_chat_template_kwargs(*sub, a->chat_template_kwargs);
   add_sampling_options(*sub, a->sampling);
   sub->add_option("--seed", a->seed, "Of the samples");
-  sub->callback([sub, a] {
+  sub->callback([sub, a, &registry] {
     const InterruptGuard guard(OnSignal::kEnd, "nothing is lost");
-    generate_as_asked(*sub, *a);
+    generate_as_asked(*sub, *a, registry);
   });
 }
 

@@ -214,7 +214,7 @@ void init_r1_zero(InitArguments a) {
     fail_usage("init", "expected a folder that exists; got " + folder.string());
   const R1ZeroPlan plan = make_plan(a);
   const std::string text = config_text(plan, a);
-  ConfigSource source(config_aliases());  // what is written can be read
+  ConfigSource source = config_source();  // what is written can be read
   source.add_text(text, a.out, fs::absolute(a.out).parent_path());
   Config config;
   read_config(source, config);

@@ -37,7 +37,7 @@ std::vector<int32_t> greedy(RolloutEngine& engine, const std::vector<int32_t>& i
 
 }  // namespace
 
-void add_logprobs(CLI::App& app) {
+void add_logprobs(CLI::App& app, const Registry& registry) {
   struct Arguments {
     ModelSection model;
     int64_t greedy = 0;
@@ -48,9 +48,9 @@ void add_logprobs(CLI::App& app) {
   sub->add_option("--adapter", arguments->model.lora.path, "A PEFT folder of LoRA for that model")->type_name("PATH");
   sub->add_option("--greedy", arguments->greedy, "Add new_ids: exactly so many greedy tokens, stop ids ignored")
       ->check(CLI::NonNegativeNumber);
-  sub->callback([arguments] {
+  sub->callback([arguments, &registry] {
     const c10::NoGradGuard no_grad;
-    const auto model = load_weights(arguments->model);
+    const auto model = load_weights(arguments->model, 0, registry.families);
     RolloutEngine engine(*model);
     map_lines([&](const nlohmann::json& line) {
       const auto ids = field<std::vector<int32_t>>(line, "ids");

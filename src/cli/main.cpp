@@ -46,21 +46,23 @@ int main(int argc, char** argv, const Registry& registry) {
   try {
     cli::add_train(app, registry);
     cli::add_eval(app, registry);
-    cli::add_generate(app);
+    cli::add_generate(app, registry);
     cli::add_tokenize(app);
     cli::add_chat_template(app);
     cli::add_score(app, registry);
-    cli::add_logprobs(app);
-    cli::add_convert(app);
+    cli::add_logprobs(app, registry);
+    cli::add_convert(app, registry);
     cli::add_report(app);
     cli::add_checkpoint(app);
     cli::add_init(app);
     cli::add_doctor(app);
-    cli::add_info(app);
+    cli::add_info(app, registry);
     cli::add_completion(app);
+    int status = 0;
+    cli::add_own_commands(app, registry, status);
     app.parse(argc, argv);
     std::fflush(stdout);
-    return std::ferror(stdout) != 0 ? 1 : 0;
+    return std::ferror(stdout) != 0 ? 1 : status;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
     std::fprintf(stderr, "grpo: %s\n", cli::usage_error(app, error).c_str());

@@ -37,12 +37,12 @@ void add_sampled_model_options(CLI::App& command, SampledModel& model) {
                    "bfloat16 on CUDA; int8 is for the CPU");
 }
 
-Policy load_sampled_policy(const SampledModel& model) {
+Policy load_sampled_policy(const SampledModel& model, const Registry& registry) {
   using Type = SampledModel::Type;
   ModelSection section = model.section;
   if (model.dtype == Type::kFloat32) section.compute_dtype = ModelSection::ComputeDType::kFloat32;
   if (model.dtype == Type::kBFloat16 && device_of(section).is_cuda()) section.compute_dtype = ModelSection::ComputeDType::kBFloat16;
-  return load_policy(section, 0);
+  return load_policy(section, 0, registry.families);
 }
 
 EngineOptions engine_options(const SampledModel& model) {

@@ -95,7 +95,7 @@ Scoring scoring_by_name(const ScoreArguments& a, const std::vector<std::string>&
 
 Scoring scoring_by_config(const ScoreArguments& a, const std::vector<std::string>& overrides) {
   expect_exists(a.config, "config");
-  ConfigSource source(config_aliases());
+  ConfigSource source = config_source();
   source.add_file(a.config);
   for (const auto& setting : overrides) source.add_override(setting);
   Config config;

@@ -24,8 +24,8 @@ struct TrainArguments {
   std::vector<std::string> allow_changed;
 };
 
-Config read_configs(const TrainArguments& arguments, const std::vector<std::string>& overrides) {
-  ConfigSource source(config_aliases());
+Config read_configs(const TrainArguments& arguments, const std::vector<std::string>& overrides, const Registry& registry) {
+  ConfigSource source = config_source(registry);
   std::vector<std::string> settings = overrides;
   for (const auto& argument : arguments.configs) {
     if (argument.find('=') != std::string::npos) {
@@ -108,7 +108,7 @@ void add(CLI::App& app, const Registry& registry, Command command, const std::st
   sub->callback([sub, arguments, &registry, command] {
     if (arguments->resume.empty() && !arguments->allow_changed.empty())
       fail_usage(sub->get_name(), "expected --resume beside --allow-changed; got a run that begins anew");
-    const Config config = read_configs(*arguments, sub->remaining());
+    const Config config = read_configs(*arguments, sub->remaining(), registry);
     validate(config, command);
     if (arguments->print_config) {
       std::cout << write_config(config) << "\n";

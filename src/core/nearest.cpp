@@ -47,4 +47,9 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
   return best == nullptr ? "" : " (did you mean '" + *best + "'?)";
 }
 
+std::string with_article(std::string_view noun) {
+  const bool vowel = !noun.empty() && std::string_view("aeiou").find(noun.front()) != std::string_view::npos;
+  return (vowel ? "an " : "a ") + std::string(noun);
+}
+
 }  // namespace grpo

@@ -274,19 +274,42 @@ std::vector<Problem> load_lines(std::string_view text, const FieldMapping& mappi
   return problems;
 }
 
+class JsonReader final : public DatasetReader {
+  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
+    return load_array(file_text(file, kDatasetWhere), mapping, file.string());
+  }
+};
+
+class JsonLinesReader final : public DatasetReader {
+  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
+    return load_lines(file_text(file, kDatasetWhere), mapping, file.string());
+  }
+};
+
 }  // namespace
 
 Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line) {
   return problem_from(parse_at(json_text, file, line), mapping, at_line(file, line));
 }
 
-std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping) {
-  const std::string file = path.string();
+ReaderRegistry builtin_readers() {
+  ReaderRegistry registry("reader");
+  registry.add<JsonReader>("json");
+  registry.add<JsonLinesReader>("jsonl");
+  return registry;
+}
+
+std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping, const DatasetFormat& format,
+                                   const ReaderRegistry& readers) {
+  const std::string file = path.string(), ending = path.extension().string();
   expect_exists(path, kDatasetWhere);
-  const bool is_array = path.extension() == ".json";
-  if (!is_array && path.extension() != ".jsonl") fail_at(file, "expected a .jsonl or .json file; got another extension");
-  const std::string text = file_text(path, kDatasetWhere);
-  std::vector<Problem> problems = is_array ? load_array(text, mapping, file) : load_lines(text, mapping, file);
+  const std::string name = format.name.empty() && !ending.empty() ? ending.substr(1) : format.name;
+  if (format.name.empty() && !readers.contains(name)) {
+    std::string known;
+    for (const auto& reader : readers.names()) known += (known.empty() ? "." : ", .") + reader;
+    fail_at(file, "expected a file that ends in one of " + known + ", or a format; got another ending");
+  }
+  std::vector<Problem> problems = readers.make(name, format.options)->read(path, mapping);
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
   for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i);
   return problems;

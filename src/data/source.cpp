@@ -8,7 +8,9 @@
 namespace grpo {
 
 void describe(ConfigVisitor& v, DataSource& c) {
-  v.path("path", c.path, "A .jsonl file, or a .json file with an array.");
+  v.path("path", c.path, "A .jsonl file, a .json file with an array, or a file that a reader of your own reads.");
+  v.part("format", c.format.name, "reader", "What reads the file: json, jsonl or one of your own; empty = by the file's ending.");
+  v.options("format_options", c.format.options, "The options of that reader.");
   v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
     f.field("question", c.fields.question, "Column of the question.");
     f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
@@ -17,7 +19,7 @@ void describe(ConfigVisitor& v, DataSource& c) {
     f.field("answer_after", c.fields.answer_after,
             "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
   });
-  v.field("task", c.task, "Instead of a path: a generated task (countdown, chained_arithmetic).");
+  v.part("task", c.task, "task", "Instead of a path: a generated task (countdown, chained_arithmetic).");
   v.options("options", c.options, "Options of the task.");
   v.field("split", c.split, "Of a generated task: train or test; the two never share a problem.");
   v.field("count", c.count, "Problems to generate, or the first so many of a file; 0 = all of a file.", kNonNegative);
@@ -48,6 +50,8 @@ void describe(ConfigVisitor& v, DataSection& c) {
 void validate(const DataSource& s, const std::string& name) {
   Faults faults;
   faults.need(s.path.empty() || s.task.empty(), name + ": expected a path or a task, not both");
+  faults.need(!s.path.empty() || (s.format.name.empty() && s.format.options.empty()),
+              name + ".format: expected a path; without, it has no effect");
   faults.need(s.task.empty() || s.count > 0, name + ".count: expected how many problems to generate");
   faults.need(s.split == "train" || s.split == "test", name + ".split: expected train or test; got '" + s.split + "'");
   faults.raise_lines();
@@ -55,13 +59,13 @@ void validate(const DataSource& s, const std::string& name) {
 
 bool has_source(const DataSource& source) { return !source.path.empty() || !source.task.empty(); }
 
-std::vector<Problem> load_source(const DataSource& source, const TaskRegistry& tasks) {
+std::vector<Problem> load_source(const DataSource& source, const TaskRegistry& tasks, const ReaderRegistry& readers) {
   if (!has_source(source)) fail_usage("data", "expected a path or a task");
   if (!source.task.empty()) {
     const auto task = tasks.make(source.task, source.options);
     return generate_problems(*task, source.split == "test" ? Split::kTest : Split::kTrain, source.count, source.seed);
   }
-  auto problems = load_problems(source.path, source.fields);
+  auto problems = load_problems(source.path, source.fields, source.format, readers);
   if (source.count > 0) problems.resize(std::min(problems.size(), static_cast<size_t>(source.count)));
   return problems;
 }

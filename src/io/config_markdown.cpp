@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "grpo/core/error.h"
+#include "grpo/core/nearest.h"
 #include "io/config_source.h"
 #include "io/config_text.h"
 
@@ -41,7 +42,7 @@ class MarkdownWriter final : public ConfigVisitor {
     row(name, "number" + range_text(range) + " or null", json_optional(value), doc);
   }
   void field(std::string_view name, std::vector<std::string>& value, std::string_view doc) override {
-    row(name, "list of strings", json_list(value), doc);
+    row(name, "string or list of strings", json_list(value), doc);
   }
   void field(std::string_view name, std::vector<double>& value, std::string_view doc) override {
     row(name, "list of numbers", json_list(value), doc);
@@ -50,6 +51,13 @@ class MarkdownWriter final : public ConfigVisitor {
 
   void choice(std::string_view name, int& index, const std::vector<std::string>& names, std::string_view doc) override {
     row(name, quoted_list(names, "`"), names.at(static_cast<size_t>(index)), doc);
+  }
+
+  void part(std::string_view name, std::string& value, std::string_view kind, std::string_view doc) override {
+    row(name, "name of " + with_article(kind), value, doc);
+  }
+  void parts(std::string_view name, std::vector<std::string>& value, std::string_view kind, std::string_view doc) override {
+    row(name, "name or names of " + with_article(kind), json_list(value), doc);
   }
 
   void section(std::string_view name, std::string_view doc, const std::function<void(ConfigVisitor&)>& inside) override {
@@ -63,7 +71,7 @@ class MarkdownWriter final : public ConfigVisitor {
     heading(path_of(name) + "[]", doc, [&](ConfigVisitor& visitor) { element(visitor, 0); });
   }
 
-  void options(std::string_view name, std::vector<std::pair<std::string, std::string>>&, std::string_view doc) override {
+  void options(std::string_view name, NamedOptions&, std::string_view doc) override {
     row(name, "object of free options", JsonValue::Object{}, doc);
   }
 

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
+#include "core/utf8.h"
 #include "grpo/core/error.h"
 #include "grpo/core/nearest.h"
 #include "io/config_source.h"
@@ -13,12 +16,23 @@ namespace {
 constexpr size_t kMaxListLength = 1024;
 constexpr size_t kMaxFaultsShown = 50;
 
+/// A hint where a part of some kind has that name.
+std::string table_of(const PartTables& tables, std::string_view name) {
+  for (const PartTable& table : tables) {
+    if (std::ranges::find(table.names, name) != table.names.end())
+      return " ('" + std::string(name) + "' is " + with_article(table.kind) + ": " + table.option + " names it)";
+  }
+  return "";
+}
+
 /// The faults of a reading, and what is needed to name them once all options are known.
 class Findings {
  public:
-  explicit Findings(const ConfigAliases& aliases) {
+  Findings(const ConfigAliases& aliases, const ForeignNames& foreign, const PartTables& parts) : foreign_(foreign), parts_(parts) {
     for (const auto& [name, path] : aliases) aliases_.push_back(name);
   }
+
+  const PartTables& parts() const { return parts_; }
 
   void know(const std::string& path) { known_.push_back(path); }
 
@@ -33,10 +47,7 @@ class Findings {
   /// Throws if anything was found.
   void report() {
     for (auto& [member, prefix, siblings] : unknown_) {
-      if (prefix.empty()) siblings.insert(siblings.end(), aliases_.begin(), aliases_.end());
-      std::string hint = did_you_mean(member->key, siblings);
-      if (hint.empty()) hint = elsewhere(member->key);
-      fault(*member->value.origin, member->line, joined_path(prefix, member->key), "unknown option" + hint);
+      fault(*member->value.origin, member->line, joined_path(prefix, member->key), complaint(member->key, prefix, siblings));
     }
     if (faults_.empty()) return;
     std::stable_sort(faults_.begin(), faults_.end(),
@@ -58,12 +69,22 @@ class Findings {
     std::vector<std::string> siblings;
   };
 
+  std::string complaint(const std::string& key, const std::string& prefix, std::vector<std::string> siblings) const {
+    const ForeignName* foreign = find_foreign(foreign_, key);
+    if (foreign != nullptr && !foreign->answer.empty()) return "unknown option: " + foreign->answer;
+    if (prefix.empty()) siblings.insert(siblings.end(), aliases_.begin(), aliases_.end());
+    const std::string hint = did_you_mean(key, siblings);
+    return "unknown option" + (hint.empty() ? elsewhere(key) : hint);
+  }
+
   /// A hint where an option of exactly that name stands in another section.
   std::string elsewhere(const std::string& key) const {
     const auto found = std::find_if(known_.begin(), known_.end(), [&](const std::string& path) { return path.ends_with("." + key); });
     return found == known_.end() ? "" : " (did you mean '" + *found + "'?)";
   }
 
+  const ForeignNames& foreign_;
+  const PartTables& parts_;
   std::vector<std::string> aliases_, known_;
   std::vector<Fault> faults_;
   std::vector<Unknown> unknown_;
@@ -123,7 +144,7 @@ class ConfigReader final : public ConfigVisitor {
   }
 
   void field(std::string_view name, std::vector<std::string>& value, std::string_view) override {
-    read_items(name, value, "a list of strings",
+    read_items(name, value, "a string or a list of strings",
                [&](const JsonValue& item, const std::string& path) { return string(item, path, "a string"); });
   }
 
@@ -145,10 +166,23 @@ class ConfigReader final : public ConfigVisitor {
     if (!word) return;
     const auto found = std::find(names.begin(), names.end(), *word);
     if (found == names.end()) {
-      mistyped(*given, path_of(name), expected, did_you_mean(*word, names));
+      const std::string elsewhere = table_of(findings_.parts(), *word);
+      mistyped(*given, path_of(name), expected, elsewhere.empty() ? did_you_mean(*word, names) : elsewhere);
     } else {
       index = static_cast<int>(found - names.begin());
     }
+  }
+
+  void part(std::string_view name, std::string& value, std::string_view kind, std::string_view doc) override {
+    field(name, value, doc);
+    const JsonMember* given = object_ ? find_member(*object_, name) : nullptr;
+    if (given != nullptr) check_part(given->value, path_of(name), value, kind);
+  }
+
+  void parts(std::string_view name, std::vector<std::string>& value, std::string_view kind, std::string_view doc) override {
+    field(name, value, doc);
+    const JsonMember* given = object_ ? find_member(*object_, name) : nullptr;
+    for (size_t i = 0; given != nullptr && i < value.size(); ++i) check_part(given->value, path_of(name), value[i], kind);
   }
 
   void section(std::string_view name, std::string_view, const std::function<void(ConfigVisitor&)>& inside) override {
@@ -177,19 +211,15 @@ class ConfigReader final : public ConfigVisitor {
     }
   }
 
-  void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view) override {
+  void options(std::string_view name, NamedOptions& value, std::string_view) override {
     const JsonValue* given = find(name);
     if (given == nullptr) return;
     const auto* members = given->get<JsonValue::Object>();
     if (members == nullptr) return mistyped(*given, path_of(name), "an object");
     value.clear();
-    for (const JsonMember& member : *members) {
-      if (member.value.get<JsonValue::Array>() || member.value.get<JsonValue::Object>()) {
-        mistyped(member.value, joined_path(path_of(name), member.key), "a string, a number, true, false or null");
-      } else {
-        value.emplace_back(member.key, json_text(member.value));
-      }
-    }
+    for (const JsonMember& member : *members)
+      value.emplace_back(
+          member.key, OptionValue(json_text(member.value, true), std::make_shared<const OptionPlace>(OptionPlace{path_of(name), member})));
   }
 
  private:
@@ -206,6 +236,14 @@ class ConfigReader final : public ConfigVisitor {
 
   void mistyped(const JsonValue& given, const std::string& path, const std::string& expected, const std::string& hint = "") {
     findings_.fault(*given.origin, given.line, path, "expected " + expected + "; got " + json_glimpse(given) + hint);
+  }
+
+  /// Where the names of that kind are known, whether `value` is one; an empty text names none.
+  void check_part(const JsonValue& given, const std::string& path, const std::string& value, std::string_view kind) {
+    for (const PartTable& table : findings_.parts()) {
+      const bool named = value.empty() || table.kind != kind || std::ranges::find(table.names, value) != table.names.end();
+      if (!named) findings_.fault(*given.origin, given.line, path, unknown_part(findings_.parts(), kind, value));
+    }
   }
 
   static bool in_range(double value, const Range& range) {
@@ -244,6 +282,10 @@ class ConfigReader final : public ConfigVisitor {
   void read_items(std::string_view name, std::vector<T>& value, const std::string& expected, const Read& read) {
     const JsonValue* given = find(name);
     if (given == nullptr) return;
+    if (std::is_same_v<T, std::string> && given->get<std::string>()) {  // one text stands for a list of it
+      if (auto item = read(*given, path_of(name))) value = {std::move(*item)};
+      return;
+    }
     const auto* items = given->get<JsonValue::Array>();
     if (items == nullptr) return mistyped(*given, path_of(name), expected);
     value.clear();
@@ -260,9 +302,39 @@ class ConfigReader final : public ConfigVisitor {
 
 }  // namespace
 
+std::string unknown_part(const PartTables& tables, std::string_view kind, std::string_view name) {
+  std::string hint = table_of(tables, name);
+  for (const PartTable& table : tables) {
+    if (!hint.empty() || table.kind != kind) continue;
+    hint = did_you_mean(name, table.names);
+    if (hint.empty()) hint = table.names.empty() ? " (none is registered)" : " (there are " + quoted_list(table.names, "'") + ")";
+  }
+  return "expected the name of " + with_article(kind) + "; got '" + std::string(name) + "'" + hint;
+}
+
 void read_described(const ConfigSource& source, const std::function<void(ConfigVisitor&)>& describe_all) {
-  Findings findings(source.impl_->aliases);
-  ConfigReader reader(findings, &source.impl_->settings, "");
+  Findings findings(source.impl_->aliases, source.impl_->foreign, source.impl_->parts);
+  ConfigReader reader(findings, source.impl_->settings.get<JsonValue::Object>(), "");
+  describe_all(reader);
+  reader.finish();
+  findings.report();
+}
+
+void read_described(std::string_view where, const NamedOptions& options, const std::function<void(ConfigVisitor&)>& describe_all) {
+  const auto origin = std::make_shared<const JsonOrigin>(JsonOrigin{std::string(where), absolute_path("."), 0, false});
+  JsonValue::Object members;
+  std::string prefix;
+  for (const auto& [name, value] : options) {
+    if (find_bad_utf8(name) != std::string_view::npos) fail_usage(where, "expected names of options in UTF-8; got other bytes");
+    if (find_member(members, name)) fail_usage(where, "expected each option once; got '" + name + "' again");
+    const auto& place = value.place();
+    members.push_back(place ? place->member : JsonMember{name, 0, parse_json(value, origin, false)});
+    if (place) prefix = place->options;
+  }
+  const ForeignNames no_names;
+  const PartTables no_parts;
+  Findings findings({}, no_names, no_parts);
+  ConfigReader reader(findings, &members, prefix);
   describe_all(reader);
   reader.finish();
   findings.report();

@@ -13,6 +13,8 @@ JsonValue::Array words(const std::vector<std::string>& names) { return std::get<
 /// Builds the schema of one struct.
 class SchemaWriter final : public ConfigVisitor {
  public:
+  explicit SchemaWriter(const PartTables& parts) : parts_(parts) {}
+
   JsonValue::Object take() {
     return {member("type", "object"), member("properties", std::move(properties_)), member("additionalProperties", false)};
   }
@@ -34,7 +36,8 @@ class SchemaWriter final : public ConfigVisitor {
     put(name, doc, bounded("number", range, true), json_optional(value));
   }
   void field(std::string_view name, std::vector<std::string>& value, std::string_view doc) override {
-    put(name, doc, list_of({member("type", "string")}), json_list(value));
+    put(name, doc, {member("type", words({"array", "string"})), member("items", JsonValue::Object{member("type", "string")})},
+        json_list(value));
   }
   void field(std::string_view name, std::vector<double>& value, std::string_view doc) override {
     put(name, doc, list_of({member("type", "number")}), json_list(value));
@@ -45,8 +48,16 @@ class SchemaWriter final : public ConfigVisitor {
     put(name, doc, {member("enum", words(names))}, names.at(static_cast<size_t>(index)));
   }
 
+  void part(std::string_view name, std::string& value, std::string_view kind, std::string_view doc) override {
+    JsonValue::Object schema{member("type", "string")};
+    for (const PartTable& table : parts_) {
+      if (table.kind == kind) schema.push_back(member("examples", words(table.names)));
+    }
+    put(name, doc, std::move(schema), value);
+  }
+
   void section(std::string_view name, std::string_view doc, const std::function<void(ConfigVisitor&)>& inside) override {
-    SchemaWriter writer;
+    SchemaWriter writer(parts_);
     inside(writer);
     put(name, doc, writer.take());
   }
@@ -55,15 +66,12 @@ class SchemaWriter final : public ConfigVisitor {
             const std::function<void(ConfigVisitor&, size_t)>& element) override {
     resize(0);
     resize(1);
-    SchemaWriter writer;
+    SchemaWriter writer(parts_);
     element(writer, 0);
     put(name, doc, list_of(writer.take()));
   }
 
-  void options(std::string_view name, std::vector<std::pair<std::string, std::string>>&, std::string_view doc) override {
-    const JsonValue::Object scalar{member("type", words({"string", "number", "boolean", "null"}))};
-    put(name, doc, {member("type", "object"), member("additionalProperties", scalar)});
-  }
+  void options(std::string_view name, NamedOptions&, std::string_view doc) override { put(name, doc, {member("type", "object")}); }
 
  private:
   static JsonValue::Object bounded(const std::string& type, const Range& range, bool nullable) {
@@ -81,6 +89,7 @@ class SchemaWriter final : public ConfigVisitor {
     properties_.push_back(member(name, std::move(schema)));
   }
 
+  const PartTables& parts_;
   JsonValue::Object properties_;
 };
 
@@ -97,8 +106,9 @@ const JsonValue* schema_at(const JsonValue::Object& schema, std::string_view pat
 
 }  // namespace
 
-std::string schema_described(const std::function<void(ConfigVisitor&)>& describe_all, const ConfigAliases& aliases) {
-  SchemaWriter writer;
+std::string schema_described(const std::function<void(ConfigVisitor&)>& describe_all, const ConfigAliases& aliases,
+                             const PartTables& parts) {
+  SchemaWriter writer(parts);
   describe_all(writer);
   JsonValue::Object schema = writer.take();
   JsonValue::Object flat;

@@ -1,8 +1,13 @@
 #include "io/config_source.h"
 
+#include <algorithm>
+#include <charconv>
 #include <fstream>
+#include <optional>
 #include <system_error>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "core/utf8.h"
 #include "grpo/core/error.h"
@@ -25,19 +30,22 @@ std::string read_whole(const std::filesystem::path& file) {
   return text;
 }
 
-/// Lays `over` on `base`: objects key by key, anything else replaced.
-void merge(JsonValue::Object& base, JsonValue::Object&& over) {
-  for (JsonMember& member : over) {
-    JsonMember* present = find_member(base, member.key);
-    auto* into = present ? std::get_if<JsonValue::Object>(&present->value.data) : nullptr;
-    auto* from = std::get_if<JsonValue::Object>(&member.value.data);
-    if (into && from) {
-      merge(*into, std::move(*from));
-    } else if (present) {
-      *present = std::move(member);
-    } else {
-      base.push_back(std::move(member));
+/// Lays `over` on `base`: objects key by key, an empty one clears, anything else replaces.
+void merge(JsonValue& base, JsonValue&& over) {
+  auto* into = std::get_if<JsonValue::Object>(&base.data);
+  auto* from = std::get_if<JsonValue::Object>(&over.data);
+  if (into == nullptr || from == nullptr || from->empty()) {
+    base = std::move(over);
+    return;
+  }
+  for (JsonMember& member : *from) {
+    JsonMember* present = find_member(*into, member.key);
+    if (present == nullptr) {
+      into->push_back(std::move(member));
+      continue;
     }
+    present->line = member.line;
+    merge(present->value, std::move(member.value));
   }
 }
 
@@ -45,23 +53,20 @@ JsonValue object_of(const std::shared_ptr<const JsonOrigin>& origin, int line) {
   return {.data = JsonValue::Object{}, .origin = origin, .line = line, .raw = {}};
 }
 
-/// Puts `member.value` at the dotted `path` inside `root`, an object; refuses where something is in its way.
-void place(JsonValue::Object& root, std::string_view path, JsonMember member) {
+[[noreturn]] void refuse_path(const std::string& where, std::string_view path) {
+  refuse(where + "expected section.key; got '" + std::string(path.substr(0, 60)) + "'");
+}
+
+/// Puts `member.value` at the dotted `path` inside `root`, an object of the same text; the members of an object join what stands there.
+/// Refuses where something is in its way.
+void place(JsonValue::Object& root, const std::string& path, JsonMember member) {
   const auto origin = member.value.origin;
   const std::string where = json_location(*origin, member.line) + ": " + member.key + ": ";
   JsonValue::Object* object = &root;
   std::string_view rest = path;
-  for (int depth = 1;; ++depth) {
-    const size_t dot = rest.find('.');
+  for (size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
     const std::string key(rest.substr(0, dot));
-    if (key.empty() || depth > kMaxJsonDepth) refuse(where + "expected section.key; got '" + std::string(path.substr(0, 60)) + "'");
     JsonMember* present = find_member(*object, key);
-    if (dot == std::string_view::npos) {
-      if (present)
-        refuse(where + "expected one value of '" + std::string(path) + "'; got another on line " + std::to_string(present->line));
-      object->push_back({key, member.line, std::move(member.value)});
-      return;
-    }
     if (!present) present = &object->emplace_back(JsonMember{key, member.line, object_of(origin, member.line)});
     object = std::get_if<JsonValue::Object>(&present->value.data);
     if (!object) {
@@ -70,14 +75,46 @@ void place(JsonValue::Object& root, std::string_view path, JsonMember member) {
     }
     rest.remove_prefix(dot + 1);
   }
+  JsonMember* present = find_member(*object, rest);
+  if (!present) {
+    object->push_back({std::string(rest), member.line, std::move(member.value)});
+    return;
+  }
+  auto* inner = std::get_if<JsonValue::Object>(&member.value.data);
+  if (!inner || !present->value.get<JsonValue::Object>())
+    refuse(where + "expected one value of '" + path + "'; got another on line " + std::to_string(present->line));
+  for (JsonMember& part : *inner) {
+    const std::string way = path + "." + part.key;
+    place(root, way, std::move(part));
+  }
+}
+
+/// What another program's name stands for here: its value in our words, or nothing if it says what happens anyway.
+std::optional<JsonMember> settled(JsonMember member, const ConfigAliases& aliases, const ForeignNames& foreign) {
+  const ForeignName* name = find_foreign(foreign, member.key);
+  if (name == nullptr || (name->name.ends_with('*') && aliases.contains(member.key))) return member;
+  const auto value = name->values.find(json_text(member.value, true));
+  if (value == name->values.end()) return member;
+  if (value->second.empty()) return std::nullopt;
+  member.value.data = parse_json(value->second, member.value.origin, false).data;
+  member.value.raw.reset();
+  return member;
+}
+
+/// Whether the alias is meant: the short name of an option in a section of the same name stands for values that are no objects.
+bool is_short(const std::string& key, const std::string& path, bool object) {
+  return path != key && !(object && path.starts_with(key + "."));
 }
 
 /// Moves top-level members with short names to their places.
-void place_aliases(JsonValue::Object& members, const ConfigAliases& aliases) {
+void place_aliases(JsonValue::Object& members, const ConfigAliases& aliases, const ForeignNames& foreign) {
   JsonValue::Object placed, flat;
-  for (JsonMember& member : members) {
-    const auto alias = aliases.find(member.key);
-    (alias == aliases.end() || alias->second == member.key ? placed : flat).push_back(std::move(member));
+  for (JsonMember& given : members) {
+    auto member = settled(std::move(given), aliases, foreign);
+    if (!member) continue;
+    const auto alias = aliases.find(member->key);
+    const bool moves = alias != aliases.end() && is_short(member->key, alias->second, member->value.get<JsonValue::Object>() != nullptr);
+    (moves ? flat : placed).push_back(std::move(*member));
   }
   members = std::move(placed);
   for (JsonMember& member : flat) {
@@ -97,6 +134,65 @@ JsonValue override_value(std::string_view text, const std::shared_ptr<const Json
   return value;
 }
 
+/// The way to a value: keys of objects and indices of lists.
+using Steps = std::vector<std::variant<std::string, size_t>>;
+
+/// Those of "reward[1].options.k".
+Steps steps_of(std::string_view path) {
+  Steps steps;
+  size_t at = 0;
+  while (true) {
+    const size_t end = std::min(path.find_first_of(".[", at), path.size());
+    if (end == at || steps.size() >= kMaxJsonDepth) refuse_path("command line: ", path);
+    steps.emplace_back(std::string(path.substr(at, end - at)));
+    for (at = end; at < path.size() && path[at] == '[';) {
+      size_t index = 0;
+      const auto [stop, error] = std::from_chars(path.data() + at + 1, path.data() + path.size(), index);
+      at = static_cast<size_t>(stop - path.data());
+      if (error != std::errc() || at >= path.size() || path[at] != ']') refuse_path("command line: ", path);
+      steps.emplace_back(index);
+      ++at;
+    }
+    if (at == path.size()) return steps;
+    if (path[at] != '.') refuse_path("command line: ", path);
+    ++at;
+  }
+}
+
+/// The value that the steps lead to, made where there is none: objects come into being on the way, and a list may grow by one element.
+JsonValue& value_at(JsonValue& root, const Steps& steps, std::string_view path, const std::shared_ptr<const JsonOrigin>& origin) {
+  JsonValue* at = &root;
+  for (const auto& step : steps) {
+    auto* items = std::get_if<JsonValue::Array>(&at->data);
+    if (const size_t* index = std::get_if<size_t>(&step)) {
+      const std::string where = "command line: " + std::string(path) + ": expected ";
+      if (items == nullptr) refuse(where + "an index into a list that was given before; got none there");
+      if (*index > items->size())
+        refuse(where + "an index up to " + std::to_string(items->size()) + ", the next free one; got " + std::to_string(*index));
+      if (*index == items->size()) items->push_back(object_of(origin, 0));
+      at = &(*items)[*index];
+      continue;
+    }
+    const auto& key = std::get<std::string>(step);
+    if (items != nullptr)
+      refuse("command line: " + std::string(path) + ": expected an index such as [0] into the list before '" + key + "'; got a name");
+    if (!at->get<JsonValue::Object>()) *at = object_of(origin, 0);
+    auto& members = std::get<JsonValue::Object>(at->data);
+    JsonMember* member = find_member(members, key);
+    at = member ? &member->value : &members.emplace_back(JsonMember{key, 0, object_of(origin, 0)}).value;
+  }
+  return *at;
+}
+
+/// The whole name of an override whose first key is a short one.
+std::string full_path(std::string_view key, const ConfigAliases& aliases, bool object) {
+  const size_t head = std::min(key.find_first_of(".["), key.size());
+  const auto alias = aliases.find(key.substr(0, head));
+  const bool leads_on = head < key.size() && key[head] == '.';
+  if (alias == aliases.end() || !is_short(alias->first, alias->second, object || leads_on)) return std::string(key);
+  return alias->second + std::string(key.substr(head));
+}
+
 }  // namespace
 
 std::filesystem::path absolute_path(const std::filesystem::path& path) {
@@ -110,7 +206,22 @@ std::shared_ptr<const JsonOrigin> ConfigSource::Impl::next_origin(std::string na
   return std::make_shared<const JsonOrigin>(JsonOrigin{std::move(name), absolute_path(folder), texts++, has_lines});
 }
 
-ConfigSource::ConfigSource(ConfigAliases aliases) : impl_(std::make_unique<Impl>()) { impl_->aliases = std::move(aliases); }
+const ForeignName* find_foreign(const ForeignNames& names, std::string_view key) {
+  const ForeignName* found = nullptr;
+  for (const ForeignName& name : names) {
+    if (name.name == key) return &name;
+    const bool begins = name.name.ends_with('*') && key.starts_with(std::string_view(name.name).substr(0, name.name.size() - 1));
+    if (begins && found == nullptr) found = &name;
+  }
+  return found;
+}
+
+ConfigSource::ConfigSource(ConfigAliases aliases, ForeignNames foreign) : impl_(std::make_unique<Impl>()) {
+  impl_->aliases = std::move(aliases);
+  impl_->foreign = std::move(foreign);
+}
+void ConfigSource::know(PartTables parts) { impl_->parts = std::move(parts); }
+
 ConfigSource::ConfigSource(ConfigSource&&) noexcept = default;
 ConfigSource& ConfigSource::operator=(ConfigSource&&) noexcept = default;
 ConfigSource::~ConfigSource() = default;
@@ -123,8 +234,8 @@ void ConfigSource::add_text(std::string_view json, const std::string& name, cons
   JsonValue root = parse_json(json, impl_->next_origin(name, folder, true), true);
   auto* members = std::get_if<JsonValue::Object>(&root.data);
   if (!members) refuse(json_location(*root.origin, root.line) + ": expected an object; got " + json_glimpse(root));
-  place_aliases(*members, impl_->aliases);
-  merge(impl_->settings, std::move(*members));
+  place_aliases(*members, impl_->aliases, impl_->foreign);
+  if (!members->empty()) merge(impl_->settings, std::move(root));
 }
 
 void ConfigSource::add_override(std::string_view argument) {
@@ -135,12 +246,11 @@ void ConfigSource::add_override(std::string_view argument) {
   if (equals == std::string_view::npos || equals == 0) {
     refuse("command line: expected section.key=value; got '" + std::string(argument.substr(0, 60)) + "'");
   }
-  const std::string_view key = text.substr(0, equals);
-  const auto alias = impl_->aliases.find(key);
-  JsonValue::Object members;
-  place(members, alias == impl_->aliases.end() ? key : alias->second,
-        {std::string(key), 0, override_value(text.substr(equals + 1), origin)});
-  merge(impl_->settings, std::move(members));
+  auto member =
+      settled({std::string(text.substr(0, equals)), 0, override_value(text.substr(equals + 1), origin)}, impl_->aliases, impl_->foreign);
+  if (!member) return;
+  const std::string path = full_path(member->key, impl_->aliases, member->value.get<JsonValue::Object>() != nullptr);
+  merge(value_at(impl_->settings, steps_of(path), path, origin), std::move(member->value));
 }
 
 }  // namespace grpo

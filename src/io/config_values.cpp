@@ -38,8 +38,8 @@ class ConfigValues final : public ConfigVisitor {
       element(values, i);
     }
   }
-  void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view) override {
-    for (const auto& [key, text] : value) values_[prefix_ + std::string(name) + "." + key] = text;
+  void options(std::string_view name, NamedOptions& value, std::string_view) override {
+    for (const auto& [key, text] : value) values_[prefix_ + std::string(name) + "." + key] = text.text();
   }
 
  private:

@@ -48,7 +48,7 @@ class ConfigWriter final : public ConfigVisitor {
     put(name, std::move(items));
   }
 
-  void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view) override {
+  void options(std::string_view name, NamedOptions& value, std::string_view) override {
     JsonValue::Object members;
     for (const auto& [key, text] : value) {
       const auto origin = std::make_shared<const JsonOrigin>(JsonOrigin{"option '" + key + "'", {}, 0, false});

@@ -68,7 +68,7 @@ RopeConfig read_rope(const Json& json, int64_t max_positions) {
 /// Sliding windows per layer from layer_types, use_sliding_window and max_window_layers.
 std::vector<int64_t> read_windows(const Json& json, const ModelConfig& c) {
   const auto window = get<int64_t>(json, "sliding_window", 0);
-  const bool qwen = c.model_type == "qwen2" || c.model_type == "qwen3";
+  const bool qwen = c.family->has_layer_types();
   if (window <= 0 || (qwen && !get<bool>(json, "use_sliding_window", false))) return {};
   std::vector<int64_t> windows(static_cast<size_t>(c.num_hidden_layers), window);
   if (json.contains("layer_types") && json["layer_types"].is_array()) {
@@ -119,19 +119,11 @@ Json parse(const std::string& text, const char* where) {
   }
 }
 
-void read_family(const Json& json, ModelConfig& c) {
-  const auto& type = c.model_type;
-  if (type == "llama" || type == "mistral") {
-    c.qkv_bias = c.output_bias = get<bool>(json, "attention_bias", false);
-    c.mlp_bias = get<bool>(json, "mlp_bias", false);
-  } else if (type == "qwen2") {
-    c.qkv_bias = true;  // no key for it: q, k and v always have one, o never
-  } else if (type == "qwen3") {
-    c.qkv_bias = c.output_bias = get<bool>(json, "attention_bias", false);
-    c.qk_norm = true;
-  } else {
-    fail("config.json", "expected a model_type of llama, mistral, qwen2 or qwen3; got '" + type + "'");
-  }
+std::shared_ptr<const ModelFamily> family_of(const std::string& model_type, const FamilyRegistry& families) {
+  if (families.contains(model_type)) return families.make(model_type);
+  std::string known;
+  for (const auto& name : families.names()) known += (known.empty() ? "" : ", ") + name;
+  fail("config.json", "expected a model_type among " + known + "; got '" + model_type + "'");
 }
 
 }  // namespace
@@ -163,10 +155,12 @@ void validate(const ModelConfig& c) {
   faults.raise("model config");
 }
 
-ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json) {
+ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json,
+                                   const FamilyRegistry& families) {
   const Json json = parse(config_json, "config.json");
   ModelConfig c;
   c.model_type = get<std::string>(json, "model_type", "");
+  c.family = family_of(c.model_type, families);
   c.vocab_size = required(json, "vocab_size");
   c.hidden_size = required(json, "hidden_size");
   c.intermediate_size = required(json, "intermediate_size");
@@ -181,7 +175,7 @@ ModelConfig model_config_from_json(const std::string& config_json, const std::st
   const auto activation = get<std::string>(json, "hidden_act", "silu");
   GRPO_CHECK(activation == "silu" || activation == "swish", "config.json", "expected hidden_act silu; got '" + activation + "'");
   GRPO_CHECK(!json.contains("quantization_config"), "config.json", "quantised checkpoints are not supported: convert to float first");
-  read_family(json, c);
+  c.family->read(config_json, c);
   if (const auto it = json.find("architectures"); it != json.end() && it->is_array() && !it->empty() && it->front().is_string())
     c.sequence_classifier = it->front().get<std::string>().ends_with("ForSequenceClassification");
   c.rope = read_rope(json, c.max_position_embeddings);
@@ -191,10 +185,10 @@ ModelConfig model_config_from_json(const std::string& config_json, const std::st
   return c;
 }
 
-ModelConfig read_model_config(const std::filesystem::path& folder) {
+ModelConfig read_model_config(const std::filesystem::path& folder, const FamilyRegistry& families) {
   const auto generation = folder / "generation_config.json";
   return model_config_from_json(file_text(folder / "config.json", "model"),
-                                std::filesystem::exists(generation) ? file_text(generation, "model") : std::string());
+                                std::filesystem::exists(generation) ? file_text(generation, "model") : std::string(), families);
 }
 
 }  // namespace grpo

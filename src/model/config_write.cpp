@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <memory>
 
 #include "core/json.h"
 #include "grpo/core/error.h"
@@ -11,12 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string family(const std::string& model_type) {
-  if (model_type == "llama") return "Llama";
-  if (model_type == "mistral") return "Mistral";
-  if (model_type == "qwen2") return "Qwen2";
-  if (model_type == "qwen3") return "Qwen3";
-  fail("model config", "expected a model_type of llama, mistral, qwen2 or qwen3; got '" + model_type + "'");
+std::shared_ptr<const ModelFamily> writing_family(const ModelConfig& c) {
+  if (c.family) return c.family;
+  return builtin_families().make(c.model_type);
 }
 
 Json rope_scaling(const RopeConfig& r) {
@@ -49,10 +47,9 @@ Json eos_ids(const ModelConfig& c) {
 
 Json optional_id(int32_t id) { return id < 0 ? Json(nullptr) : Json(id); }
 
-void write_windows(const ModelConfig& c, Json& json) {
+void write_windows(const ModelConfig& c, bool qwen, Json& json) {
   const auto largest = c.sliding_window.empty() ? 0 : *std::max_element(c.sliding_window.begin(), c.sliding_window.end());
   json["sliding_window"] = largest > 0 ? Json(largest) : Json(nullptr);
-  const bool qwen = c.model_type == "qwen2" || c.model_type == "qwen3";
   if (qwen) json["use_sliding_window"] = largest > 0;
   if (largest > 0 && qwen) {
     Json types = Json::array();
@@ -66,7 +63,8 @@ void write_windows(const ModelConfig& c, Json& json) {
 
 std::string model_config_to_json(const ModelConfig& c, const std::string& dtype) {
   const std::string purpose = c.sequence_classifier ? "ForSequenceClassification" : "ForCausalLM";
-  Json json = {{"architectures", {family(c.model_type) + purpose}},
+  const auto family = writing_family(c);
+  Json json = {{"architectures", {family->architecture() + purpose}},
                {"model_type", c.model_type},
                {"vocab_size", c.vocab_size},
                {"hidden_size", c.hidden_size},
@@ -88,15 +86,14 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
                {"pad_token_id", optional_id(c.pad_token_id)},
                {"torch_dtype", dtype},
                {"use_cache", true}};
-  if (c.model_type != "qwen2") json["attention_bias"] = c.qkv_bias;
-  if (c.model_type == "llama") json["mlp_bias"] = c.mlp_bias;
+  json.update(parse_json<Json>(family->further_keys(c)));
   if (c.sequence_classifier) {  // one label
     // transformers scores a sequence's last token that is no padding: an end token that pads too would not be it
     if (std::ranges::find(c.eos_token_ids, c.pad_token_id) != c.eos_token_ids.end()) json["pad_token_id"] = nullptr;
     json["id2label"] = {{"0", "LABEL_0"}};
     json["label2id"] = {{"LABEL_0", 0}};
   }
-  write_windows(c, json);
+  write_windows(c, family->has_layer_types(), json);
   return to_text(json, 2) + "\n";
 }
 

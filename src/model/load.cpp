@@ -105,7 +105,8 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
     model = std::make_unique<Transformer>(model_config_from_gguf(gguf), options.dtype, options.device);
     load_gguf(*model, gguf, path);
   } else {
-    model = std::make_unique<Transformer>(read_model_config(path), options.dtype, options.device);
+    model = std::make_unique<Transformer>(options.families ? read_model_config(path, *options.families) : read_model_config(path),
+                                          options.dtype, options.device);
     read_weights(*model, path);
   }
   return model;

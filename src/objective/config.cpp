@@ -29,8 +29,10 @@ void describe_objectives(ConfigVisitor& v, AlgorithmSection& c) {
 }  // namespace
 
 void describe(ConfigVisitor& v, AlgorithmSection& c) {
-  v.enumeration("objective", c.objective, names_of(objective_table()),
-                "What is optimised. rloo, reinforce_plus_plus and remax are grpo with the advantage_estimator of that name.");
+  v.part("objective", c.objective, "objective",
+         "What is optimised: one of those below, or of your own. rloo, reinforce_plus_plus and remax are grpo with the "
+         "advantage_estimator of that name.");
+  v.options("objective_options", c.objective_options, "The options of an objective of your own.");
   describe(v, c.loss);
   describe(v, c.advantage);
   v.field("step_reward", c.step_reward, "process_supervision: the reward function whose steps count; empty = the first that gives some.");

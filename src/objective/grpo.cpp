@@ -74,6 +74,8 @@ GrpoObjective::GrpoObjective(const ObjectiveContext& context, bool needs_referen
       adaptive_kl_(config_.loss) {
   const LossConfig& loss = config_.loss;
   if (!loss.custom_loss.empty()) custom_loss_ = context.losses.make(loss.custom_loss, loss.custom_loss_options);
+  const AdvantageConfig& advantage = config_.advantage;
+  estimator_ = context.estimators.make(advantage.advantage_estimator, advantage.advantage_options);
   config_.advantage.reward_weights.clear();
   for (const auto& reward : rewards_) config_.advantage.reward_weights.push_back(reward.weight);
 }
@@ -97,11 +99,14 @@ BatchOptions GrpoObjective::batch_options(const RolloutInfo& rollout) const {
 Metrics GrpoObjective::add_advantages(Batch& batch, const Experience& experience, const RolloutInfo& /*rollout*/) {
   Metrics metrics;
   RewardSignals signals{.rewards = scores_of(experience), .token_rewards = token_rewards(batch, metrics)};
-  const auto estimator = config_.advantage.advantage_estimator;
-  if (estimator == AdvantageEstimator::kRemax) signals.greedy_rewards = greedy_rewards_of(experience);
-  if (estimator == AdvantageEstimator::kProcessSupervision)
-    signals.step_rewards = by_pair(step_rewards(tokenizer_, experience, reward_names(), config_.step_reward), metrics);
-  batch.advantages = estimate_advantages(signals, batch, config_.advantage);
+  const auto needs = estimator_->needs();
+  if (needs.greedy) signals.greedy_rewards = greedy_rewards_of(experience);
+  if (needs.steps) signals.step_rewards = by_pair(step_rewards(tokenizer_, experience, reward_names(), config_.step_reward), metrics);
+  batch.advantages = estimator_->advantages(signals, batch, config_.advantage);
+  const bool fits = batch.advantages.defined() && batch.advantages.dim() == 1 && batch.advantages.size(0) == batch.num_pairs();
+  GRPO_CHECK(fits && batch.advantages.isfinite().all().item<bool>(), "advantages",
+             "expected " + std::to_string(batch.num_pairs()) + " finite numbers, one per pair, of the estimator " +
+                 config_.advantage.advantage_estimator + "; got others");
   return metrics;
 }
 

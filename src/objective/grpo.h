@@ -2,8 +2,9 @@
 
 #include "grpo/algorithm/adaptive_entropy.h"
 #include "grpo/algorithm/adaptive_kl.h"
+#include "grpo/algorithm/advantages.h"
 #include "grpo/algorithm/policy_term.h"
-#include "objective/objective.h"
+#include "grpo/objective/objective.h"
 #include "objective/reference.h"
 
 namespace grpo {
@@ -19,6 +20,7 @@ class GrpoObjective : public Objective {
   LossNormalizer normalizer(const Batch& share, int64_t micro_batches, const RolloutInfo& rollout) override;
   LossOutput loss(const TokenOutputs& outputs, const Batch& micro, const LossNormalizer& normalizer) override;
   std::vector<TrainedModel> models() override { return reference_.models(); }
+  bool needs_greedy() const override { return estimator_->needs().greedy; }
   Metrics end_step(int64_t step, const Metrics& metrics) override;
   void describe_state(ConfigVisitor& visitor) override;
 
@@ -50,6 +52,7 @@ class GrpoObjective : public Objective {
   AdaptiveEntropy adaptive_entropy_;
   AdaptiveKl adaptive_kl_;
   std::unique_ptr<PolicyTerm> custom_loss_;
+  std::unique_ptr<AdvantageEstimator> estimator_;
   double sequences_ = 0;  // of the last optimiser step, over all ranks
 };
 

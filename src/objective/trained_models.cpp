@@ -11,9 +11,16 @@
 
 namespace grpo {
 
-TrainedModels::TrainedModels(TrainedModel policy) {
-  optimizers_.push_back(std::make_unique<AdamW>(policy.arenas, *policy.optim));
-  models_.push_back(std::move(policy));
+TrainedModels::TrainedModels(TrainedModel policy, const OptimizerRegistry& optimizers, const ScheduleRegistry& schedules)
+    : makes_optimizers_(optimizers), makes_schedules_(schedules) {
+  add(std::move(policy));
+}
+
+void TrainedModels::add(TrainedModel model) {
+  const auto& c = model.optim;
+  optimizers_.push_back(c ? makes_optimizers_.make(c->optimizer, c->optimizer_options, {model.arenas, *c}) : nullptr);
+  schedules_.push_back(c ? makes_schedules_.make(c->lr_scheduler_type, c->lr_scheduler_kwargs) : nullptr);
+  models_.push_back(std::move(model));
 }
 
 void TrainedModels::add(std::vector<TrainedModel> models, Communicator& communicator) {
@@ -25,8 +32,7 @@ void TrainedModels::add(std::vector<TrainedModel> models, Communicator& communic
       if (!there.is_same(flat)) flat.copy_(there);
       arena->mark_written();
     }
-    optimizers_.push_back(model.optim ? std::make_unique<AdamW>(model.arenas, *model.optim) : nullptr);
-    models_.push_back(std::move(model));
+    add(std::move(model));
   }
 }
 
@@ -66,7 +72,7 @@ Metrics TrainedModels::update(int64_t step, int64_t total_steps, bool policy) {
   Metrics metrics;
   for (size_t i = models_.size(); i-- > 0;) {  // the policy last
     if (!optimizers_[i] || (i == 0 && !policy)) continue;
-    const double learning_rate = scheduled_learning_rate(*models_[i].optim, step, total_steps);
+    const double learning_rate = scheduled_learning_rate(*models_[i].optim, *schedules_[i], step, total_steps);
     const UpdateReport report = optimizers_[i]->step(learning_rate);
     if (!report.applied) {
       fail("train", "a gradient of the " + models_[i].name + " in step " + std::to_string(step + 1) +
@@ -88,7 +94,7 @@ void TrainedModels::save(const std::filesystem::path& folder) const {
   for (size_t i = 1; i < models_.size(); ++i) {
     ArenaEntries entries;
     for (size_t a = 0; a < models_[i].arenas.size(); ++a) entries.add(a, "weights", models_[i].arenas[a]->flat());
-    if (optimizers_[i]) entries.add_moments(*optimizers_[i]);
+    if (optimizers_[i]) entries.add_buffers(*optimizers_[i]);
     const int64_t steps = optimizers_[i] ? optimizers_[i]->steps_done() : 0;
     write_safetensors(folder / (models_[i].name + ".safetensors"), entries.get(), {{"optimizer_steps", std::to_string(steps)}});
   }
@@ -99,7 +105,7 @@ Safetensors TrainedModels::checked_file(const std::filesystem::path& folder, siz
   GRPO_CHECK(std::filesystem::exists(path), "checkpoint", "expected " + path.string() + ", as the objective has a " + models_[model].name);
   auto file = Safetensors::open(path);
   for (size_t a = 0; a < models_[model].arenas.size(); ++a) check_arena(file, a, "weights", models_[model].arenas[a]->flat());
-  if (optimizers_[model]) check_moments(file, *optimizers_[model]);
+  if (optimizers_[model]) check_buffers(file, *optimizers_[model]);
   return file;
 }
 
@@ -112,7 +118,7 @@ void TrainedModels::load(const std::filesystem::path& folder) {
   for (size_t i = 1; i < models_.size(); ++i) {
     const auto file = checked_file(folder, i);
     for (size_t a = 0; a < models_[i].arenas.size(); ++a) read_arena(file, a, "weights", models_[i].arenas[a]->flat());
-    if (optimizers_[i]) read_moments(file, std::stoll(file.metadata().at("optimizer_steps")), *optimizers_[i]);
+    if (optimizers_[i]) read_buffers(file, std::stoll(file.metadata().at("optimizer_steps")), *optimizers_[i]);
   }
 }
 
@@ -122,9 +128,7 @@ int64_t TrainedModels::checkpoint_bytes() const {
   for (size_t i = 0; i < models_.size(); ++i) {
     for (const auto* arena : models_[i].arenas) values += arena->numel();
     if (!optimizers_[i]) continue;
-    for (const auto& moments : optimizers_[i]->moments()) {
-      for (const auto& buffer : {moments.exp_avg, moments.exp_avg_sq, moments.masters}) values += buffer.defined() ? buffer.numel() : 0;
-    }
+    for (const auto& buffer : optimizers_[i]->buffers()) values += buffer.values.numel();
   }
   return values * kFloatBytes;
 }

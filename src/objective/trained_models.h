@@ -10,34 +10,25 @@
 #include "grpo/core/metrics.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/io/safetensors.h"
-#include "grpo/model/transformer.h"
-#include "grpo/optim/adamw.h"
+#include "grpo/objective/trained_model.h"
+#include "grpo/optim/optimizer.h"
+#include "grpo/optim/schedule.h"
 
 namespace grpo {
 
-/// Weights that a run trains or must keep: the policy, and what an objective has beside it, such as a critic, a process reward model, or a
-/// reference that moves.
-struct TrainedModel {
-  std::string name;                       // of its file in checkpoints and of its metrics
-  std::vector<ParameterArena*> arenas;    // what its optimiser updates, and what checkpoints keep
-  std::optional<OptimConfig> optim = {};  // none: no gradient trains it
-  Transformer* own_pass = nullptr;        // the model, where it has a forward and backward pass of its own; null: it shares the policy's
-  bool values = false;                    // its pass gives values; false: log-probs
-};
-
-/// All of a run: their optimisers, schedules, gradients over ranks and checkpoints. The policy is the first.
+/// All trained models of a run: their optimisers, schedules, gradients over ranks and checkpoints. The policy is the first.
 class TrainedModels {
  public:
-  /// `policy` has an optimiser.
-  explicit TrainedModels(TrainedModel policy);
+  /// `policy` has an optimiser. The registries, which outlive this, make optimisers and schedules.
+  TrainedModels(TrainedModel policy, const OptimizerRegistry& optimizers, const ScheduleRegistry& schedules);
 
   /// Takes over what the objective has beside the policy; every rank gets rank 0's weights of it.
   void add(std::vector<TrainedModel> models, Communicator& communicator);
 
   /// The models beside the policy.
   std::span<const TrainedModel> beside_policy() const { return std::span(models_).subspan(1); }
-  AdamW& policy_optimizer() { return *optimizers_.front(); }
-  const AdamW& policy_optimizer() const { return *optimizers_.front(); }
+  Optimizer& policy_optimizer() { return *optimizers_.front(); }
+  const Optimizer& policy_optimizer() const { return *optimizers_.front(); }
   /// The weights of all of them, the policy's first.
   std::vector<ParameterArena*> arenas() const;
   /// Counts writes to any of their weights.
@@ -66,7 +57,12 @@ class TrainedModels {
   Safetensors checked_file(const std::filesystem::path& folder, size_t model) const;
 
   std::vector<TrainedModel> models_;
-  std::vector<std::unique_ptr<AdamW>> optimizers_;  // null for models that are not trained
+  void add(TrainedModel model);
+
+  const OptimizerRegistry& makes_optimizers_;
+  const ScheduleRegistry& makes_schedules_;
+  std::vector<std::unique_ptr<Optimizer>> optimizers_;  // null for models that are not trained
+  std::vector<std::unique_ptr<Schedule>> schedules_;    // likewise
 };
 
 }  // namespace grpo

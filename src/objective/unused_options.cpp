@@ -15,18 +15,16 @@ namespace grpo {
 namespace {
 
 using Algorithm = AlgorithmSection;
-using ObjectiveType = AlgorithmSection::ObjectiveType;
-using Estimator = AdvantageEstimator;
 
-bool policy_loss(const Algorithm& a) { return a.objective != ObjectiveType::kOnlineDpo && a.objective != ObjectiveType::kExpertIteration; }
-bool estimates(const Algorithm& a) { return policy_loss(a) && a.objective != ObjectiveType::kPpo && a.objective != ObjectiveType::kPrime; }
-Estimator estimator(const Algorithm& a) { return estimator_of(a.objective).value_or(a.advantage.advantage_estimator); }
-bool estimator_is(const Algorithm& a, std::initializer_list<Estimator> names) {
+bool policy_loss(const Algorithm& a) { return a.objective != "online_dpo" && a.objective != "expert_iteration"; }
+bool estimates(const Algorithm& a) { return policy_loss(a) && a.objective != "ppo" && a.objective != "prime"; }
+std::string estimator(const Algorithm& a) { return estimator_of(a.objective).value_or(a.advantage.advantage_estimator); }
+bool estimator_is(const Algorithm& a, std::initializer_list<std::string_view> names) {
   return estimates(a) && std::ranges::find(names, estimator(a)) != names.end();
 }
 bool loss_is(const Algorithm& a, LossType type) { return policy_loss(a) && a.loss.loss_type == type; }
 bool kl(const Algorithm& a) { return policy_loss(a) && a.loss.beta > 0.0; }
-bool reference(const Algorithm& a) { return kl(a) || a.objective == ObjectiveType::kOnlineDpo; }
+bool reference(const Algorithm& a) { return kl(a) || a.objective == "online_dpo"; }
 bool corrects(const Algorithm& a) { return policy_loss(a) && a.loss.importance_sampling_correction; }
 struct Use {
   std::string_view option;  // as a JSON pointer; with / or _ at its end: all options that begin so
@@ -36,6 +34,8 @@ struct Use {
 
 constexpr std::string_view kPolicyLoss = "an objective with a policy loss, which online_dpo and expert_iteration have not";
 constexpr std::string_view kEstimator = "an objective with an advantage_estimator: grpo, rloo, reinforce_plus_plus or remax";
+
+constexpr std::string_view kBuiltinEstimator = "a built-in advantage_estimator, and an objective that has one";
 
 const Use kUses[] = {
     {"/loss_type", policy_loss, kPolicyLoss},
@@ -51,7 +51,7 @@ const Use kUses[] = {
     {"/beta", policy_loss, kPolicyLoss},
     {"/kl_estimator", kl, "beta above 0"},
     {"/use_bias_correction_kl", kl, "beta above 0"},
-    {"/use_kl_in_reward", [](const Algorithm& a) { return kl(a) && a.objective != ObjectiveType::kPrime; },
+    {"/use_kl_in_reward", [](const Algorithm& a) { return kl(a) && a.objective != "prime"; },
      "beta above 0 and an objective whose advantages are made of rewards, not prime"},
     {"/use_adaptive_kl", kl, "beta above 0"},
     {"/kl_target", [](const Algorithm& a) { return kl(a) && a.loss.use_adaptive_kl; }, "use_adaptive_kl"},
@@ -67,25 +67,27 @@ const Use kUses[] = {
     {"/off_policy_mask_threshold", policy_loss, kPolicyLoss},
     {"/rejection_", policy_loss, kPolicyLoss},
     {"/advantage_estimator", [](const Algorithm& a) { return estimates(a); }, kEstimator},
+    {"/advantage_options", [](const Algorithm& a) { return estimates(a) && !is_builtin_estimator(estimator(a)); },
+     "an advantage_estimator of your own"},
+    {"/objective_options", [](const Algorithm& a) { return !is_builtin_objective(a.objective); }, "an objective of your own"},
     {"/scale_rewards",
      [](const Algorithm& a) {
-       return estimator_is(a, {Estimator::kGroup, Estimator::kPassAtK, Estimator::kProcessSupervision});
+       return estimator_is(a, {"group", "pass_at_k", "process_supervision"});
      },
      "advantage_estimator group, pass_at_k or process_supervision"},
-    {"/multi_objective_aggregation", [](const Algorithm& a) { return estimator_is(a, {Estimator::kGroup}); }, "advantage_estimator group"},
-    {"/reward_weights", [](const Algorithm& a) { return a.objective != ObjectiveType::kPrime; },
+    {"/multi_objective_aggregation", [](const Algorithm& a) { return estimator_is(a, {"group"}); }, "advantage_estimator group"},
+    {"/reward_weights", [](const Algorithm& a) { return a.objective != "prime"; },
      "an objective that learns from the sum of rewards; prime learns from prime.outcome_reward alone"},
-    {"/normalize_advantages", [](const Algorithm& a) { return estimator_is(a, {Estimator::kRloo}); }, "advantage_estimator rloo"},
-    {"/reward_clip_range", estimates, kEstimator},
-    {"/pass_k", [](const Algorithm& a) { return estimator_is(a, {Estimator::kPassAtK}); }, "advantage_estimator pass_at_k"},
-    {"/step_reward", [](const Algorithm& a) { return estimator_is(a, {Estimator::kProcessSupervision}); },
+    {"/normalize_advantages", [](const Algorithm& a) { return estimator_is(a, {"rloo"}); }, "advantage_estimator rloo"},
+    {"/reward_clip_range", [](const Algorithm& a) { return estimates(a) && is_builtin_estimator(estimator(a)); }, kBuiltinEstimator},
+    {"/pass_k", [](const Algorithm& a) { return estimator_is(a, {"pass_at_k"}); }, "advantage_estimator pass_at_k"},
+    {"/step_reward", [](const Algorithm& a) { return estimator_is(a, {"process_supervision"}); },
      "advantage_estimator process_supervision"},
-    {"/ppo/", [](const Algorithm& a) { return a.objective == ObjectiveType::kPpo; }, "the objective ppo"},
-    {"/ppo/vf_coef", [](const Algorithm& a) { return a.objective == ObjectiveType::kPpo && a.ppo.share_backbone; }, "ppo.share_backbone"},
-    {"/prime/", [](const Algorithm& a) { return a.objective == ObjectiveType::kPrime; }, "the objective prime"},
-    {"/dpo/", [](const Algorithm& a) { return a.objective == ObjectiveType::kOnlineDpo; }, "the objective online_dpo"},
-    {"/expert_iteration/", [](const Algorithm& a) { return a.objective == ObjectiveType::kExpertIteration; },
-     "the objective expert_iteration"},
+    {"/ppo/", [](const Algorithm& a) { return a.objective == "ppo"; }, "the objective ppo"},
+    {"/ppo/vf_coef", [](const Algorithm& a) { return a.objective == "ppo" && a.ppo.share_backbone; }, "ppo.share_backbone"},
+    {"/prime/", [](const Algorithm& a) { return a.objective == "prime"; }, "the objective prime"},
+    {"/dpo/", [](const Algorithm& a) { return a.objective == "online_dpo"; }, "the objective online_dpo"},
+    {"/expert_iteration/", [](const Algorithm& a) { return a.objective == "expert_iteration"; }, "the objective expert_iteration"},
     {"/sync_ref_model", reference, "beta above 0 or the objective online_dpo; without a KL there is no reference"},
     {"/ref_model_", [](const Algorithm& a) { return reference(a) && a.sync_ref_model; }, "sync_ref_model"},
     {"/offload_ref_model", reference, "beta above 0 or the objective online_dpo; without a KL there is no reference"},

@@ -11,9 +11,9 @@
 
 namespace grpo {
 
-AdamW::AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config) : arenas_(std::move(arenas)), config_(config) {
+AdamW::AdamW(const OptimizerContext& context) : Optimizer(context) {
   const c10::NoGradGuard no_grad;
-  for (const auto* arena : arenas_) {
+  for (const auto* arena : arenas()) {
     const at::Tensor& weights = arena->flat();
     const auto floats = weights.options().dtype(at::kFloat);
     const bool rounded = weights.scalar_type() != at::kFloat;
@@ -22,44 +22,39 @@ AdamW::AdamW(std::vector<ParameterArena*> arenas, const OptimConfig& config) : a
   }
 }
 
-void AdamW::zero_grad() {
-  for (auto* arena : arenas_) arena->zero_grad();
+std::vector<Optimizer::Buffer> AdamW::buffers() const {
+  std::vector<Buffer> all;
+  for (size_t i = 0; i < moments_.size(); ++i) {
+    all.push_back({i, "exp_avg", moments_[i].exp_avg});
+    all.push_back({i, "exp_avg_sq", moments_[i].exp_avg_sq});
+    if (moments_[i].masters.defined()) all.push_back({i, "master", moments_[i].masters});
+  }
+  return all;
 }
 
-UpdateReport AdamW::step(double learning_rate) try {
-  std::vector<at::Tensor> gradients;
-  for (auto* arena : arenas_) gradients.push_back(arena->flat_grad());
-  const double sum = ops::sum_of_squares(gradients);
-  UpdateReport report{.grad_norm = std::sqrt(sum), .applied = std::isfinite(sum)};
-  if (!report.applied) return report;
-
-  ++steps_;
-  const bool clip = config_.max_grad_norm > 0.0 && report.grad_norm > config_.max_grad_norm;
-  kernels::AdamWStep update{.learning_rate = static_cast<float>(learning_rate),
-                            .beta1 = static_cast<float>(config_.adam_beta1),
-                            .beta2 = static_cast<float>(config_.adam_beta2),
-                            .epsilon = static_cast<float>(config_.adam_epsilon),
-                            .weight_decay = 0.0F,
-                            .bias_correction1 = static_cast<float>(1.0 - std::pow(config_.adam_beta1, static_cast<double>(steps_))),
-                            .bias_correction2 = static_cast<float>(1.0 - std::pow(config_.adam_beta2, static_cast<double>(steps_))),
-                            .gradient_scale = clip ? static_cast<float>(config_.max_grad_norm / (report.grad_norm + 1e-6)) : 1.0F};
-  for (size_t i = 0; i < arenas_.size(); ++i) {
+void AdamW::update(double learning_rate, const std::vector<at::Tensor>& gradients, double gradient_scale) {
+  const OptimConfig& c = config();
+  kernels::AdamWStep now{.learning_rate = static_cast<float>(learning_rate),
+                         .beta1 = static_cast<float>(c.adam_beta1),
+                         .beta2 = static_cast<float>(c.adam_beta2),
+                         .epsilon = static_cast<float>(c.adam_epsilon),
+                         .weight_decay = 0.0F,
+                         .bias_correction1 = static_cast<float>(1.0 - std::pow(c.adam_beta1, static_cast<double>(steps_done()))),
+                         .bias_correction2 = static_cast<float>(1.0 - std::pow(c.adam_beta2, static_cast<double>(steps_done()))),
+                         .gradient_scale = static_cast<float>(gradient_scale)};
+  for (size_t i = 0; i < arenas().size(); ++i) {
     const Moments& kept = moments_[i];
     const bool rounded = kept.masters.defined();
-    const ops::AdamWBuffers buffers{.masters = rounded ? kept.masters : arenas_[i]->flat(),
-                                    .rounded = rounded ? arenas_[i]->flat() : at::Tensor(),
+    const ops::AdamWBuffers buffers{.masters = rounded ? kept.masters : arenas()[i]->flat(),
+                                    .rounded = rounded ? arenas()[i]->flat() : at::Tensor(),
                                     .gradients = gradients[i],
                                     .exp_avg = kept.exp_avg,
                                     .exp_avg_sq = kept.exp_avg_sq};
-    for (const auto& slot : arenas_[i]->slots()) {
-      update.weight_decay = slot.decay ? static_cast<float>(config_.weight_decay) : 0.0F;
-      ops::adamw(buffers, slot.offset, slot.offset + slot.numel(), update);
+    for (const auto& slot : arenas()[i]->slots()) {
+      now.weight_decay = slot.decay ? static_cast<float>(c.weight_decay) : 0.0F;
+      ops::adamw(buffers, slot.offset, slot.offset + slot.numel(), now);
     }
-    arenas_[i]->mark_written();
   }
-  return report;
-} catch (...) {
-  rethrow_as_error("AdamW::step");
 }
 
 void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) try {
@@ -69,11 +64,11 @@ void AdamW::restore(int64_t steps, const std::vector<Moments>& moments) try {
     for (const auto member : {&Moments::exp_avg, &Moments::exp_avg_sq, &Moments::masters}) {
       const at::Tensor &given = moments[i].*member, &mine = moments_[i].*member;
       GRPO_CHECK(given.defined() == mine.defined() && (!mine.defined() || given.numel() == mine.numel()), "AdamW::restore",
-                 "expected moments, and masters where weights are not float32, of the arena's size for " + arenas_[i]->name());
+                 "expected moments, and masters where weights are not float32, of the arena's size for " + arenas()[i]->name());
       if (mine.defined()) mine.copy_(given);
     }
   }
-  steps_ = steps;
+  set_steps_done(steps);
 } catch (...) {
   rethrow_as_error("AdamW::restore");
 }

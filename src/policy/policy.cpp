@@ -67,9 +67,10 @@ Compute compute_of(const ModelSection& section) {
   return {device, cuda ? type : at::kFloat, {.dtype = type, .exact = section.exact}};
 }
 
-std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t seed) {
+std::shared_ptr<Transformer> load_resolved(const ModelSection& section, uint64_t seed, const FamilyRegistry& families) {
   const Compute compute = compute_of(section);
-  std::shared_ptr<Transformer> model = load_model(section.path, {.dtype = compute.weights, .device = compute.device});
+  std::shared_ptr<Transformer> model =
+      load_model(section.path, {.dtype = compute.weights, .device = compute.device, .families = &families});
   model->set_compute(compute.options);
   attach_adapter(*model, section.lora, seed);
   return model;
@@ -109,18 +110,18 @@ at::Device device_of(const ModelSection& section) {
   return wanted || possible ? ops::cuda_device() : at::Device(at::kCPU);
 }
 
-std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed) try {
-  return load_resolved(resolved(asked), seed);
+std::shared_ptr<Transformer> load_weights(const ModelSection& asked, uint64_t seed, const FamilyRegistry& families) try {
+  return load_resolved(resolved(asked), seed, families);
 } catch (...) {
   rethrow_as_error("load_weights");
 }
 
-Policy load_policy(const ModelSection& asked, uint64_t seed) try {
+Policy load_policy(const ModelSection& asked, uint64_t seed, const FamilyRegistry& families) try {
   const ModelSection section = resolved(asked);
   if (!section.path.empty()) {
     expect_model(section.path);
     auto tokenizer = load_tokenizer(section.tokenizer.empty() ? section.path : section.tokenizer);
-    Policy policy = make_policy(load_resolved(section, seed), std::move(tokenizer));
+    Policy policy = make_policy(load_resolved(section, seed, families), std::move(tokenizer));
     policy.base = std::filesystem::absolute(section.path).lexically_normal().string();
     return policy;
   }

@@ -5,8 +5,9 @@
 namespace grpo {
 
 void describe(ConfigVisitor& v, RewardFunction& c) {
-  v.field("name", c.name, "In metrics; also the function where that is empty.");
-  v.field("function", c.function, "A registered reward.");
+  v.part("function", c.function, "reward", "Which reward; empty = the one that is called as name says.");
+  constexpr auto kName = "In metrics; also the function where that is empty.";
+  c.function.empty() ? v.part("name", c.name, "reward", kName) : v.field("name", c.name, kName);
   v.field("weight", c.weight, "In the sum; 0 = only reported.");
   v.field("timeout", c.timeout,
           "Seconds that it may take for the completions of one rollout or evaluation; then it is no longer awaited, see on_error. 0 = no "

@@ -5,26 +5,23 @@
 namespace grpo {
 namespace {
 
-class FunctionReward final : public CompletionReward {
+class FunctionReward final : public Reward {
  public:
-  explicit FunctionReward(std::function<double(const Completion&)> judge) : judge_(std::move(judge)) {}
+  explicit FunctionReward(std::function<Score(const Completion&, RewardContext&)> judge) : judge_(std::move(judge)) {}
+
+  void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) override {
+    for (size_t i = 0; i < batch.size(); ++i) scores[i] = judge_(batch[i], context);
+  }
 
  private:
-  Score judge(const Completion& completion, const RewardContext&) const override { return judge_(completion); }
-
-  std::function<double(const Completion&)> judge_;
+  std::function<Score(const Completion&, RewardContext&)> judge_;
 };
 
 }  // namespace
 
-void RewardRegistry::expect_no_options(const std::string& name, const RewardOptions& options) {
-  read_options(name, options, [](ConfigVisitor&) {});
-}
-
-void RewardRegistry::add(std::string name, std::function<double(const Completion&)> judge) {
-  FactoryTable::add(name, [name, judge = std::move(judge)](const RewardOptions& options) {
-    expect_no_options(name, options);
-    return std::make_unique<FunctionReward>(judge);
+void RewardRegistry::add_judge(std::string name, std::function<Judge(const RewardOptions&)> make_judge) {
+  FactoryTable::add(std::move(name), [make_judge = std::move(make_judge)](const RewardOptions& options) {
+    return std::make_unique<FunctionReward>(make_judge(options));
   });
 }
 

@@ -11,7 +11,7 @@
 #include "grpo/io/json_config.h"
 #include "grpo/io/safetensors.h"
 #include "grpo/model/transformer.h"
-#include "grpo/optim/adamw.h"
+#include "grpo/optim/optimizer.h"
 #include "model/tensor_files.h"
 
 namespace grpo {
@@ -46,21 +46,7 @@ void describe(ConfigVisitor& v, TrainerState& s) {
   v.field("pending_completions", s.pending_completions, "");
 }
 
-constexpr std::pair<const char*, at::Tensor AdamW::Moments::*> kMoments[] = {
-    {"exp_avg", &AdamW::Moments::exp_avg}, {"exp_avg_sq", &AdamW::Moments::exp_avg_sq}, {"master", &AdamW::Moments::masters}};
-
 std::string arena_name(size_t arena, const std::string& kind) { return "arena." + std::to_string(arena) + "." + kind; }
-
-/// Calls `use(arena, kind, buffer)` for each buffer that the optimiser keeps.
-template <class Use>
-void for_each_moment(const AdamW& optimizer, const Use& use) {
-  for (size_t i = 0; i < optimizer.moments().size(); ++i) {
-    for (const auto& [kind, member] : kMoments) {
-      const at::Tensor& moment = optimizer.moments()[i].*member;
-      if (moment.defined()) use(i, kind, moment);
-    }
-  }
-}
 
 }  // namespace
 
@@ -72,8 +58,8 @@ void ArenaEntries::add(size_t arena, const std::string& kind, const at::Tensor& 
                       .bytes = std::as_bytes(std::span(here.const_data_ptr<float>(), static_cast<size_t>(here.numel())))});
 }
 
-void ArenaEntries::add_moments(const AdamW& optimizer) {
-  for_each_moment(optimizer, [this](size_t arena, const char* kind, const at::Tensor& moment) { add(arena, kind, moment); });
+void ArenaEntries::add_buffers(const Optimizer& optimizer) {
+  for (const auto& buffer : optimizer.buffers()) add(buffer.arena, buffer.name, buffer.values);
 }
 
 void check_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like) {
@@ -88,18 +74,19 @@ void read_arena(const Safetensors& file, size_t arena, const std::string& kind, 
   file.release(entry);
 }
 
-void check_moments(const Safetensors& file, const AdamW& optimizer) {
-  for_each_moment(optimizer, [&file](size_t arena, const char* kind, const at::Tensor& moment) { check_arena(file, arena, kind, moment); });
+void check_buffers(const Safetensors& file, const Optimizer& optimizer) {
+  for (const auto& buffer : optimizer.buffers()) check_arena(file, buffer.arena, buffer.name, buffer.values);
 }
 
-void read_moments(const Safetensors& file, int64_t steps_done, AdamW& optimizer) {
-  for_each_moment(optimizer, [&file](size_t arena, const char* kind, const at::Tensor& moment) { read_arena(file, arena, kind, moment); });
+void read_buffers(const Safetensors& file, int64_t steps_done, Optimizer& optimizer) {
+  for (const auto& buffer : optimizer.buffers()) read_arena(file, buffer.arena, buffer.name, buffer.values);
   optimizer.set_steps_done(steps_done);
 }
 
-void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer, const DescribeState& more) {
+void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const Optimizer& optimizer,
+                        const DescribeState& more) {
   ArenaEntries entries;
-  entries.add_moments(optimizer);
+  entries.add_buffers(optimizer);
   write_safetensors(folder / "optimizer.safetensors", entries.get());
   TrainerState copy = state;
   write_file_atomically(folder / "trainer_state.json", write_described([&](ConfigVisitor& v) {
@@ -108,7 +95,7 @@ void save_trainer_state(const std::filesystem::path& folder, const TrainerState&
                         }));
 }
 
-TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, AdamW& optimizer, const DescribeState& more) {
+TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, Optimizer& optimizer, const DescribeState& more) {
   const c10::NoGradGuard no_grad;
   ConfigSource source;
   const auto path = folder / "trainer_state.json";
@@ -125,13 +112,13 @@ TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& m
       folder.string() + (adapters ? " holds low-rank adapters, and the config asks for none: set model.lora as it was in the run"
                                   : " holds whole weights, and the config asks for low-rank adapters: leave model.lora out as in the run"));
   const auto file = Safetensors::open(folder / "optimizer.safetensors");
-  check_moments(file, optimizer);
+  check_buffers(file, optimizer);
   if (model.has_adapter()) {
     load_adapter(model, folder);
   } else {
     read_weights(model, folder);
   }
-  read_moments(file, state.optimizer_steps, optimizer);
+  read_buffers(file, state.optimizer_steps, optimizer);
   return state;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "grpo/io/safetensors.h"
-#include "grpo/optim/adamw.h"
+#include "grpo/optim/optimizer.h"
 #include "run/run_folder.h"
 
 namespace grpo {
@@ -47,8 +47,8 @@ struct TrainerState {
 class ArenaEntries {
  public:
   void add(size_t arena, const std::string& kind, const at::Tensor& flat);
-  /// Both moments of each arena, and masters where the weights are not float32.
-  void add_moments(const AdamW& optimizer);
+  /// What the optimizer keeps of each arena.
+  void add_buffers(const Optimizer& optimizer);
   const std::vector<TensorEntry>& get() const { return entries_; }
 
  private:
@@ -59,14 +59,15 @@ class ArenaEntries {
 /// and lets the file's pages go, so that it takes no memory beside.
 void check_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& like);
 void read_arena(const Safetensors& file, size_t arena, const std::string& kind, const at::Tensor& to);
-void check_moments(const Safetensors& file, const AdamW& optimizer);
-void read_moments(const Safetensors& file, int64_t steps_done, AdamW& optimizer);
+void check_buffers(const Safetensors& file, const Optimizer& optimizer);
+void read_buffers(const Safetensors& file, int64_t steps_done, Optimizer& optimizer);
 
-/// optimizer.safetensors (both moments of each arena) and trainer_state.json in `folder`.
-void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const AdamW& optimizer, const DescribeState& more);
+/// optimizer.safetensors (what the optimizer keeps of each arena) and trainer_state.json in `folder`.
+void save_trainer_state(const std::filesystem::path& folder, const TrainerState& state, const Optimizer& optimizer,
+                        const DescribeState& more);
 
 /// Loads weights, moments and state from a checkpoint folder, straight into their buffers; these keep their values until the names and
 /// sizes of all that is to be read were checked.
-TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, AdamW& optimizer, const DescribeState& more);
+TrainerState load_checkpoint(const std::filesystem::path& folder, Transformer& model, Optimizer& optimizer, const DescribeState& more);
 
 }  // namespace grpo

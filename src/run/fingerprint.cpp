@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 5> kFixed = {"content.", "data.", "model.
 constexpr std::array<std::string_view, 3> kNotFixed = {"model.device", "model.compute_dtype", "content.eval_data"};
 
 /// Entries that say when a run ends, and what is written of it.
-constexpr std::array<std::string_view, 13> kOutsideSteps = {"trainer.max_steps",
+constexpr std::array<std::string_view, 17> kOutsideSteps = {"trainer.max_steps",
                                                             "trainer.num_train_epochs",
                                                             "trainer.max_seconds",
                                                             "trainer.max_num_tokens",
@@ -33,6 +33,10 @@ constexpr std::array<std::string_view, 13> kOutsideSteps = {"trainer.max_steps",
                                                             "trainer.save_total_limit",
                                                             "trainer.save_dtype",
                                                             "trainer.ddp_timeout",
+                                                            "trainer.report_to",
+                                                            "trainer.report_to_options",
+                                                            "trainer.per_device_train_batch_size",
+                                                            "trainer.gradient_accumulation_steps",
                                                             "trainer.on_signal",
                                                             "eval."};
 

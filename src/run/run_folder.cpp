@@ -82,19 +82,14 @@ int64_t checkpoint_step(const fs::path& path) {
 
 RunFolder::RunFolder(const fs::path& path, const std::string& config_json, const std::optional<Resumed>& resumed)
     : metrics_(log_file(prepared(path, config_json, resumed) / "metrics.jsonl", resumed, &LogSizes::metrics)),
-      completions_(log_file(path / "completions.jsonl", resumed, &LogSizes::completions)),
-      events_(path / "events") {
-  if (resumed) events_.session_start(resumed->step + 1);
-}
+      completions_(log_file(path / "completions.jsonl", resumed, &LogSizes::completions)) {}
 
 void RunFolder::metrics(int64_t step, const std::map<std::string, double>& values) {
   nlohmann::ordered_json line = {{"step", step}};
-  for (const auto& [name, value] : values) {
+  for (const auto& [name, value] : values)
     line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
-    if (std::isfinite(value)) events_.scalar(name, value, step);
-  }
   metrics_.append_line(to_text(line));
-  events_.flush();
+  for (const auto& sink : sinks_) sink->write(step, values);
 }
 
 void RunFolder::completion(const std::string& json_line) { completions_.append_line(json_line); }

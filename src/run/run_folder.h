@@ -7,10 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grpo/io/atomic_file.h"
-#include "grpo/io/event_file.h"
+#include "grpo/run/metric_sink.h"
 
 namespace grpo {
 
@@ -26,22 +27,24 @@ struct Resumed {
   int64_t step = 0;  // optimiser steps done
 };
 
-/// The folder of a run: config.json, metrics.jsonl, completions.jsonl, TensorBoard events, checkpoints.
+/// The folder of a run: config.json, metrics.jsonl, completions.jsonl, checkpoints and what sinks write.
 class RunFolder {
  public:
   /// Makes the folder. A folder that holds another run's metrics or checkpoints is refused, unless the run is resumed: then the logs are
-  /// cut back to what they were at its checkpoint, and TensorBoard forgets later points. A log that is
-  /// shorter than that is named and goes on.
+  /// cut back to what they were at its checkpoint. A log that is shorter than that is named and
+  /// goes on.
   RunFolder(const std::filesystem::path& path, const std::string& config_json, const std::optional<Resumed>& resumed = std::nullopt);
 
-  /// One line of metrics.jsonl and a point of each curve. Figures that are not finite become null.
+  /// Gives the figures to that sink too.
+  void add(std::unique_ptr<MetricSink> sink) { sinks_.push_back(std::move(sink)); }
+  /// One line of metrics.jsonl, in which figures that are not finite become null, then every sink.
   void metrics(int64_t step, const std::map<std::string, double>& values);
   void completion(const std::string& json_line);
   LogSizes sizes() const { return {metrics_.size(), completions_.size()}; }
 
  private:
   AppendFile metrics_, completions_;
-  EventFile events_;
+  std::vector<std::unique_ptr<MetricSink>> sinks_;
 };
 
 /// checkpoint-N folders of a run, the newest first; unfinished ones are not among them.

@@ -40,19 +40,20 @@ void shuffle_verdicts(Experience& groups, size_t functions, Random& random) {
 }  // namespace
 
 Collector::Collector(const Config& config, const Policy& policy, const std::vector<Problem>& problems,
-                     const std::vector<Policy::EncodedPrompt>& prompts, RewardSet rewards, DataOrder& order, Communicator& communicator)
+                     const std::vector<Policy::EncodedPrompt>& prompts, RewardSet rewards, DataOrder& order, Communicator& communicator,
+                     bool greedy)
     : config_(config),
       policy_(policy),
       problems_(problems),
       rewards_(std::move(rewards)),
       order_(order),
       communicator_(communicator),
+      greedy_(greedy),
       engine_(*policy.model, engine_options(config.rollout)),
       sampler_(policy, engine_, problems, prompts, config.rollout, communicator),
       picker_(config.algorithm, static_cast<int64_t>(problems.size())),
-      watch_(rewards_.names, config.algorithm.advantage.advantage_estimator != AdvantageEstimator::kReinforcePlusPlus &&
-                                 config.algorithm.objective != AlgorithmSection::ObjectiveType::kPpo &&
-                                 config.algorithm.objective != AlgorithmSection::ObjectiveType::kExpertIteration),
+      watch_(rewards_.names, config.algorithm.advantage.advantage_estimator != "reinforce_plus_plus" &&
+                                 config.algorithm.objective != "ppo" && config.algorithm.objective != "expert_iteration"),
       pass_judge_(judging_function(rewards_.names, config.algorithm.pass_rate_reward)) {
   const std::string& filter = config.algorithm.dynamic_sampling_reward;
   if (!filter.empty()) filter_judge_ = judging_function(rewards_.names, filter);
@@ -100,7 +101,7 @@ Experience Collector::sample_round(const std::vector<int64_t>& items, int64_t st
   sums.generate_seconds += watch.lap();
   score_groups(groups, step, sums);
   sums.tokens += count_tokens(groups) + sampler_.waiting_tokens() - waited;
-  if (config_.algorithm.advantage.advantage_estimator == AdvantageEstimator::kRemax) add_greedy_rewards(groups, step, sums);
+  if (greedy_) add_greedy_rewards(groups, step, sums);
   sums.reward_seconds += watch.lap();
   return groups;
 }

@@ -22,9 +22,10 @@ namespace grpo {
 /// says so.
 class Collector {
  public:
-  /// Keeps references to all of them. `prompts` are those of `problems`.
+  /// Keeps references to all of them. `prompts` are those of `problems`; `greedy`: greedy completions are scored too.
   Collector(const Config& config, const Policy& policy, const std::vector<Problem>& problems,
-            const std::vector<Policy::EncodedPrompt>& prompts, RewardSet rewards, DataOrder& order, Communicator& communicator);
+            const std::vector<Policy::EncodedPrompt>& prompts, RewardSet rewards, DataOrder& order, Communicator& communicator,
+            bool greedy);
 
   struct Collected {
     Experience experience;  // of all ranks, what is trained on
@@ -67,6 +68,7 @@ class Collector {
   RewardSet rewards_;
   DataOrder& order_;
   Communicator& communicator_;
+  bool greedy_;
   RolloutEngine engine_;
   GroupSampler sampler_;
   ProblemPicker picker_;

@@ -6,7 +6,7 @@
 #include "grpo/algorithm/batch.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/objective/config.h"
-#include "objective/objective.h"
+#include "grpo/objective/objective.h"
 
 namespace grpo {
 

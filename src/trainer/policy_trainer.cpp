@@ -2,6 +2,7 @@
 
 #include "grpo/core/config.h"
 #include "grpo/core/error.h"
+#include "grpo/objective/objective.h"
 #include "policy/sampling.h"
 #include "trainer/collector.h"
 #include "trainer/gradient_step.h"
@@ -28,18 +29,20 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
   p.prompts = encode_prompts(*policy_, problems_, config_.data);
   config_.rollout.sampling = with_turn_end(*policy_, {&problems_.front()}, config_.data.prompt, config_.rollout.sampling);
   plan_steps(a.generation_batch_size / config_.rollout.sampling.num_generations, a.updates_per_rollout());
+  p.objective = registry_.objectives.make(a.objective, a.objective_options,
+                                          {.policy = *policy_->model,
+                                           .tokenizer = *policy_->tokenizer,
+                                           .config = a,
+                                           .rewards = config_.reward,
+                                           .updates_per_rollout = a.updates_per_rollout(),
+                                           .max_tokens = config_.trainer.max_tokens,
+                                           .max_completion_length = config_.rollout.sampling.max_completion_length,
+                                           .seed = static_cast<uint64_t>(config_.trainer.seed),
+                                           .communicator = *communicator_,
+                                           .losses = registry_.losses,
+                                           .estimators = registry_.estimators});
   p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, make_rewards(config_.reward, registry_.rewards),
-                                            *order_, *communicator_);
-  p.objective = make_objective({.policy = *policy_->model,
-                                .tokenizer = *policy_->tokenizer,
-                                .config = a,
-                                .rewards = config_.reward,
-                                .updates_per_rollout = a.updates_per_rollout(),
-                                .max_tokens = config_.trainer.max_tokens,
-                                .max_completion_length = config_.rollout.sampling.max_completion_length,
-                                .seed = static_cast<uint64_t>(config_.trainer.seed),
-                                .communicator = *communicator_,
-                                .losses = registry_.losses});
+                                            *order_, *communicator_, p.objective->needs_greedy());
   p.mini_batches = std::make_unique<MiniBatches>(a, *communicator_);
   adopt(p.objective->models());
 } catch (...) {

@@ -2,13 +2,12 @@
 #include <memory>
 #include <span>
 
+#include "grpo/algorithm/loss.h"
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/policy.h"
 #include "grpo/trainer/policy_trainer.h"
-#include "trainer/data_order.h"
-#include "trainer/gradient_step.h"
 #include "trainer/overlong.h"
 
 namespace grpo {
@@ -85,13 +84,12 @@ SftTrainer::~SftTrainer() = default;
 Metrics SftTrainer::update() {
   std::vector<const SupervisedExample*> examples;  // of all ranks
   double targets = 0.0;
-  for (const int64_t item : order_->next(config_.trainer.batch_size)) {
+  for (const int64_t item : next_items(config_.trainer.batch_size)) {
     examples.push_back(&impl_->examples[static_cast<size_t>(item)]);
     targets += static_cast<double>(static_cast<int64_t>(examples.back()->ids.size()) - examples.back()->prompt_length);
     tokens_seen_ += static_cast<double>(examples.back()->ids.size());
   }
-  GradientStep step(*policy_->model, *models_, *communicator_);
-  const auto loss = [targets](const TokenOutputs& outputs) {
+  const auto loss = [targets](const TokenOutputs& outputs, size_t /*micro_batch*/) {
     LossOutput out;
     out.loss = outputs.logprobs.sum().div(-targets);
     out.metrics["entropy"] = {.value = outputs.entropy.detach().sum().item<double>(),
@@ -100,8 +98,9 @@ Metrics SftTrainer::update() {
   };
   const Share share = share_of(static_cast<int64_t>(examples.size()), *communicator_);
   const std::vector<const SupervisedExample*> mine(examples.begin() + share.begin, examples.begin() + share.end);
-  for (const auto& part : cut(mine, config_.trainer.max_tokens)) step.pass(*policy_->model, pack(part), backward_options(), loss);
-  return apply(step);
+  std::vector<PackedTokens> micro_batches;
+  for (const auto& part : cut(mine, config_.trainer.max_tokens)) micro_batches.push_back(pack(part));
+  return learn(micro_batches, loss);
 }
 
 std::vector<std::string> SftTrainer::plan_lines() const {

@@ -59,25 +59,28 @@ bool was_interrupted() {
 Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& registry, Command command)
     : communicator_(std::move(parts.communicator)), config_(config), registry_(registry) {
   validate(config_, command);
+  check_parts(config_, registry_);
+  check_step_size(config_, command, communicator_ ? communicator_->world_size() : 1);
   for (size_t i = 0; i < config_.algorithm.advantage.reward_weights.size(); ++i)
     config_.reward[i].weight = config_.algorithm.advantage.reward_weights[i];
   if (const auto estimator = estimator_of(config_.algorithm.objective)) config_.algorithm.advantage.advantage_estimator = *estimator;
   keep_freed_memory();
-  problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_.tasks) : std::move(parts.dataset);
+  problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_.tasks, registry_.readers) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {
     eval_problems_ = std::move(parts.eval_dataset);
   } else if (has_source(config_.eval.data)) {
-    eval_problems_ = load_source(config_.eval.data, registry_.tasks);
+    eval_problems_ = load_source(config_.eval.data, registry_.tasks, registry_.readers);
   }
   if (!eval_problems_.empty()) check_disjoint(problems_, eval_problems_);
   policy_ = std::make_unique<Policy>(parts.model
                                          ? make_policy(parts.model, parts.tokenizer ? parts.tokenizer : load_tokenizer(config_.model.path))
-                                         : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed)));
+                                         : load_policy(config_.model, static_cast<uint64_t>(config_.trainer.seed), registry_.families));
   if (!communicator_) communicator_ = single_process(policy_->model->device());
   fingerprint_ = fingerprint_of(config_, *policy_, problems_, eval_problems_, *communicator_);
   expect_equal_ranks(*communicator_, fingerprint_);
   broadcast_weights(*policy_->model, *communicator_);
-  models_ = std::make_unique<TrainedModels>(TrainedModel{.name = "policy", .arenas = policy_->model->trainable(), .optim = config_.optim});
+  models_ = std::make_unique<TrainedModels>(TrainedModel{.name = "policy", .arenas = policy_->model->trainable(), .optim = config_.optim},
+                                            registry_.optimizers, registry_.schedules);
 }
 
 Trainer::~Trainer() = default;
@@ -95,6 +98,15 @@ void Trainer::plan_steps(int64_t items, int64_t updates) {
   if (!(rounds * static_cast<double>(updates) <= kMost))
     fail_usage("config", "trainer.num_train_epochs: expected at most 2^53 optimiser steps in all; got more");
   total_steps_ = static_cast<int64_t>(rounds) * updates;
+}
+
+std::vector<int64_t> Trainer::next_items(int64_t count) { return order_->next(count); }
+
+Metrics Trainer::learn(std::span<const PackedTokens> micro_batches, const std::function<LossOutput(const TokenOutputs&, size_t)>& loss) {
+  GradientStep step(*policy_->model, *models_, *communicator_);
+  for (size_t i = 0; i < micro_batches.size(); ++i)
+    step.pass(*policy_->model, micro_batches[i], backward_options(), [&](const TokenOutputs& outputs) { return loss(outputs, i); });
+  return apply(step);
 }
 
 BackwardOptions Trainer::backward_options() const {

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <set>
 #include <span>
+#include <string>
 
 #include "core/faults.h"
+#include "grpo/core/error.h"
 #include "grpo/trainer/config.h"
 
 namespace grpo {
@@ -32,17 +34,16 @@ void check_rewards(Faults& faults, const Config& c) {
 
 /// How many samples a group, a rollout and an optimiser step have.
 void check_counts(Faults& faults, const AlgorithmSection& a, int64_t group) {
-  const auto estimator = a.advantage.advantage_estimator;
-  using Type = AlgorithmSection::ObjectiveType;
-  const bool alone = a.objective == Type::kPpo || a.objective == Type::kExpertIteration || a.objective == Type::kReinforcePlusPlus ||
-                     a.objective == Type::kRemax || estimator == AdvantageEstimator::kReinforcePlusPlus ||
-                     estimator == AdvantageEstimator::kRemax;
+  const std::string& estimator = a.advantage.advantage_estimator;
+  const bool own = !is_builtin_objective(a.objective) || !is_builtin_estimator(estimator);
+  const bool alone = own || a.objective == "ppo" || a.objective == "expert_iteration" || a.objective == "reinforce_plus_plus" ||
+                     a.objective == "remax" || estimator == "reinforce_plus_plus" || estimator == "remax";
   faults.need(group >= 2 || alone, "rollout.num_generations: expected at least 2, since advantages compare a group's samples");
   faults.need(
-      estimator != AdvantageEstimator::kPassAtK || a.advantage.pass_k < group,
+      estimator != "pass_at_k" || a.advantage.pass_k < group,
       "algorithm.pass_k: expected fewer than num_generations " + std::to_string(group) + "; got " + std::to_string(a.advantage.pass_k));
-  const bool by_steps = estimator == AdvantageEstimator::kProcessSupervision;
-  faults.need(!by_steps || a.objective == Type::kGrpo,
+  const bool by_steps = estimator == "process_supervision";
+  faults.need(!by_steps || a.objective == "grpo" || !is_builtin_objective(a.objective),
               "algorithm.advantage_estimator: expected the objective grpo with process_supervision");
   faults.need(group < 1 || a.generation_batch_size % group == 0,
               "algorithm.generation_batch_size: expected a multiple of num_generations " + std::to_string(group) + "; got " +
@@ -78,7 +79,7 @@ void check_sampling(Faults& faults, const Config& c) {
 void check_algorithm(Faults& faults, const AlgorithmSection& a, bool adapted) {
   faults.need(a.accuracy_lower_bound <= a.accuracy_upper_bound, "algorithm.accuracy_lower_bound: expected at most accuracy_upper_bound");
   const auto named = estimator_of(a.objective);
-  faults.need(!named || a.advantage.advantage_estimator == AdvantageEstimator::kGroup || a.advantage.advantage_estimator == *named,
+  faults.need(!named || a.advantage.advantage_estimator == "group" || a.advantage.advantage_estimator == *named,
               "algorithm.advantage_estimator: expected none beside an objective that names one");
   faults.need(!a.sync_ref_model || !adapted, "algorithm.sync_ref_model: expected no LoRA, under which the base is the reference");
   faults.run([&] { validate(a.loss); });
@@ -110,6 +111,22 @@ void check_preferences(Faults& faults, const Config& c, Command command) {
 }
 
 }  // namespace
+
+int64_t examples_per_step(const Config& c, Command command) {
+  return command == Command::kTrain ? c.algorithm.generation_batch_size / c.algorithm.steps_per_generation : c.trainer.batch_size;
+}
+
+void check_step_size(const Config& c, Command command, int64_t processes) {
+  const auto &device = c.trainer.per_device_train_batch_size, &steps = c.trainer.gradient_accumulation_steps;
+  if (!device && !steps) return;
+  const int64_t wanted = device.value_or(8) * steps.value_or(1), done = examples_per_step(c, command);
+  if (wanted * processes == done) return;
+  const std::string option = command == Command::kTrain ? "algorithm.generation_batch_size / steps_per_generation" : "trainer.batch_size";
+  fail_usage("trainer", "expected per_device_train_batch_size " + std::to_string(device.value_or(8)) + " * gradient_accumulation_steps " +
+                            std::to_string(steps.value_or(1)) + " * processes " + std::to_string(processes) + " = " + option +
+                            ", what one optimiser step learns from; got " + std::to_string(wanted * processes) + " and " +
+                            std::to_string(done) + ". Set " + option + " to what is meant, or leave both out");
+}
 
 void validate(const Config& c, Command command) {
   Faults faults;

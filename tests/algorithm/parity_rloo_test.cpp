@@ -26,7 +26,7 @@ grpo::LossConfig rloo_loss_config(const FixtureConfig& config) {
 }
 
 grpo::AdvantageConfig rloo_advantage_config(const FixtureConfig& config) {
-  grpo::AdvantageConfig advantage{.advantage_estimator = grpo::AdvantageEstimator::kRloo};
+  grpo::AdvantageConfig advantage{.advantage_estimator = "rloo"};
   advantage.normalize_advantages = config.take("normalize_advantages");
   advantage.reward_clip_range = config.take_or<std::vector<double>>("reward_clip_range", {});
   advantage.reward_weights = config.take_or<std::vector<double>>("reward_weights", {});

@@ -109,7 +109,10 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
   EXPECT_TRUE(contains(message_of("a.json", "[\n{\"question\": \"q\"},\n{]"), "a.json:3: expected JSON"));
   EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
-  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .jsonl or .json file"));
+  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a file that ends in one of .json, .jsonl, or a format; got another ending"));
+  EXPECT_EQ(load_problems(write("a.csv", "{\"question\": \"q\"}"), {}, {.name = "jsonl"}).size(), 1u);
+  EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsnol"}), Error);
+  EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsonl", .options = {{"x", "1"}}}), Error);
   EXPECT_THROW(load_problems(folder_ / "absent.jsonl"), Error);
   EXPECT_THROW(load_problems(folder_), Error);
 }
@@ -213,6 +216,26 @@ TEST_F(DatasetFile, WhatTheChatTemplateCannotTakeIsNamed) {
     const std::string got = message_of("a.jsonl", "{\"question\": \"q\", " + columns + "}");
     EXPECT_TRUE(contains(got, message)) << columns << "\n" << got;
   }
+}
+
+TEST_F(DatasetFile, AReaderOfYourOwnGoesByItsEndingOrItsName) {
+  class Bare final : public DatasetReader {
+    std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
+      std::ifstream in(file);
+      std::vector<Problem> problems;
+      for (std::string line; std::getline(in, line);)
+        problems.push_back(parse_problem("{\"q\": \"" + line + "\"}", mapping, file.string(), 1));
+      return problems;
+    }
+  };
+  ReaderRegistry readers = builtin_readers();
+  readers.add<Bare>("bare");
+  const FieldMapping mapping{.question = "q"};
+  const auto file = write("a.bare", "one\ntwo\n");
+  EXPECT_EQ(load_problems(file, mapping, {}, readers)[1].question, "two");
+  EXPECT_EQ(load_problems(file, mapping, {}, readers)[1].index, 1);
+  EXPECT_EQ(load_problems(write("b.txt", "one"), mapping, {.name = "bare"}, readers)[0].question, "one");
+  EXPECT_THROW(load_problems(write("c.bare", ""), mapping, {}, readers), Error);
 }
 
 TEST_F(DatasetFile, KnowsWhichFieldsAreJson) {

@@ -4,6 +4,7 @@
 
 #include "grpo/core/error.h"
 #include "grpo/data/factory_table.h"
+#include "grpo/io/json_config.h"
 
 namespace grpo {
 namespace {
@@ -13,6 +14,9 @@ struct Sample {
   double rate = 0.5;
   bool loud = false;
   std::string name = "x";
+  std::vector<std::string> words = {};
+  std::vector<int64_t> parts = {};  // a list of objects
+  int64_t depth = 0;                // in a section
 };
 
 void describe(ConfigVisitor& visitor, Sample& sample) {
@@ -20,6 +24,11 @@ void describe(ConfigVisitor& visitor, Sample& sample) {
   visitor.field("rate", sample.rate, "how fast", kFraction);
   visitor.field("loud", sample.loud, "whether loud");
   visitor.field("name", sample.name, "its name");
+  visitor.field("words", sample.words, "its words");
+  visitor.list(
+      "parts", "its parts", sample.parts.size(), [&](size_t size) { sample.parts.resize(size); },
+      [&](ConfigVisitor& part, size_t i) { part.field("size", sample.parts[i], "how large", kPositive); });
+  visitor.section("inner", "what is within", [&](ConfigVisitor& inner) { inner.field("depth", sample.depth, "how deep", kPositive); });
 }
 
 std::string message_of(const NamedOptions& options) {
@@ -40,13 +49,39 @@ TEST(Options, ReadsWhatIsGivenAndKeepsTheRest) {
   EXPECT_EQ(sample.name, "a b");
 }
 
+TEST(Options, ListsAndObjectsAreValues) {
+  const auto sample = read_options<Sample>(
+      "sample", {{"words", "[\"a\", \"b\"]"}, {"parts", "[{\"size\": 2}, {\"size\": 3}]"}, {"inner", "{\"depth\": 4}"}});
+  EXPECT_EQ(sample.words, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(sample.parts, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(sample.depth, 4);
+}
+
+// Oracle: the lines that are counted in the text.
+TEST(Options, FaultsNameThePlaceInTheConfig) {
+  NamedOptions options;
+  ConfigSource source;
+  source.add_text(
+      "{\"own\": {\n\"count\": 7.5,\n\"cuont\": 1,\n\"parts\": [{\"size\": 1},\n{\n\"size\": 0}],\n\"inner\": {\n\"dept\": 1}}}",
+      "run.json");
+  source.add_override("own.rate=7");
+  read_described(source, [&](ConfigVisitor& visitor) { visitor.options("own", options, "of a part"); });
+  EXPECT_EQ(message_of(options),
+            "run.json:2: own.count: expected an integer in [1, 9]; got 7.5\n"
+            "run.json:3: own.cuont: unknown option (did you mean 'count'?)\n"
+            "run.json:6: own.parts[1].size: expected an integer > 0; got 0\n"
+            "run.json:8: own.inner.dept: unknown option (did you mean 'depth'?)\n"
+            "command line: own.rate: expected a number in [0, 1]; got 7");
+  EXPECT_EQ(message_of({{"count", "7.5"}}), "sample: count: expected an integer in [1, 9]; got 7.5");
+}
+
 TEST(Options, BadOnesAreUsageErrorsThatNameThePlace) {
   for (const NamedOptions& bad :
        {NamedOptions{{"cuont", "7"}}, NamedOptions{{"count", "7.5"}}, NamedOptions{{"count", "10"}}, NamedOptions{{"rate", "\"fast\""}},
         NamedOptions{{"count", "1, \"loud\": true"}}, NamedOptions{{"count", ""}}, NamedOptions{{"count", "1"}, {"count", "1"}},
         NamedOptions{{"na\xFFme", "1"}}, NamedOptions{{"name", "[[]]"}}}) {
     const std::string message = message_of(bad);
-    EXPECT_NE(message.find("sample"), std::string::npos) << message << " for " << bad.front().first << "=" << bad.front().second;
+    EXPECT_NE(message.find("sample"), std::string::npos) << message << " for " << bad.front().first << "=" << bad.front().second.text();
   }
   EXPECT_NE(message_of({{"cuont", "7"}}).find("did you mean 'count'"), std::string::npos);
 }

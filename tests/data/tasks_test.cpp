@@ -131,7 +131,7 @@ TEST(Tasks, BadOptionsAreUsageErrors) {
         NamedOptions{{"operations", "\"\""}}, NamedOptions{{"operations", "\"++\""}}}) {
     try {
       registry.make("chained_arithmetic", bad);
-      ADD_FAILURE() << "expected an error for " << bad.front().first << "=" << bad.front().second;
+      ADD_FAILURE() << "expected an error for " << bad.front().first << "=" << bad.front().second.text();
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kUsage);
     }

@@ -270,7 +270,9 @@ void drift(Communicator& c) {
   ParameterArena arena("layer", {{.shape = {3, 5}, .pieces = {}}}, at::kFloat, at::kCPU);
   at::Tensor flat = arena.flat();
   flat.fill_(1.0);
-  const TrainedModels models({.name = "policy", .arenas = {&arena}, .optim = OptimConfig{}});
+  const auto optimizers = builtin_optimizers();
+  const auto schedules = builtin_schedules();
+  const TrainedModels models({.name = "policy", .arenas = {&arena}, .optim = OptimConfig{}}, optimizers, schedules);
   expect_equal_replicas(c, models, 0, 4);
   if (c.rank() + 1 == c.world_size()) flat[7] = std::nextafter(1.0F, 2.0F);
   expect_equal_replicas(c, models, 4, 8);

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   };
   sample::Config config;
   try {
-    grpo::ConfigSource source({{"lr", "optim.learning_rate"}});
+    grpo::ConfigSource source(grpo::ConfigAliases{{"lr", "optim.learning_rate"}});
     source.add_text(next(), "fuzz.json", "/configs");
     while (!rest.empty()) source.add_override(next());
     grpo::read_config(source, config);

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "grpo/core/config.h"
@@ -25,7 +24,7 @@ struct Optim {
 struct Reward {
   std::string name;
   double weight = 1.0;
-  std::vector<std::pair<std::string, std::string>> options;
+  grpo::NamedOptions options;
   bool operator==(const Reward&) const = default;
 };
 

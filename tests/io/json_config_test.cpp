@@ -111,6 +111,76 @@ TEST(ReadConfig, OverridesAreJsonOrStrings) {
   EXPECT_EQ(config_of({"{\"seed\": 3}"}, {"--seed=null"}).seed, std::nullopt);
 }
 
+TEST(ReadConfig, OneTextIsAListOfIt) {
+  EXPECT_EQ(config_of({"{\"stop\": \"x\"}"}).stop, std::vector<std::string>{"x"});
+  EXPECT_EQ(config_of({}, {"stop=x"}).stop, std::vector<std::string>{"x"});
+}
+
+TEST(ReadConfig, OverridesReachIntoLists) {
+  const std::string rewards =
+      R"({"rewards": [{"name": "a"}, {"name": "b", "options": {"k": 1, "deep": {"x": [1, 2]}}}], "stop": ["p", "q"]})";
+  const Config config = config_of(
+      {rewards}, {"--rewards[1].options.k=v", "rewards[1].options.deep.x[1]=7", "rewards[0].weight=0.5", "rewards[2].name=c", "stop[0]=o"});
+  ASSERT_EQ(config.rewards.size(), 3u);
+  EXPECT_EQ(config.rewards[0], (sample::Reward{"a", 0.5, {}}));
+  EXPECT_EQ(config.rewards[1], (sample::Reward{"b", 1.0, {{"k", "\"v\""}, {"deep", "{\"x\":[1,7]}"}}}));
+  EXPECT_EQ(config.rewards[2].name, "c");
+  EXPECT_EQ(config.stop, (std::vector<std::string>{"o", "q"}));
+  EXPECT_EQ(refusal({rewards}, {"rewards[3].name=d"}),
+            "command line: rewards[3].name: expected an index up to 2, the next free one; got 3");
+  EXPECT_EQ(refusal({}, {"rewards[0].name=d"}),
+            "command line: rewards[0].name: expected an index into a list that was given before; got none there");
+  EXPECT_EQ(refusal({rewards}, {"rewards.0.name=d"}),
+            "command line: rewards.0.name: expected an index such as [0] into the list before '0'; got a name");
+  for (const std::string argument :
+       {"rewards[=1", "rewards[]=1", "rewards[-1]=1", "rewards[0=1", "rewards[0]name=1", "[0]=1", "rewards[x]=1"})
+    EXPECT_TRUE(refusal({rewards}, {argument}).starts_with("command line: expected section.key; got '")) << argument;
+}
+
+TEST(ReadConfig, AnEmptyObjectClears) {
+  const std::string first = R"({"optim": {"learning_rate": 0.5}, "rewards": [{"name": "a", "options": {"k": {"x": 1}}}]})";
+  EXPECT_EQ(config_of({first}, {"rewards[0].options={}"}).rewards[0].options, grpo::NamedOptions{});
+  EXPECT_EQ(config_of({first}, {"rewards[0].options.k={}"}).rewards[0].options, (grpo::NamedOptions{{"k", "{}"}}));
+  EXPECT_EQ(config_of({first, "{\"optim\": {}}"}).optim.learning_rate, 1e-6);
+  EXPECT_EQ(config_of({first, "{}"}).optim.learning_rate, 0.5);
+  EXPECT_EQ(config_of({first, "{\"optim\": {}}", "{\"optim\": {\"warmup_steps\": 2}}"}).optim.learning_rate, 1e-6);
+}
+
+TEST(ReadConfig, NamesOfOtherPrograms) {
+  const grpo::ForeignNames names = {{"gone", "it went", {{"false", ""}}},
+                                    {"vllm_*", "there is none", {}},
+                                    {"seed", "", {{"-1", "null"}}},
+                                    {"optim", "", {{"\"adam\"", ""}}},
+                                    {"vllm_mode", "no mode", {{"null", ""}}}};
+  const auto read = [&](const std::string& text, const std::vector<std::string>& overrides = {}) -> std::string {
+    try {
+      ConfigSource source({{"seed", "seed"}, {"optim", "optim.schedule"}, {"kwargs", "optim"}}, names);
+      source.add_text(text, "f.json");
+      for (const auto& argument : overrides) source.add_override(argument);
+      Config config;
+      read_config(source, config);
+      return write_config(config);
+    } catch (const grpo::Error& error) {
+      return error.what();
+    }
+  };
+  const std::string plain = write_config(Config());
+  EXPECT_EQ(read("{\"gone\": false, \"seed\": -1, \"vllm_mode\": null, \"optim\": \"adam\"}", {"gone=false", "seed=-1"}), plain);
+  EXPECT_EQ(read("{\"gone\": true}"), "f.json:1: gone: unknown option: it went");
+  EXPECT_EQ(read("{\"optim\": {\n\"gone\": false}}"), "f.json:2: optim.gone: unknown option: it went");
+  EXPECT_EQ(read("{}", {"vllm_other=3"}), "command line: vllm_other: unknown option: there is none");
+  EXPECT_EQ(read("{}", {"vllm_mode=x"}), "command line: vllm_mode: unknown option: no mode");
+  // A short name that is a section's own: values that are no objects are meant for the option.
+  EXPECT_EQ(read("{\"optim\": \"cosine\"}"), read("{\"optim\": {\"schedule\": \"cosine\"}}"));
+  EXPECT_EQ(read("{}", {"optim=cosine"}), read("{}", {"optim.schedule=cosine"}));
+  // A short name of a section: its members are spread, and given once.
+  EXPECT_EQ(read("{\"kwargs\": {\"warmup_steps\": 3}, \"optim\": {\"schedule\": \"cosine\"}}"),
+            read("{\"optim\": {\"schedule\": \"cosine\", \"warmup_steps\": 3}}"));
+  EXPECT_EQ(read("{}", {"kwargs.warmup_steps=3"}), read("{}", {"optim.warmup_steps=3"}));
+  EXPECT_EQ(read("{\"optim\": {\"warmup_steps\": 1},\n\"kwargs\": {\n\"warmup_steps\": 3}}"),
+            "f.json:3: warmup_steps: expected one value of 'optim.warmup_steps'; got another on line 1");
+}
+
 TEST(ReadConfig, ShortNames) {
   EXPECT_EQ(config_of({"{\"learning_rate\": 0.5, \"optim\": {\"warmup_steps\": 2}}"}).optim.learning_rate, 0.5);
   EXPECT_EQ(config_of({"{\"lr\": 0.5}", "{\"optim\": {\"learning_rate\": 0.25}}"}).optim.learning_rate, 0.25);
@@ -141,7 +211,7 @@ TEST(ReadConfig, AllFaultsAtOnceInTheOrderOfTheText) {
   }, 7],
   "resume": "yes", "seed": -1
 })",
-                     "{\n\"stop\":\n\"x\"}"},
+                     "{\n\"stop\":\n7}"},
                     {"--optim.max_grad_norm=big", "--optim={\"gamma\": 1}", "--ler=1"}),
             "file0.json:2: run_name: expected a string; got 3\n"
             "file0.json:4: optim.learing_rate: unknown option (did you mean 'learning_rate'?)\n"
@@ -152,11 +222,10 @@ TEST(ReadConfig, AllFaultsAtOnceInTheOrderOfTheText) {
             "file0.json:10: warmup_steps: unknown option (did you mean 'optim.warmup_steps'?)\n"
             "file0.json:12: rewards[1].wieght: unknown option (did you mean 'weight'?)\n"
             "file0.json:13: rewards[1].weight: expected a number in [0, 1]; got 2\n"
-            "file0.json:14: rewards[1].options.deep: expected a string, a number, true, false or null; got a list\n"
             "file0.json:15: rewards[2]: expected an object; got 7\n"
             "file0.json:16: resume: expected true or false; got \"yes\"\n"
             "file0.json:16: seed: expected an integer >= 0; got -1\n"
-            "file1.json:3: stop: expected a list of strings; got \"x\"\n"
+            "file1.json:3: stop: expected a string or a list of strings; got 7\n"
             "command line: optim.max_grad_norm: expected a number > 0; got \"big\"\n"
             "command line: optim.gamma: unknown option\n"
             "command line: ler: unknown option (did you mean 'lr'?)");
@@ -348,7 +417,7 @@ TEST(Reference, MarkdownTables) {
 | `run_name` | string | `"run"` | Name of the run. |
 | `output_dir` | path | `""` | Where the run is kept. |
 | `seed` | integer >= 0 or null | `null` | Of all random numbers. |
-| `stop` | list of strings | `["</answer>"]` | Texts that end a completion. |
+| `stop` | string or list of strings | `["</answer>"]` | Texts that end a completion. |
 
 ## `optim`
 

@@ -5,10 +5,10 @@
 
 #include "grpo/core/error.h"
 #include "grpo/dist/communicator.h"
+#include "grpo/objective/objective.h"
 #include "grpo/policy/policy.h"
 #include "grpo/text/byte_tokenizer.h"
 #include "grpo/trainer/policy_trainer.h"
-#include "objective/objective.h"
 #include "support/parity.h"
 #include "text/tiny_tokenizer.h"
 #include "trainer/tiny_run.h"
@@ -128,7 +128,7 @@ Sample sample_of(const std::string& text) {
 // Oracle: by hand. Steps of the group: 1, 0 | 1 | none, mean 2/3; the other group's one step has nothing to compare with.
 TEST(ProcessSupervision, GivesTheAdvantagesOfTheStepsToCome) {
   Config c = testing::tiny_config("steps");
-  c.algorithm.advantage.advantage_estimator = AdvantageEstimator::kProcessSupervision;
+  c.algorithm.advantage.advantage_estimator = "process_supervision";
   c.algorithm.advantage.scale_rewards = ScaleRewards::kNone;
   c.algorithm.step_reward = "equations";
   c.reward = {{.name = "length", .function = {}, .weight = 1.0, .options = {}},
@@ -136,16 +136,18 @@ TEST(ProcessSupervision, GivesTheAdvantagesOfTheStepsToCome) {
   const Policy policy = load_policy(c.model, 0);
   const auto communicator = single_process();
   const LossRegistry losses{"loss"};
-  const auto objective = make_objective({.policy = *policy.model,
-                                         .tokenizer = *policy.tokenizer,
-                                         .config = c.algorithm,
-                                         .rewards = c.reward,
-                                         .updates_per_rollout = 1,
-                                         .max_tokens = 64,
-                                         .max_completion_length = 16,
-                                         .seed = 0,
-                                         .communicator = *communicator,
-                                         .losses = losses});
+  const EstimatorRegistry estimators = builtin_estimators();
+  const auto objective = builtin_objectives().make("grpo", {.policy = *policy.model,
+                                                            .tokenizer = *policy.tokenizer,
+                                                            .config = c.algorithm,
+                                                            .rewards = c.reward,
+                                                            .updates_per_rollout = 1,
+                                                            .max_tokens = 64,
+                                                            .max_completion_length = 16,
+                                                            .seed = 0,
+                                                            .communicator = *communicator,
+                                                            .losses = losses,
+                                                            .estimators = estimators});
 
   const Problem problem;
   Experience experience(2);
@@ -198,7 +200,7 @@ TEST(ProcessSupervision, StepsStayWithTheirSamples) {
   registry.add_reward<WholeText>("whole_text");
   Config c = testing::tiny_config("steps-filtered");
   c.reward.push_back({.name = "whole_text", .function = {}, .weight = 0.0, .options = {}});
-  c.algorithm.advantage.advantage_estimator = AdvantageEstimator::kProcessSupervision;
+  c.algorithm.advantage.advantage_estimator = "process_supervision";
   c.trainer.log_completions = c.algorithm.generation_batch_size;
   c.trainer.max_steps = 1;
   const auto train = [&] {
@@ -224,12 +226,12 @@ TEST(ProcessSupervision, IsConfiguredWithoutContradiction) {
   Config c = testing::tiny_config("steps-invalid");
   c.algorithm.step_reward = "even";
   EXPECT_THROW(validate(c, Command::kTrain), Error);
-  c.algorithm.advantage.advantage_estimator = AdvantageEstimator::kProcessSupervision;
+  c.algorithm.advantage.advantage_estimator = "process_supervision";
   EXPECT_NO_THROW(validate(c, Command::kTrain));
   c.algorithm.step_reward = "evn";
   EXPECT_THROW(validate(c, Command::kTrain), Error);
   c.algorithm.step_reward = "even";
-  c.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo;
+  c.algorithm.objective = "ppo";
   EXPECT_THROW(validate(c, Command::kTrain), Error);
 }
 

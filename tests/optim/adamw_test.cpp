@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "grpo/core/error.h"
+#include "grpo/optim/schedule.h"
 #include "support/place.h"
 
 namespace grpo {
@@ -113,21 +114,32 @@ TEST_P(Updates, ContinueBitForBitFromRestoredMoments) {
 }
 
 TEST(Schedule, HandValues) {
-  OptimConfig c{.learning_rate = 2.0, .lr_scheduler_type = OptimConfig::Schedule::kLinear, .warmup_steps = 4, .min_lr_ratio = 0.1};
-  const auto rate = [&c](int64_t step) { return scheduled_learning_rate(c, step, 14); };
+  OptimConfig c{.learning_rate = 2.0, .lr_scheduler_type = "linear", .warmup_steps = 4, .min_lr_ratio = 0.1};
+  const auto rate = [&c](int64_t step) { return scheduled_learning_rate(c, *builtin_schedules().make(c.lr_scheduler_type), step, 14); };
   EXPECT_EQ(rate(0), 0.0);
   EXPECT_EQ(rate(1), 0.5);
   EXPECT_EQ(rate(4), 2.0);
   EXPECT_NEAR(rate(9), 1.1, 1e-12);  // half way from 2 to 0.2
   EXPECT_NEAR(rate(14), 0.2, 1e-12);
   EXPECT_NEAR(rate(99), 0.2, 1e-12);
-  c.lr_scheduler_type = OptimConfig::Schedule::kCosine;
+  c.lr_scheduler_type = "cosine";
   EXPECT_NEAR(rate(9), 1.1, 1e-12);
   EXPECT_NEAR(rate(4 + 10 / 3), 0.2 + 1.8 * 0.5 * (1 + std::cos(std::acos(-1.0) * 0.3)), 1e-12);
   EXPECT_NEAR(rate(14), 0.2, 1e-12);
-  c.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.lr_scheduler_type = "constant";
   EXPECT_EQ(rate(3), 1.5);
   EXPECT_EQ(rate(1000), 2.0);
+}
+
+TEST(Schedule, OneOfYourOwn) {
+  class Bad final : public Schedule {
+    double factor(const ScheduleStep& step) const override { return step.step == 3 ? 0.5 : std::nan(""); }
+  };
+  const OptimConfig c{.learning_rate = 2.0, .warmup_steps = 2, .min_lr_ratio = 0.5};
+  EXPECT_EQ(scheduled_learning_rate(c, Bad(), 1, 10), 1.0);  // its warm-up
+  EXPECT_EQ(scheduled_learning_rate(c, Bad(), 3, 10), 1.5);
+  EXPECT_THROW(scheduled_learning_rate(c, Bad(), 4, 10), Error);
+  EXPECT_EQ((ScheduleStep{.step = 6, .total_steps = 10, .warmup_steps = 2}.progress()), 0.5);
 }
 
 }  // namespace

@@ -178,6 +178,48 @@ TEST(Registry, EveryBuiltinRefusesUnknownOptionsAndScores) {
   }
 }
 
+struct Wanted {
+  std::string word = "x";
+};
+void describe(ConfigVisitor& visitor, Wanted& wanted) { visitor.field("word", wanted.word, "what is counted"); }
+
+double is_seven(const Completion& completion) { return completion.text == "7" ? 1.0 : 0.0; }
+
+// Oracle: hand values, "7" being judged.
+TEST(Registry, FunctionsTakeOptionsContextAndReason) {
+  RewardRegistry registry;
+  registry.add("plain", [](const Completion& c) { return c.text == "7"; });
+  registry.add("pointer", is_seven);
+  registry.add("context", [](const Completion&, RewardContext& context) { return static_cast<double>(context.step); });
+  registry.add("options", [](const Completion& c, const Wanted& wanted) { return c.text == wanted.word ? 2.0 : 0.0; });
+  registry.add("all", [](const Completion& c, const Wanted& wanted, RewardContext& context) -> Score {
+    context.log_metric("seen", 3.0);
+    if (c.text != wanted.word) return Score::undefined("not " + wanted.word);
+    return {4.0, "it is " + wanted.word};
+  });
+  registry.add("factory", [](const RewardOptions&) { return std::make_unique<NumberReward>(); });
+  const Problem problem;
+  const Completion given = testing::completion(problem, "7");
+  RewardContext context;
+  context.step = 5;
+  const auto judged = [&](const std::string& name, const RewardOptions& options = {}) {
+    Score score;
+    registry.make(name, options)->score({&given, 1}, {&score, 1}, context);
+    return score;
+  };
+  EXPECT_EQ(judged("plain").value, 1.0);
+  EXPECT_EQ(judged("pointer").value, 1.0);
+  EXPECT_EQ(judged("context").value, 5.0);
+  EXPECT_EQ(judged("options").value, 0.0);
+  EXPECT_EQ(judged("options", {{"word", "\"7\""}}).value, 2.0);
+  EXPECT_EQ(judged("all", {{"word", "\"7\""}}).reason, "it is 7");
+  EXPECT_FALSE(judged("all").defined());
+  EXPECT_EQ(context.metrics.at("seen"), (std::pair<double, int64_t>(6.0, 2)));
+  EXPECT_EQ(judged("factory").value, 7.0);
+  EXPECT_THROW(judged("context", {{"word", "1"}}), Error);
+  EXPECT_THROW(judged("all", {{"wrod", "\"7\""}}), Error);
+}
+
 TEST(Registry, TakesClassesAndFunctions) {
   RewardRegistry registry = builtin_rewards();
   registry.add<NumberReward>("number");

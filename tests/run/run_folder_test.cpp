@@ -59,9 +59,10 @@ TEST(RunFolder, AResumedLogIsCutBackAndALostOneGoesOn) {
 }
 
 // Event.step is field 2, Event.session_log field 7 with SessionLog.status (1) = START (1): what TensorBoard purges by.
-TEST(RunFolder, TensorBoardIsToldWhereAResumedRunBegins) {
+TEST(MetricSinks, TensorBoardIsToldWhereAResumedRunBegins) {
   const fs::path run = fresh("events");
-  { RunFolder folder(run, "{}"); }
+  fs::create_directories(run);
+  builtin_sinks().make("tensorboard", {.folder = run});
   const std::string session("\x10\x05\x3a\x02\x08\x01", 6);
   const auto sessions = [&] {
     int64_t found = 0;
@@ -70,7 +71,7 @@ TEST(RunFolder, TensorBoardIsToldWhereAResumedRunBegins) {
     return found;
   };
   EXPECT_EQ(sessions(), 0);
-  { RunFolder folder(run, "{}", Resumed{.logs = {}, .step = 4}); }
+  builtin_sinks().make("tensorboard", {.folder = run, .resumed_step = 4});
   EXPECT_EQ(sessions(), 1);
 }
 

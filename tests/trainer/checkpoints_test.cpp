@@ -74,18 +74,18 @@ TEST_P(NamedCheckpoint, GoesOnAsIfTheRunHadStoppedThere) {
     EXPECT_EQ(fs::exists(checkpoint_of(c, step).string() + ".left"), step > 2) << step;
   }
 }
-INSTANTIATE_TEST_SUITE_P(
-    Objectives, NamedCheckpoint,
-    ::testing::Values(ObjectiveCase{"grpo", [](Config&) {}},
-                      ObjectiveCase{"bfloat16", [](Config& c) { c.model.compute_dtype = ModelSection::ComputeDType::kBFloat16; }},
-                      ObjectiveCase{"ppo", [](Config& c) { c.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo; }},
-                      ObjectiveCase{"moving_reference",
-                                    [](Config& c) {
-                                      c.algorithm.loss.beta = 0.1;
-                                      c.algorithm.sync_ref_model = true;
-                                      c.algorithm.ref_model_sync_steps = 1;
-                                    }}),
-    [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Objectives, NamedCheckpoint,
+                         ::testing::Values(ObjectiveCase{"grpo", [](Config&) {}},
+                                           ObjectiveCase{"bfloat16",
+                                                         [](Config& c) { c.model.compute_dtype = ModelSection::ComputeDType::kBFloat16; }},
+                                           ObjectiveCase{"ppo", [](Config& c) { c.algorithm.objective = "ppo"; }},
+                                           ObjectiveCase{"moving_reference",
+                                                         [](Config& c) {
+                                                           c.algorithm.loss.beta = 0.1;
+                                                           c.algorithm.sync_ref_model = true;
+                                                           c.algorithm.ref_model_sync_steps = 1;
+                                                         }}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Checkpoints, ADamagedNewestOneIsNeverTaken) {
   const Config c = saving_config("damaged");
@@ -125,7 +125,7 @@ TEST(Checkpoints, OneOfAnotherModelChangesNothing) {
   train_run(c);
   Config wider = c, with_critic = c;
   wider.model.new_model.intermediate_size *= 2;
-  with_critic.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo;
+  with_critic.algorithm.objective = "ppo";
   for (const auto& [other, word] : {std::pair(wider, "elements"), {with_critic, "critic"}}) {
     PolicyTrainer trainer(other, {}, registry());
     const auto before = weights(trainer.model());
@@ -210,7 +210,7 @@ TEST(Checkpoints, ThePlanSaysWhatDiskTheRunNeeds) {
   EXPECT_NE(lora_line.find("of " + size_text(12.0 * static_cast<double>(values_in(lora.model().trainable())))), std::string::npos)
       << lora_line;
 
-  c.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo;
+  c.algorithm.objective = "ppo";
   c.trainer.save_total_limit = 0;
   EXPECT_NE(disk_line_of(c), line);
 }

@@ -192,7 +192,7 @@ TEST(Reference, IsRefreshedInAStepWithoutAnUpdate) {
   c.algorithm.sync_ref_model = true;
   c.algorithm.ref_model_sync_steps = 2;
   c.algorithm.ref_model_mixup_alpha = 1.0;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.optim.learning_rate = 1e-2;
   PolicyTrainer trainer(c, {}, with_verdicts());
   ASSERT_TRUE(trainer.step()->metrics.contains("grad_norm"));
@@ -206,7 +206,7 @@ TEST(Reference, IsRefreshedInAStepWithoutAnUpdate) {
 TEST(OnlineDpo, PairsHaveNoMaskedSide) {
   verdict = [](const Completion& c) { return c.finish == FinishReason::kLength ? 2.0 : static_cast<double>(c.sample % 2); };
   Config c = verdict_config("masked-pairs");
-  c.algorithm.objective = AlgorithmSection::ObjectiveType::kOnlineDpo;
+  c.algorithm.objective = "online_dpo";
   c.rollout.sampling.stop = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "a", "e", "i", "o", "u", " "};
   const auto pairs = [&](bool masks) {
     c.algorithm.mask_truncated_completions = masks;

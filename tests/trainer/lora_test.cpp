@@ -87,7 +87,7 @@ TEST(Lora, ARewardModelKeepsItsHead) {
   c.reward.clear();
   c.data.train = {.path = "given.jsonl", .fields = {}, .task = {}, .options = {}};
   c.optim.learning_rate = 5e-2;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.trainer.batch_size = 8;
   c.trainer.max_steps = 20;
   c.trainer.save_steps = 10;

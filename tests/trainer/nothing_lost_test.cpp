@@ -143,14 +143,14 @@ const StopCase kStops[] = {
     {"two_passes_with_reference",
      [](Config& c) { c.algorithm.num_iterations = 4, c.algorithm.loss.beta = 0.05, c.algorithm.loss.use_adaptive_kl = true; }},
     {"clip_cov", [](Config& c) { c.algorithm.num_iterations = 4, c.algorithm.loss.loss_type = LossType::kClipCov; }, End::kMaxSteps, 5},
-    {"ppo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = AlgorithmSection::ObjectiveType::kPpo; }},
+    {"ppo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = "ppo"; }},
     {"prime",
      [](Config& c) {
        four_steps_a_rollout(c);
-       c.algorithm.objective = AlgorithmSection::ObjectiveType::kPrime;
+       c.algorithm.objective = "prime";
        c.algorithm.prime.outcome_reward = "even";
      }},
-    {"online_dpo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = AlgorithmSection::ObjectiveType::kOnlineDpo; }},
+    {"online_dpo", [](Config& c) { four_steps_a_rollout(c), c.algorithm.objective = "online_dpo"; }},
     {"partial_rollouts", [](Config& c) { testing::pause_samples(c, 4), four_steps_a_rollout(c); }},
     {"replay", [](Config& c) { four_steps_a_rollout(c), c.algorithm.replay_fraction = 0.5, c.algorithm.replay_max_pass_rate = 1.0; }},
     {"temperature", [](Config& c) { four_steps_a_rollout(c), c.rollout.final_temperature = 0.5; }, End::kSignal},
@@ -168,7 +168,7 @@ const StopCase kStops[] = {
     {"callback_throws", four_steps_a_rollout, End::kCallbackThrows, 6},
     {"rollout_is_abandoned",  // between its verdicts and its greedy samples
      [](Config& c) {
-       c.algorithm.objective = AlgorithmSection::ObjectiveType::kRemax;
+       c.algorithm.objective = "remax";
        c.reward = {{.name = "fragile", .function = {}, .weight = 1.0, .options = {}}};
      },
      End::kSignalInRollout, 5, 2},
@@ -180,7 +180,7 @@ Config stop_config(const StopCase& given, const std::string& run) {
   Config c = testing::tiny_config(given.name + "-" + run);
   c.trainer.max_steps = 8;
   c.trainer.logging_steps = given.logging_steps;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   given.change(c);
   if (given.end == End::kLossThrows || given.end == End::kSignalInUpdate) c.algorithm.loss.custom_loss = "fragile";
   return c;

@@ -93,7 +93,7 @@ Config config_of(const std::string& objective, const Names& options, const std::
   c.data.train.count = 8;  // an epoch is two rollouts
   c.rollout.sampling.max_completion_length = 6;
   c.optim.learning_rate = 0.05;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.trainer.max_steps = 4;
   c.reward[1].weight = 1.0;  // reward_weights may take its place
   c.algorithm.expert_iteration.reward_threshold = objective == "expert_iteration" ? -0.5 : 1.0;

@@ -76,7 +76,7 @@ TEST(PartialRollouts, AreTheWholeOnesWhileWeightsDoNotMove) {
 TEST(PartialRollouts, TrainOnTheLogprobsOfEveryTokensOwnVersion) {
   Config c = partial_config("versions", 4);
   c.optim.learning_rate = 2e-2;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   PolicyTrainer trainer(c, {}, registry());
   while (const auto report = trainer.step()) {
     const bool mixed = report->metrics.at("rollout/staleness_max") > 0.0;

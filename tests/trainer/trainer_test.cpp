@@ -87,7 +87,7 @@ TEST(Lora, TheBaseIsTheReference) {
   Config c = lora_config("lora-reference");
   c.algorithm.loss.beta = 0.1;
   c.optim.learning_rate = 1e-2;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   PolicyTrainer trainer(c, {}, registry());
   EXPECT_EQ(trainer.step()->metrics.at("kl"), 0.0);
   EXPECT_GT(trainer.step()->metrics.at("kl"), 0.0);
@@ -97,7 +97,7 @@ TEST(Lora, RaisesARewardThatItCanEarn) {
   Config c = lora_config("lora-learns");
   c.model.lora.rank = 8;
   c.optim.learning_rate = 2e-2;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.trainer.max_steps = 40;
   c.reward.resize(1);
   PolicyTrainer trainer(c, {}, registry());
@@ -177,7 +177,7 @@ TEST(PolicyTrainer, IgnoredEndIdsEndNoCompletion) {
 TEST(PolicyTrainer, RaisesARewardThatItCanEarn) {
   Config c = tiny_config("learns");
   c.optim.learning_rate = 2e-2;
-  c.optim.lr_scheduler_type = OptimConfig::Schedule::kConstant;
+  c.optim.lr_scheduler_type = "constant";
   c.trainer.max_steps = 40;
   c.reward.resize(1);
   PolicyTrainer trainer(c, {}, registry());

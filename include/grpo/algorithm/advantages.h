@@ -8,6 +8,7 @@
 
 #include "grpo/algorithm/batch.h"
 #include "grpo/algorithm/config.h"
+#include "grpo/algorithm/estimator_registry.h"
 #include "grpo/api.h"
 
 namespace GRPO_API grpo {
@@ -30,8 +31,8 @@ struct RewardSignals {
   at::Tensor token_rewards = {};   // [M] added to the tokens' rewards, such as −beta · KL (`kl_penalty`); undefined: none
 };
 
-/// The advantages [M], float32 on the CPU, of a whole rollout (all ranks') by `config.advantage_estimator`: one number for a completion's
-/// every token, or one per token. r = a completion's reward, k_s = token_rewards inside the mask:
+/// The advantages [M], float32 on the CPU, of a whole rollout (all ranks') by `config.advantage_estimator`, a built-in one: one number for
+/// a completion's every token, or one per token. r = a completion's reward, k_s = token_rewards inside the mask:
 ///
 /// - group, rloo, pass_at_k: `group_advantages` of r + Σ_s k_s. A penalty enters before the baseline, as in RLOO (arXiv 2402.14740).
 /// - reinforce_plus_plus (arXiv 2501.03262): r + Σ_{s≥t} k_s, then whitened, (A − mean) / (std + 1e-4), over all tokens in the loss.
@@ -44,6 +45,22 @@ struct RewardSignals {
 /// completion if the estimator compares within groups, and groups (remax: completions and baseline; reinforce_plus_plus: batches) whose
 /// rewards are equal. Throws as `group_advantages` does, and if a needed signal is missing.
 at::Tensor estimate_advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config = {});
+
+/// What `algorithm.advantage_estimator` names. Subclass it and register it: `registry.add_advantage<Mine>("mine")`, constructed from its
+/// `advantage_options` if it takes them.
+class AdvantageEstimator {
+ public:
+  virtual ~AdvantageEstimator() = default;
+  /// The advantages [M] of a whole rollout, all ranks': float32 on the CPU, finite, one per pair of `batch`. `config` has the weights of
+  /// reward functions; `signals` what `needs` asks for, and token_rewards where the config puts the KL into the reward.
+  virtual at::Tensor advantages(const RewardSignals& signals, const Batch& batch, const AdvantageConfig& config) const = 0;
+  /// Signals that cost something to have.
+  struct Needs {
+    bool greedy = false;  // greedy_rewards: a greedy completion per prompt
+    bool steps = false;   // step_rewards: a reward function that judges steps
+  };
+  virtual Needs needs() const { return {}; }
+};
 
 /// Whether rewards differ by more than rounding: at least two of them are defined (not NaN), and the largest and the smallest of those are
 /// further apart than 1e-6 of their size. This is what «equal rewards» means everywhere.

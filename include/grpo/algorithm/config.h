@@ -15,17 +15,6 @@ namespace GRPO_API grpo {
 
 class ConfigVisitor;
 
-/// How rewards become advantages: a row of `estimator_table()`. advantages.h has the formulas.
-enum class AdvantageEstimator {
-  kGroup,                      // relative to the group (GRPO)
-  kRloo,                       // relative to the group's others, leave-one-out
-  kReinforcePlusPlus,          // per-token return, whitened over the tokens of the batch; no groups
-  kReinforcePlusPlusBaseline,  // relative to the group, then whitened so
-  kRemax,                      // relative to the greedy completion
-  kPassAtK,                    // of the best of pass_k of the group's completions
-  kProcessSupervision,         // sum of the normalised rewards of the steps to come
-};
-
 /// What an advantage is divided by.
 enum class ScaleRewards {
   kGroup,  // the standard deviation of the group
@@ -45,7 +34,8 @@ struct AdvantageConfig {
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;
   std::vector<double> reward_weights = {};
-  AdvantageEstimator advantage_estimator = AdvantageEstimator::kGroup;
+  std::string advantage_estimator = "group";  // advantages.h has the formulas of the built-in ones
+  NamedOptions advantage_options = {};
   bool normalize_advantages = false;
   std::vector<double> reward_clip_range = {};
   int64_t pass_k = 4;
@@ -177,13 +167,14 @@ const LossRow& loss_row(LossType type);
 inline bool needs_covariance(Surrogate surrogate) { return surrogate == Surrogate::kClipCov || surrogate == Surrogate::kKlCov; }
 
 struct EstimatorRow {
-  AdvantageEstimator estimator;
   std::string_view name;  // in configs
   Description description;
 };
 
-/// Every advantage estimator, in the order of AdvantageEstimator.
+/// Every built-in advantage estimator.
 std::span<const EstimatorRow> estimator_table();
+/// Whether that is the name of one.
+bool is_builtin_estimator(std::string_view name);
 
 struct KlRow {
   KlEstimator estimator;

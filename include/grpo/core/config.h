@@ -2,14 +2,51 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "grpo/api.h"
 
+// not public
+namespace grpo {
+
+struct OptionPlace;
+
+}  // namespace grpo
+
 namespace GRPO_API grpo {
+
+/// The value of a part's own option as JSON text, a list or an object too. One that a config gave remembers where it stands there.
+class OptionValue {
+ public:
+  OptionValue(std::string json) : text_(std::move(json)) {}  // NOLINT(google-explicit-constructor): {"limit", "5"} is the usual way
+  OptionValue(const char* json) : text_(json) {}             // NOLINT(google-explicit-constructor)
+  OptionValue(std::string json, std::shared_ptr<const OptionPlace> place) : text_(std::move(json)), place_(std::move(place)) {}
+
+  const std::string& text() const { return text_; }
+  operator std::string_view() const { return text_; }  // NOLINT(google-explicit-constructor): it is a text
+  const std::shared_ptr<const OptionPlace>& place() const { return place_; }
+  bool operator==(const OptionValue& other) const { return text_ == other.text_; }
+
+ private:
+  std::string text_;
+  std::shared_ptr<const OptionPlace> place_;
+};
+
+/// The own options of a reward, a task or another part, by name.
+using NamedOptions = std::vector<std::pair<std::string, OptionValue>>;
+
+/// The names of one kind of part that a config can name, and the option that names it.
+struct PartTable {
+  std::string kind;    // "reward"
+  std::string option;  // "reward[].function"
+  std::vector<std::string> names;
+};
+using PartTables = std::vector<PartTable>;
 
 /// What may stand in a number field; checked when a value is read.
 struct Range {
@@ -49,8 +86,13 @@ class ConfigVisitor {
   /// `element(visitor, i)` describes the i-th; `size` is the present length.
   virtual void list(std::string_view name, std::string_view doc, size_t size, const std::function<void(size_t)>& resize,
                     const std::function<void(ConfigVisitor&, size_t)>& element) = 0;
-  /// Free-form named scalar options (a reward's own options): name → JSON text of the value.
-  virtual void options(std::string_view name, std::vector<std::pair<std::string, std::string>>& value, std::string_view doc) = 0;
+  /// The name of a part of that kind ("reward", "schedule", …), built in or registered, and a list of such names.
+  virtual void part(std::string_view name, std::string& value, std::string_view /*kind*/, std::string_view doc) { field(name, value, doc); }
+  virtual void parts(std::string_view name, std::vector<std::string>& value, std::string_view /*kind*/, std::string_view doc) {
+    field(name, value, doc);
+  }
+  /// The own options of a part (a reward, a task, …), which describes them where it is made.
+  virtual void options(std::string_view name, NamedOptions& value, std::string_view doc) = 0;
 
   /// An enum whose values are 0, 1, … in the order of `names`.
   template <class E>

@@ -12,4 +12,7 @@ namespace GRPO_API grpo {
 /// length in edits (insert, delete, replace, swap neighbours), letter case and '-' or '_' not counting. The first of equals wins.
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
 
+/// "a reward", "an optimizer"
+std::string with_article(std::string_view noun);
+
 }  // namespace grpo

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "grpo/api.h"
+#include "grpo/data/factory_table.h"
 #include "grpo/data/types.h"
 
 namespace GRPO_API grpo {
@@ -26,14 +27,35 @@ struct FieldMapping {
   std::string answer_after = {};
 };
 
-/// Reads a .jsonl file (one object a line, blank lines skipped) or a .json file (an array of objects).
+/// Reads the files of one format. Subclass it and register it under the ending of such files: `registry.add_reader<Csv>("csv")` reads
+/// data.train.path "problems.csv", and with data.train.format "csv" a file of any name.
+class DatasetReader {
+ public:
+  virtual ~DatasetReader() = default;
+  /// The problems in the order of the file; `parse_problem` makes one of a row's columns. The caller sets `Problem::index`.
+  virtual std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const = 0;
+};
+
+/// Dataset readers by the ending of their files.
+using ReaderRegistry = FactoryTable<DatasetReader>;
+/// jsonl: one object a line, blank lines skipped; json: an array of objects.
+ReaderRegistry builtin_readers();
+
+/// How a file is read.
+struct DatasetFormat {
+  std::string name = {};      // of a reader; empty: the file's ending
+  NamedOptions options = {};  // of that reader
+};
+
+/// Reads a file by its format.
 ///
 /// Numbers are accepted as answers: integers as they are, floats printed shortest (27.0 gives "27.0"). A list of answers says that each of
 /// them is right; of a list of solutions the first is kept. The columns `tools` and `chat_template_kwargs` (or JSON text of them) are for
 /// the chat template. A row of preferences needs no prompt of its own if `chosen` and `rejected` are whole conversations: it is what they
 /// have in common. Columns without a part in `Problem` go to `fields`. `Problem::index` is the row's number. Throws `Error` naming
 /// file:line on anything else, on invalid UTF-8 and on an empty file.
-std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {});
+std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping = {}, const DatasetFormat& format = {},
+                                   const ReaderRegistry& readers = builtin_readers());
 
 /// One row; `file` and `line` are for messages.
 Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line);

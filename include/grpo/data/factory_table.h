@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,11 +16,12 @@
 
 namespace GRPO_API grpo {
 
-/// Factories of one kind of part by name: the tables of tasks and rewards.
-template <class Product>
+/// Factories of one kind of part by name: the same for rewards, tasks, losses, schedules and all other kinds, built in or yours. A factory
+/// gets the part's own options and, for some kinds, a `Context`: what such a part is made for.
+template <class Product, class... Context>
 class FactoryTable {
  public:
-  using Factory = std::function<std::unique_ptr<Product>(const NamedOptions&)>;
+  using Factory = std::function<std::unique_ptr<Product>(const NamedOptions&, Context...)>;
 
   /// `kind` ("reward", …) is for messages.
   explicit FactoryTable(std::string kind) : kind_(std::move(kind)) {}
@@ -30,21 +32,43 @@ class FactoryTable {
     if (!added) fail_usage(kind_, "expected a new name; got '" + place->first + "', which exists already");
   }
 
+  /// `add<Mine>("mine")`: constructed from its options (`const NamedOptions&`) if it takes them, else without, and then it has none; what
+  /// the kind has as context comes behind, if it takes that.
+  template <class Part>
+  void add(const std::string& name) {
+    add(name, [name](const NamedOptions& options, Context... context) -> std::unique_ptr<Product> {
+      if constexpr (std::is_constructible_v<Part, const NamedOptions&, Context...>) {
+        return std::make_unique<Part>(options, context...);
+      } else {
+        read_options(name, options, [](ConfigVisitor&) {});
+        if constexpr (std::is_constructible_v<Part, Context...>) {
+          return std::make_unique<Part>(context...);
+        } else {
+          return std::make_unique<Part>();
+        }
+      }
+    });
+  }
+
   /// Throws a usage error that suggests the nearest name if `name` is unknown, and what the factory throws as an `Error`.
-  std::unique_ptr<Product> make(std::string_view name, const NamedOptions& options = {}) const {
+  std::unique_ptr<Product> make(std::string_view name, const NamedOptions& options, Context... context) const {
     const auto found = factories_.find(name);
-    if (found == factories_.end()) {
-      fail_usage(kind_, "expected the name of a " + kind_ + "; got '" + std::string(name) + "'" + did_you_mean(name, names()));
-    }
+    if (found == factories_.end())
+      fail_usage(kind_, "expected the name of " + with_article(kind_) + "; got '" + std::string(name) + "'" + did_you_mean(name, names()));
     std::unique_ptr<Product> product;
     try {
-      product = found->second(options);
+      product = found->second(options, context...);
     } catch (...) {
       rethrow_as_error(kind_ + " " + std::string(name));
     }
     GRPO_CHECK(product != nullptr, kind_ + " " + std::string(name), "expected its factory to make one; got a null pointer");
     return product;
   }
+  /// Without options.
+  std::unique_ptr<Product> make(std::string_view name, Context... context) const { return make(name, NamedOptions{}, context...); }
+
+  bool contains(std::string_view name) const { return factories_.find(name) != factories_.end(); }
+  const std::string& kind() const { return kind_; }
 
   /// Sorted.
   std::vector<std::string> names() const {

@@ -3,19 +3,16 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "grpo/api.h"
 #include "grpo/core/config.h"
 
 namespace GRPO_API grpo {
 
-/// The own options of a reward or a task: name → JSON text of the value, as a config file has them.
-using NamedOptions = std::vector<std::pair<std::string, std::string>>;
-
-/// Reads `options` into the struct that `describe` visits; what is not named keeps its default. Throws a usage error that begins with
-/// `where` for unknown names (with the nearest one), repeated names, wrong types and values out of range.
+/// Reads `options` into the struct that `describe` visits, which may have lists and sections; what is not named keeps its default. Throws a
+/// usage error for unknown names (with the nearest one), repeated names, wrong types and values out of range. It begins with the place in
+/// the config that gave the option ("run.json:14: reward[1].options.keyword: …"), or with `where` if no config did. Paths are relative to
+/// the config's folder, or else to the current one.
 void read_options(std::string_view where, const NamedOptions& options, const std::function<void(ConfigVisitor&)>& describe);
 
 /// The same for a struct that has `void describe(ConfigVisitor&, Options&)`.

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "grpo/api.h"
+#include "grpo/model/family.h"
 
 namespace GRPO_API grpo {
 
@@ -25,9 +27,10 @@ struct RopeConfig {
   int64_t original_max_position_embeddings = 0;  // llama3, yarn
 };
 
-/// One decoder for every family: what tells Llama, SmolLM2, Qwen2/2.5, Qwen3 and Mistral apart are these fields.
+/// One decoder for every family: what tells Llama, SmolLM2, Qwen2/2.5, Qwen3, Mistral and those that you register apart are these fields.
 struct ModelConfig {
-  std::string model_type = "llama";  // "llama", "qwen2", "qwen3", "mistral": the name that is written back
+  std::string model_type = "llama";                // the family's name in config.json
+  std::shared_ptr<const ModelFamily> family = {};  // writes what is the family's; null: the built-in one of that name
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
@@ -66,8 +69,9 @@ void expect_model(const std::filesystem::path& path);
 /// Reads config.json (both generations of transformers' keys) and generation_config.json of a folder. Unsupported settings
 /// (rope types, activations, families) are errors that name them. Begin, end and pad ids beyond the vocabulary are named in a warning and
 /// left out; of several begin or pad ids the first is used.
-ModelConfig read_model_config(const std::filesystem::path& folder);
-ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json = {});
+ModelConfig read_model_config(const std::filesystem::path& folder, const FamilyRegistry& families = builtin_families());
+ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json = {},
+                                   const FamilyRegistry& families = builtin_families());
 ModelConfig model_config_from_gguf(const Gguf& gguf);
 /// That of a model folder or a .gguf file, see expect_model.
 ModelConfig model_config_at(const std::filesystem::path& path);

@@ -142,6 +142,7 @@ void init_weights(Transformer& model, uint64_t seed);
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  const FamilyRegistry* families = nullptr;  // that config.json may be of; null: the built-in ones
 };
 
 /// Loads a Hugging Face folder or a .gguf file. Throws `Error` naming each tensor that is missing, of a wrong shape or unknown.

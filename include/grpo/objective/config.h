@@ -14,9 +14,7 @@
 namespace GRPO_API grpo {
 
 /// What trains a critic or a process reward model: larger steps than the policy's, at a constant rate.
-inline OptimConfig side_optim(double learning_rate) {
-  return {.learning_rate = learning_rate, .lr_scheduler_type = OptimConfig::Schedule::kConstant};
-}
+inline OptimConfig side_optim(double learning_rate) { return {.learning_rate = learning_rate, .lr_scheduler_type = "constant"}; }
 
 /// Of the objective ppo.
 struct PpoSection {
@@ -42,8 +40,8 @@ struct ExpertIterationSection {
 
 /// The config's section `algorithm`. `describe` documents its options, and configs/README.md lists them.
 struct AlgorithmSection {
-  enum class ObjectiveType { kGrpo, kPpo, kPrime, kRloo, kReinforcePlusPlus, kRemax, kOnlineDpo, kExpertIteration };
-  ObjectiveType objective = ObjectiveType::kGrpo;
+  std::string objective = "grpo";
+  NamedOptions objective_options = {};
   PpoSection ppo;
   PrimeSection prime;
   DpoConfig dpo;
@@ -83,15 +81,16 @@ void refuse_all_but(const AlgorithmSection& section, std::span<const std::string
 
 /// What `algorithm.objective` may be, for people.
 struct ObjectiveRow {
-  AlgorithmSection::ObjectiveType objective;
   std::string_view name;  // in configs
   Description description;
 };
 
-/// Every objective, in the order of ObjectiveType.
+/// Every built-in objective.
 std::span<const ObjectiveRow> objective_table();
+/// Whether that is the name of one.
+bool is_builtin_objective(std::string_view name);
 
 /// The advantage estimator that an objective's name stands for; nothing if it stands for none.
-std::optional<AdvantageEstimator> estimator_of(AlgorithmSection::ObjectiveType objective);
+std::optional<std::string> estimator_of(std::string_view objective);
 
 }  // namespace grpo

@@ -11,6 +11,7 @@
 #include "grpo/data/preference.h"
 #include "grpo/data/prompt.h"
 #include "grpo/data/types.h"
+#include "grpo/model/family.h"
 #include "grpo/text/chat_template.h"
 #include "grpo/text/tokenizer.h"
 
@@ -69,10 +70,11 @@ at::Device device_of(const ModelSection& section);
 
 /// The weights of the section's path with its adapters, computing as it says; new adapters begin from `seed`. A PEFT folder as path stands
 /// for the base that it names with its adapters.
-std::shared_ptr<Transformer> load_weights(const ModelSection& section, uint64_t seed = 0);
+std::shared_ptr<Transformer> load_weights(const ModelSection& section, uint64_t seed = 0,
+                                          const FamilyRegistry& families = builtin_families());
 
 /// As load_weights with the tokenizer, or a new model from `seed` if the section says so.
-Policy load_policy(const ModelSection& section, uint64_t seed);
+Policy load_policy(const ModelSection& section, uint64_t seed, const FamilyRegistry& families = builtin_families());
 
 /// Writes weights, configs and tokenizer: a folder that transformers loads, and whose generation also ends at `end_id`. Under LoRA a PEFT
 /// folder: adapters (in float32 always) and tokenizer.

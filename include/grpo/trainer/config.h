@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,13 @@ struct TrainerSection {
   double num_train_epochs = 1.0;
   int64_t max_tokens = 8192;
   int64_t batch_size = 32;
+  std::optional<int64_t> per_device_train_batch_size;
+  std::optional<int64_t> gradient_accumulation_steps;
   enum class Recompute { kAuto, kNone, kAll };
   Recompute recompute = Recompute::kAuto;
   double activation_gib = 2.0;
+  std::vector<std::string> report_to = {"tensorboard"};
+  NamedOptions report_to_options = {};
   int64_t logging_steps = 1;
   int64_t save_steps = 0;
   double save_minutes = 0.0;
@@ -59,8 +64,19 @@ void describe(ConfigVisitor& visitor, Config& config);
 
 /// Short names: TRL's flat keys and where they stand here.
 const ConfigAliases& config_aliases();
+/// What else users of TRL and transformers type, and what to do instead.
+const ForeignNames& foreign_names();
+/// The latter as a Markdown table.
+std::string foreign_reference();
+/// What reads configs: `config_source().add_file("run.json")`, with all of these names.
+inline ConfigSource config_source() { return ConfigSource(config_aliases(), foreign_names()); }
 
 enum class Command { kTrain, kSft, kDpo, kRewardModel };
+
+/// Completions of reinforcement learning, or examples of other training, that one optimiser step learns from, over all processes.
+int64_t examples_per_step(const Config& config, Command command);
+/// Throws a usage error if per_device_train_batch_size * gradient_accumulation_steps * processes is given and is another number.
+void check_step_size(const Config& config, Command command, int64_t processes);
 
 /// Throws one usage error with every contradiction, before a weight is loaded.
 void validate(const Config& config, Command command);

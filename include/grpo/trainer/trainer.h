@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,6 @@ class RunLock;
 class TrainedModels;
 struct Change;
 struct DiskPlan;
-struct TrainedModel;
 struct Resumed;
 struct TrainerState;
 
@@ -38,7 +38,11 @@ class ConfigVisitor;
 class Tokenizer;
 class Transformer;
 struct BackwardOptions;
+struct LossOutput;
+struct PackedTokens;
 struct Policy;
+struct TokenOutputs;
+struct TrainedModel;
 
 /// What an application brings itself; what is left out comes from the config.
 struct TrainerParts {
@@ -62,7 +66,8 @@ struct ResumeOptions {
   std::vector<std::string> allow_changed = {};
 };
 
-/// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption.
+/// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption. A training of your own
+/// derives from it, calls `plan_steps` in its constructor and overrides `update` and `plan_lines`: examples/own_trainer.cpp.
 ///
 /// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
 /// Face folder with the optimiser beside it) and, at the end, `model`.
@@ -125,6 +130,12 @@ class Trainer {
   /// Fixes the data's order and the number of steps: if max_steps does not say, epochs of the data at so many items a rollout or batch,
   /// each of which feeds `updates` steps. To be called once `problems_` are those that are trained on.
   void plan_steps(int64_t items, int64_t updates = 1);
+  /// The places in `problems_` of the next so many, in the data's order; every rank gets the same.
+  std::vector<int64_t> next_items(int64_t count);
+  /// A whole optimiser step: gradients from zero, a forward and backward pass of the policy over each of this rank's micro-batches, sums
+  /// over ranks, an update. `loss` gets a micro-batch's outputs and its number; the losses of all ranks add up to the step's. Gives the
+  /// loss, the losses' figures, grad_norm and learning_rate.
+  Metrics learn(std::span<const PackedTokens> micro_batches, const std::function<LossOutput(const TokenOutputs&, size_t)>& loss);
   /// Recomputation and memory as the config says.
   BackwardOptions backward_options() const;
   /// The figures of a step that ends here: gradients are summed, weights move. The policy moves only if `moves_policy` says so.

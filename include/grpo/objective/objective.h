@@ -5,17 +5,20 @@
 #include <vector>
 
 #include "grpo/algorithm/batch.h"
+#include "grpo/algorithm/estimator_registry.h"
 #include "grpo/algorithm/loss.h"
 #include "grpo/algorithm/loss_registry.h"
+#include "grpo/api.h"
 #include "grpo/core/metrics.h"
 #include "grpo/dist/communicator.h"
 #include "grpo/model/transformer.h"
 #include "grpo/objective/config.h"
+#include "grpo/objective/registry.h"
+#include "grpo/objective/trained_model.h"
 #include "grpo/policy/experience.h"
 #include "grpo/reward/config.h"
-#include "objective/trained_models.h"
 
-namespace grpo {
+namespace GRPO_API grpo {
 
 class ConfigVisitor;
 class Tokenizer;
@@ -31,7 +34,8 @@ struct ObjectiveContext {
   int64_t max_completion_length;  // of a sample
   uint64_t seed;                  // of the run
   Communicator& communicator;
-  const LossRegistry& losses;  // that custom_loss names
+  const LossRegistry& losses;           // that custom_loss names
+  const EstimatorRegistry& estimators;  // that advantage_estimator names
 };
 
 /// Which rollout an objective works on.
@@ -46,7 +50,10 @@ struct PreparedBatch {
   Metrics metrics;
 };
 
-/// What is optimised: GRPO and its relatives, each one word in the config.
+/// What is optimised: GRPO and its relatives, each one word in the config. Subclass it and register it:
+/// `registry.add_objective<Mine>("mine")`, constructed from (objective_options, context), or from the context alone; what a context refers
+/// to outlives the objective, the context itself does not. One that changes a part of a built-in objective makes that
+/// (`builtin_objectives().make("grpo", context)`) and hands on the rest.
 class Objective {
  public:
   virtual ~Objective() = default;
@@ -66,6 +73,8 @@ class Objective {
   /// The loss of a micro-batch for a model that has a forward pass of its own.
   virtual LossOutput model_loss(const TrainedModel& model, const TokenOutputs& outputs, const Batch& micro,
                                 const LossNormalizer& normalizer);
+  /// Whether samples need the reward of a greedy completion of their prompt.
+  virtual bool needs_greedy() const { return false; }
   /// Whether the policy's pass is to give the value head's values.
   virtual bool values_with_policy() const { return false; }
   /// Whether optimiser step `step` (0 = first) moves the policy; false while a critic is warmed up.
@@ -76,8 +85,5 @@ class Objective {
   /// What a checkpoint must keep of the objective, beside models.
   virtual void describe_state(ConfigVisitor& /*visitor*/) {}
 };
-
-/// The objective that `config.objective` names.
-std::unique_ptr<Objective> make_objective(const ObjectiveContext& context);
 
 }  // namespace grpo
