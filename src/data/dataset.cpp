@@ -306,8 +306,8 @@ std::vector<Problem> load_problems(const std::filesystem::path& path, const Fiel
   const std::string name = format.name.empty() && !ending.empty() ? ending.substr(1) : format.name;
   if (format.name.empty() && !readers.contains(name)) {
     std::string known;
-    for (const auto& reader : readers.names()) known += (known.empty() ? "." : ", .") + reader;
-    fail_at(file, "expected a file that ends in one of " + known + ", or a format; got another ending");
+    for (const auto& reader : readers.names()) known += (known.empty() ? "a ." : " or .") + reader;
+    fail_at(file, "expected " + known + " file; got another ending (`format` names the reader of any file)");
   }
   std::vector<Problem> problems = readers.make(name, format.options)->read(path, mapping);
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
