@@ -109,7 +109,7 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
   EXPECT_TRUE(contains(message_of("a.json", "[\n{\"question\": \"q\"},\n{]"), "a.json:3: expected JSON"));
   EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
-  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a file that ends in one of .json, .jsonl, or a format; got another ending"));
+  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .json or .jsonl file; got another ending"));
   EXPECT_EQ(load_problems(write("a.csv", "{\"question\": \"q\"}"), {}, {.name = "jsonl"}).size(), 1u);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsnol"}), Error);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsonl", .options = {{"x", "1"}}}), Error);
