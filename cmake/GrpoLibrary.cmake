@@ -39,19 +39,21 @@ if(NOT TARGET grpo_internal)
   target_link_libraries(grpo_internal INTERFACE grpo LibTorch::LibTorch)
 endif()
 add_library(grpo::grpo ALIAS grpo)
-target_sources(grpo PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
+target_include_directories(grpo INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 # a program whose own code needs nothing of torch must load it all the same: a RUNPATH does not reach what libgrpo needs
 target_link_libraries(grpo INTERFACE $<LINK_ONLY:LibTorch::LibTorch>)
 target_link_options(grpo INTERFACE "LINKER:--no-as-needed")
 add_library(grpo_torch INTERFACE)
 add_library(grpo::torch ALIAS grpo_torch)
 target_link_libraries(grpo_torch INTERFACE grpo LibTorch::LibTorch)
+target_sources(grpo_torch INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${public_headers})
+set_target_properties(grpo_torch PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 
 # What is recorded of torch in an installed library is one link beside it, lib/grpo/torch, which a user may point elsewhere.
 set(torch_link "grpo/torch")
 set(runpath "$ORIGIN;$ORIGIN/${torch_link}/lib;${CMAKE_INSTALL_RPATH}")
 set_target_properties(grpo PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-                      VERIFY_INTERFACE_HEADER_SETS ON INSTALL_RPATH "${runpath}")
+                      INSTALL_RPATH "${runpath}")
 if(GRPO_SHARED)
   # opens libgrpo by itself, so that a missing torch gets a sentence
   add_executable(grpo_program "${PROJECT_SOURCE_DIR}/src/grpo_launcher.cpp")

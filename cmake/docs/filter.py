@@ -14,6 +14,8 @@ SOURCES = {".h", ".cpp"}
 
 def label(path):
     """A page's name in links; the first page is README.md."""
+    if path == ROOT / "README.md":
+        return "index"
     return "page_" + re.sub(r"\W", "_", str(path.relative_to(ROOT).with_suffix("")))
 
 
