@@ -24,6 +24,10 @@ bool recompute_layers(const ModelConfig& c, int64_t tokens, int64_t element_size
   return c.num_hidden_layers * kept_bytes(c, tokens, element_size) > options.activation_budget;
 }
 
+LogprobOptions wanted(const BackwardOptions& options) {
+  return {.temperature = options.temperature, .entropy = options.logprobs, .logprobs = options.logprobs, .values = options.values};
+}
+
 void call(const std::function<void(size_t)>& hook, size_t arena) {
   if (hook) hook(arena);
 }
@@ -82,10 +86,7 @@ at::Tensor Transformer::forward_backward(const PackedTokens& batch, const std::f
   at::Tensor loss;
   {
     const c10::AutoGradMode graph(true);
-    const TokenOutputs out =
-        m.outputs(config_, last, in,
-                  {.temperature = options.temperature, .entropy = options.logprobs, .logprobs = options.logprobs, .values = options.values},
-                  view_.vocab_limit, products);
+    const TokenOutputs out = m.outputs(config_, last, in, wanted(options), view_.vocab_limit, products);
     loss = back_through_head(out, loss_fn);
     if (!last.grad().defined()) return loss.detach();  // a constant loss: every gradient is zero
   }
