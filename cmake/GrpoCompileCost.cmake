@@ -4,7 +4,7 @@ option(GRPO_PCH "Use private precompiled headers" ON)
 option(GRPO_BATCHES "Compile several sources of a target in one go: a quick cold build, while a change of one source compiles its batch again" OFF)
 
 # grpo_batch(target [kilobytes]): its C++ sources in batches of about equal size, of at most that much source, in the order of their names.
-# Files that share a batch share their unnamed namespace. Stubs (no_B.cpp) stay alone, so that a program can bring the back end itself.
+# Files that share a batch share their unnamed namespace. The stubs of CUDA are a batch of their own, so that a program can bring the back end itself.
 function(grpo_batch target)
   set(kilobytes 130)
   if(ARGC GREATER 1)
@@ -15,7 +15,12 @@ function(grpo_batch target)
   endif()
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "/no_(cuda|nccl|gloo)\\.cpp$")
+  set(stubs ${sources})
+  list(FILTER stubs INCLUDE REGEX "/no_cuda\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/no_cuda\\.cpp$")
+  if(stubs)
+    set_property(SOURCE ${stubs} TARGET_DIRECTORY ${target} PROPERTY UNITY_GROUP stubs)
+  endif()
   set(total 0)
   foreach(source IN LISTS sources)
     file(SIZE "${source}" size)

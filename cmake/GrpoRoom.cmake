@@ -26,7 +26,7 @@ function(grpo_room name)
     set_property(GLOBAL APPEND PROPERTY GRPO_PLAIN_ROOMS grpo_${name})
   endif()
   if(ARG_TORCH)  # what these sources include costs more than they do themselves
-    grpo_batch(grpo_${name} 400)
+    grpo_batch(grpo_${name} 600)
   else()
     grpo_batch(grpo_${name})
   endif()
