@@ -38,7 +38,7 @@ GenerateOptions generate_options(grpo_model& model, const char* text) {
   GenerateOptions options;
   if (!model.recommended) model.recommended = recommended_sampling(model.policy.base);
   options.sampling = *model.recommended;
-  options.prompt.prompt_template = model.policy.chat_template ? "chat" : "{question}";
+  options.prompt.prompt_template = model.policy.default_template();
   ConfigSource source;
   source.add_text(options_text(text), "options");
   read_config(source, options);

@@ -14,21 +14,14 @@ struct grpo_reward {
 namespace grpo::c {
 namespace {
 
-/// The function with its options, read as a config's list `reward` is.
+/// The function with its options, read as an element of a config's list `reward` has them.
 RewardSet make_reward(const char* name, const char* options) {
-  struct Functions {
-    std::vector<RewardFunction> reward;
-  } functions;
-  RewardFunction& function = functions.reward.emplace_back();
-  struct Options {
-    NamedOptions options;
-  } given;
+  RewardFunction function;
+  function.name = name;
   ConfigSource source;
   source.add_text(R"({"options": )" + options_text(options) + "}", "options");
-  read_described(source, [&given](ConfigVisitor& visitor) { visitor.options("options", given.options, ""); });
-  function.name = name;
-  function.options = given.options;
-  return make_rewards(functions.reward, builtin_rewards());
+  read_described(source, [&function](ConfigVisitor& visitor) { visitor.options("options", function.options, ""); });
+  return make_rewards({function}, builtin_rewards());
 }
 
 Score judge(RewardSet& functions, const char* problem_json, const char* text) {

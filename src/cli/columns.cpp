@@ -11,6 +11,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/nearest.h"
 #include "grpo/data/strings.h"
+#include "io/config_text.h"
 
 namespace grpo::cli {
 namespace {
@@ -94,11 +95,7 @@ class Table {
   const std::vector<std::string>& names() const { return names_; }
   const std::string& file() const { return file_; }
 
-  std::string listed() const {
-    std::string text;
-    for (const std::string& name : names_) text += (text.empty() ? "'" : ", '") + name + "'";
-    return text;
-  }
+  std::string listed() const { return quoted_list(names_, "'"); }
   /// The rows that have no fitting value there.
   std::vector<int64_t> lacking(const std::string& name, bool (*fits)(const Json&)) const {
     std::vector<int64_t> numbers;

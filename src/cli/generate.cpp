@@ -59,8 +59,8 @@ class Speed {
 
 /// The template that was asked for; else the tokenizer's chat template where there is one, else the bare text.
 PromptOptions prompt_options(const GenerateArguments& arguments, const Policy& policy) {
-  if (!arguments.prompt_template.empty()) return {arguments.prompt_template, arguments.system_prompt, arguments.chat_template_kwargs};
-  return {policy.chat_template ? "chat" : "{question}", arguments.system_prompt, arguments.chat_template_kwargs};
+  const std::string& asked = arguments.prompt_template;
+  return {asked.empty() ? policy.default_template() : asked, arguments.system_prompt, arguments.chat_template_kwargs};
 }
 
 /// What was asked for, and of the rest what the model's makers recommend. Whoever asks for several samples, or for less than all tokens to

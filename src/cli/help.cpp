@@ -4,6 +4,7 @@
 #include <sstream>
 #include <vector>
 
+#include "core/display_width.h"
 #include "grpo/core/nearest.h"
 
 namespace grpo::cli {
@@ -11,18 +12,12 @@ namespace {
 
 constexpr size_t kLeft = 32, kRight = 88;  // columns of names and of descriptions
 
-size_t columns_of(const std::string& text) {
-  size_t columns = 0;
-  for (const char c : text) columns += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return columns;
-}
-
 std::string wrapped(const std::string& text, size_t most) {
   std::istringstream words(text);
   std::string lines;
   size_t used = 0;
   for (std::string word; words >> word;) {
-    const size_t columns = columns_of(word);
+    const size_t columns = display_width(word);
     const bool fits = used + 1 + columns <= most;
     if (used > 0) lines += fits ? " " : "\n";
     used = used > 0 && fits ? used + 1 + columns : columns;

@@ -15,6 +15,7 @@
 #include "grpo/io/atomic_file.h"
 #include "grpo/model/config.h"
 #include "grpo/policy/policy.h"
+#include "io/config_text.h"
 
 namespace grpo::cli {
 namespace {
@@ -175,12 +176,6 @@ void say(const std::string& what, const std::string& text) {
   std::cout << what << std::string(12 - std::min<size_t>(what.size(), 11), ' ') << text << "\n";
 }
 
-std::string quoted_names(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "'" : ", '") + name + "'";
-  return text;
-}
-
 void explain(const R1ZeroPlan& plan, const InitArguments& a) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   const RecognisedColumns& columns = plan.columns;
@@ -189,7 +184,7 @@ void explain(const R1ZeroPlan& plan, const InitArguments& a) {
   say("prompt", std::string(columns.conversational ? "the conversation" : "the text") + " in column '" + columns.prompt +
                     "', by the template " + plan.prompt.prompt_template);
   say("answer", "column '" + columns.answer + "', " + columns.answer_form);
-  if (!columns.left_out.empty()) say("left out", quoted_names(columns.left_out) + ": no part of the prompt; rewards see them by name");
+  if (!columns.left_out.empty()) say("left out", quoted_list(columns.left_out, "'") + ": no part of the prompt; rewards see them by name");
   for (const std::string& note : columns.notes) say("note", note);
   say("steps", number(plan.max_steps) + " of " + number(plan.generation_batch_size / plan.num_generations) + " problems by " +
                    number(plan.num_generations) + " samples; once through the data is " + number(plan.steps_of_an_epoch()));

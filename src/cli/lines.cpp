@@ -116,8 +116,8 @@ std::optional<std::string> error_of(const std::function<void()>& work) {
     return error.what();
   } catch (const std::bad_alloc&) {
     throw;
-  } catch (const std::exception& error) {
-    return error.what();
+  } catch (...) {
+    return caught_text();
   }
 }
 

@@ -70,11 +70,8 @@ int main(int argc, char** argv, const Registry& registry) {
   } catch (const Error& error) {
     std::fprintf(stderr, "grpo: %s\n", error.what());
     return exit_status(error.kind());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "grpo: %s\n", error.what());
-    return 1;
   } catch (...) {
-    std::fprintf(stderr, "grpo: an exception that is no std::exception was thrown\n");
+    std::fprintf(stderr, "grpo: %s\n", caught_text().c_str());
     return 1;
   }
 }

@@ -93,9 +93,9 @@ Scoring scoring_by_name(const ScoreArguments& a, const std::vector<std::string>&
   return scoring;
 }
 
-Scoring scoring_by_config(const ScoreArguments& a, const std::vector<std::string>& overrides) {
+Scoring scoring_by_config(const ScoreArguments& a, const std::vector<std::string>& overrides, const Registry& registry) {
   expect_exists(a.config, "config");
-  ConfigSource source = config_source();
+  ConfigSource source = config_source(registry);
   source.add_file(a.config);
   for (const auto& setting : overrides) source.add_override(setting);
   Config config;
@@ -237,7 +237,7 @@ void score_to_file(const ScoreArguments& arguments, const Scoring& scoring, cons
 void score_lines(const ScoreArguments& a, const std::vector<std::string>& extras, const Registry& registry) {
   if (a.rewards.empty() == a.config.empty()) fail_usage("score", "expected --reward or --config, and not both");
   if (a.resume && a.out.empty()) fail_usage("score", "expected --out, the file to go on with, beside --resume");
-  const Scoring scoring = a.config.empty() ? scoring_by_name(a, extras) : scoring_by_config(a, extras);
+  const Scoring scoring = a.config.empty() ? scoring_by_name(a, extras) : scoring_by_config(a, extras, registry);
   Scorer scorer(scoring, registry);
   const AnswerLines answer = [&scorer](const std::vector<InputLine>& lines) { return scorer.rows(lines); };
   if (!a.out.empty()) return score_to_file(a, scoring, answer);

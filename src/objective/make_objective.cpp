@@ -7,7 +7,7 @@ ObjectiveRegistry builtin_objectives() {
   ObjectiveRegistry registry("objective");
   const auto add = [&registry](const char* name, std::unique_ptr<Objective> (*make)(const ObjectiveContext&)) {
     registry.add(name, [make, name](const NamedOptions& options, const ObjectiveContext& context) {
-      read_options(name, options, [](ConfigVisitor&) {});
+      expect_no_options(name, options);
       return make(context);
     });
   };

@@ -1,7 +1,5 @@
 #include "policy/sampling.h"
 
-#include <algorithm>
-
 #include "grpo/core/error.h"
 #include "grpo/model/transformer.h"
 
@@ -70,10 +68,13 @@ void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group>
   add_texts(policy, groups);
 }
 
+void expect_uncancelled(FinishReason finish) {
+  if (finish == FinishReason::kCancelled) fail_interrupted("sampling", "a signal asked to stop");
+}
+
 void expect_uncancelled(std::span<const Group> groups) {
-  const auto cancelled = [](const Sample& sample) { return sample.finish == FinishReason::kCancelled; };
   for (const Group& group : groups) {
-    if (std::ranges::any_of(group.samples, cancelled)) fail_interrupted("sampling", "a signal asked to stop");
+    for (const Sample& sample : group.samples) expect_uncancelled(sample.finish);
   }
 }
 

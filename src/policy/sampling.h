@@ -36,7 +36,8 @@ void sample_groups(const Policy& policy, RolloutEngine& engine, std::span<Group>
 std::vector<Rollout> generate(const Policy& policy, RolloutEngine& engine, const std::vector<Prompt>& prompts, const SamplingParams& params,
                               const RolloutKey& key, const GenerateContext& context = {});
 
-/// Throws an Error of kind kInterrupted if a sample was cancelled.
+/// Throws an Error of kind kInterrupted if the sample, or one of the groups', was cancelled.
+void expect_uncancelled(FinishReason finish);
 void expect_uncancelled(std::span<const Group> groups);
 
 /// What an engine has sampled, without its text.

@@ -109,7 +109,7 @@ std::vector<PlacedSample> GroupSampler::advance(const SamplingParams& params, co
   std::vector<PlacedSample> samples;
   if (prompts.empty()) return samples;
   for (Rollout& rollout : generate(policy_, engine_, prompts, params, key, context)) {
-    if (rollout.finish == FinishReason::kCancelled) fail_interrupted("sampling", "a signal asked to stop");
+    expect_uncancelled(rollout.finish);
     const auto prompt = static_cast<size_t>(rollout.group);
     const auto group = static_cast<size_t>(groups[prompt]), place = static_cast<size_t>(rollout.sample);
     const int64_t born = prompts[prompt].continuation ? waiting_[group].samples[place].born_at_step : step;

@@ -28,7 +28,7 @@ class FunctionSchedule final : public Schedule {
 
 void Registry::add_schedule(std::string name, std::function<double(const ScheduleStep&)> factor) {
   schedules.add(name, [name, factor = std::move(factor)](const NamedOptions& options) {
-    read_options(name, options, [](ConfigVisitor&) {});
+    expect_no_options(name, options);
     return std::make_unique<FunctionSchedule>(factor);
   });
 }

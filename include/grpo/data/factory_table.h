@@ -40,7 +40,7 @@ class FactoryTable {
       if constexpr (std::is_constructible_v<Part, const NamedOptions&, Context...>) {
         return std::make_unique<Part>(options, context...);
       } else {
-        read_options(name, options, [](ConfigVisitor&) {});
+        expect_no_options(name, options);
         if constexpr (std::is_constructible_v<Part, Context...>) {
           return std::make_unique<Part>(context...);
         } else {

@@ -23,4 +23,9 @@ Options read_options(std::string_view where, const NamedOptions& options) {
   return result;
 }
 
+/// Throws a usage error if there are options: for what has none.
+inline void expect_no_options(std::string_view where, const NamedOptions& options) {
+  read_options(where, options, [](ConfigVisitor&) {});
+}
+
 }  // namespace grpo

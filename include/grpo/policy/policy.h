@@ -27,6 +27,8 @@ struct Policy {
   std::optional<ChatTemplate> chat_template;
   std::string base;  // where the model without its LoRA came from; saved adapters name it
 
+  /// The prompt template of a question that names none: the tokenizer's chat template if it brings one, else the bare text.
+  std::string default_template() const { return chat_template ? "chat" : "{question}"; }
   /// Whether the model has an embedding for a token of the tokenizer.
   bool has_embedding(int32_t id) const;
   /// The ids of the problem's text. Throws `Error`, naming the problem and the token, if the model has no embedding for one of them.
