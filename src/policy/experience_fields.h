@@ -18,6 +18,9 @@ template <class Archive>
 void fields(Archive& a, Score& score) {
   a("value", score.value);
   a("reason", score.reason);
+  a("kind", score.kind);
+  a("gold", score.gold);
+  a("given", score.given);
   a("steps", score.steps);
 }
 

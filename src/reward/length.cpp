@@ -21,7 +21,7 @@ class LengthReward final : public CompletionReward {
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
     const auto length = static_cast<double>(completion.ids.size());
-    return std::clamp((target_ - length) / target_, -1.0, 0.0);
+    return {std::clamp((target_ - length) / target_, -1.0, 0.0), "", length > target_ ? "beyond the target" : "within the target"};
   }
 
   double target_;

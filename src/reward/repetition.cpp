@@ -7,6 +7,8 @@
 namespace grpo {
 namespace {
 
+constexpr const char* kNoRepetition = "no repetition";
+
 struct RepetitionOptions {
   int64_t ngram = 3;
   double max_penalty = 1.0;
@@ -38,14 +40,15 @@ class RepetitionReward final : public CompletionReward {
   Score judge(const Completion& completion, const RewardContext&) const override {
     const std::vector<size_t> words = number_words(completion.text);
     const auto n = static_cast<size_t>(options_.ngram);
-    if (words.size() < n) return 0.0;
+    if (words.size() < n) return {0.0, "", kNoRepetition};
     std::vector<std::span<const size_t>> grams;
     for (size_t i = 0; i + n <= words.size(); ++i) grams.push_back(std::span(words).subspan(i, n));
     std::sort(grams.begin(), grams.end(),
               [](auto a, auto b) { return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end()); });
     const auto last = std::unique(grams.begin(), grams.end(), [](auto a, auto b) { return std::equal(a.begin(), a.end(), b.begin()); });
     const auto different = static_cast<double>(last - grams.begin());
-    return -options_.max_penalty * (1.0 - different / static_cast<double>(grams.size()));
+    const double repeated = 1.0 - different / static_cast<double>(grams.size());
+    return {-options_.max_penalty * repeated, "", repeated > 0.0 ? "repeats itself" : kNoRepetition};
   }
 
   RepetitionOptions options_;

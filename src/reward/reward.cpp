@@ -4,6 +4,12 @@
 
 namespace grpo {
 
+std::string Score::counted_as() const {
+  if (!kind.empty()) return kind;
+  if (!defined()) return "undefined";
+  return value > 0.0 ? "positive" : value < 0.0 ? "negative" : "zero";
+}
+
 void RewardContext::log_metric(const std::string& name, double value) {
   auto& [sum, count] = metrics[name];
   sum += value;

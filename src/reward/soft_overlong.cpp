@@ -31,7 +31,8 @@ class SoftOverlongReward final : public CompletionReward {
       fail("soft_overlong", "expected a cache of at most max_length=" + std::to_string(max_length) + "; got " + std::to_string(cache));
     }
     const auto beyond = static_cast<double>(static_cast<int64_t>(completion.ids.size()) - (max_length - cache));
-    return std::clamp(-beyond / static_cast<double>(cache), -1.0, 0.0);
+    const double score = std::clamp(-beyond / static_cast<double>(cache), -1.0, 0.0);
+    return {score, "", score == 0.0 ? "short of the limit" : score > -1.0 ? "near the limit" : "at the limit"};
   }
 
   SoftOverlongOptions options_;

@@ -18,7 +18,8 @@ class TagCountReward final : public CompletionReward {
 
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
-    return 0.25 * single_tags(options_.think_prefilled ? std::string(kTags[0]) + completion.text : completion.text);
+    const int tags = single_tags(options_.think_prefilled ? std::string(kTags[0]) + completion.text : completion.text);
+    return {0.25 * tags, "", std::to_string(tags) + (tags == 1 ? " tag" : " tags")};
   }
 
   TagCountOptions options_;

@@ -25,19 +25,28 @@ struct StepScore {
   double value = 0.0;
 };
 
+/// The kind of a verdict that accepts an answer.
+inline constexpr const char* kRight = "right";
+
 /// A reward's verdict on one completion.
 struct Score {
   double value = 0.0;
   std::string reason;            // for people and `grpo score`; may stay empty
+  std::string kind;              // what verdicts are counted by: one of a few short texts, `kRight` for an accepted answer; may stay empty
+  std::string gold, given;       // the right answer and the given one as they were read, for people; empty where there are none
   std::vector<StepScore> steps;  // in the order of their ends; what process supervision learns from, may stay empty
 
   Score() = default;
   Score(double v) : value(v) {}  // NOLINT(google-explicit-constructor): `scores[i] = 1.0` is the usual way to write one
-  Score(double v, std::string why) : value(v), reason(std::move(why)) {}
+  Score(double v, std::string why, std::string of_kind = {}) : value(v), reason(std::move(why)), kind(std::move(of_kind)) {}
 
   /// No verdict: the sample is left out of the baseline and of the sum (TRL's None).
-  static Score undefined(std::string why = {}) { return {std::numeric_limits<double>::quiet_NaN(), std::move(why)}; }
+  static Score undefined(std::string why = {}, std::string of_kind = {}) {
+    return {std::numeric_limits<double>::quiet_NaN(), std::move(why), std::move(of_kind)};
+  }
   bool defined() const { return !std::isnan(value); }
+  /// `kind`; where that is empty "undefined", "positive", "zero" or "negative", as the value is.
+  std::string counted_as() const;
 };
 
 /// What a reward may know of the run and tell it.
