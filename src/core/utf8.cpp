@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/unicode_additions.h"
 
@@ -113,6 +114,29 @@ bool is_word_character(char32_t code) {
       return is_added_word_character(code);
     default:
       return code == 0x200C || code == 0x200D || is_circled_letter(code);
+  }
+}
+
+bool says_something(char32_t code) {
+  constexpr std::array<char32_t, 5> kUnseen = {0x115F, 0x1160, 0x2800, 0x3164,
+                                               0xFFA0};  // fillers, called letters, and an empty Braille cell
+  if (std::ranges::find(kUnseen, code) != kUnseen.end()) return false;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return true;
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SO:
+      return code >= 0x80;
+    default:
+      return is_added_word_character(code);
   }
 }
 

@@ -37,6 +37,10 @@ bool is_white_space(char32_t code);
 /// What `\w` means in tokenizer.json's single_word: letters, marks, decimal digits, connectors, joiners.
 bool is_word_character(char32_t code);
 
+/// Whether a text of this character says something: letters, digits and symbols beyond ASCII do; white space, punctuation and what nobody
+/// sees do not.
+bool says_something(char32_t code);
+
 /// Moves every certain character of `bytes` to the result, one U+FFFD for each maximal ill-formed subpart; what may still become a
 /// character stays in `bytes`, unless `last` says that nothing follows.
 std::string take_lossy_utf8(std::string& bytes, bool last);

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <array>
 #include <memory>
-#include <string_view>
 
 #include "grpo/reward/reward.h"
 
@@ -25,11 +23,5 @@ class CompletionReward : public Reward {
  private:
   virtual Score judge(const Completion& completion, const RewardContext& context) const = 0;
 };
-
-/// The tags of the R1-Zero form, in their order.
-inline constexpr std::array<std::string_view, 4> kTags = {"<think>", "</think>", "<answer>", "</answer>"};
-
-/// How many of `kTags` stand in `text` exactly once.
-int single_tags(std::string_view text);
 
 }  // namespace grpo

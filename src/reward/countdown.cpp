@@ -2,11 +2,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json.h"
-#include "grpo/core/error.h"
 #include "grpo/data/strings.h"
 #include "grpo/reward/answer.h"
 #include "grpo/reward/expression.h"
 #include "reward/builtin.h"
+#include "reward/tags.h"
 
 namespace grpo {
 namespace {
@@ -24,54 +24,73 @@ void describe(ConfigVisitor& visitor, CountdownOptions& options) {
 struct Goal {
   std::vector<int64_t> numbers;   // sorted
   std::vector<Rational> targets;  // any of them
+  std::string unreadable = {};    // why there are none; empty if there are
 };
 
-std::vector<int64_t> parse_numbers(const std::string& text) {
-  if (text.size() > kMaxNumbersLength) fail("countdown", "expected a short list in the field 'numbers'; got " + clip_text(text, 80));
-  const nlohmann::json list = try_parse_json(text);
+std::optional<std::vector<int64_t>> parse_numbers(const std::string& text) {
+  const nlohmann::json list = text.size() > kMaxNumbersLength ? nlohmann::json() : try_parse_json(text);
   const bool is_list = list.is_array() && std::all_of(list.begin(), list.end(), [](const auto& item) { return item.is_number_integer(); });
-  if (!is_list) fail("countdown", "expected a list of integers in the field 'numbers'; got " + clip_text(text, 80));
+  if (!is_list) return std::nullopt;
   auto numbers = list.get<std::vector<int64_t>>();
   std::sort(numbers.begin(), numbers.end());
   return numbers;
 }
 
 /// From the fields "numbers" (or "nums") and "target"; the answers stand in for a target that the data's mapping took for them.
-std::optional<Goal> goal_of(const Problem& problem) {
+Goal goal_of(const Problem& problem) {
   auto numbers = problem.fields.find("numbers");
   if (numbers == problem.fields.end()) numbers = problem.fields.find("nums");
   const auto field = problem.fields.find("target");
   const auto texts = field == problem.fields.end() ? problem.answers() : std::vector<std::string>{field->second};
-  if (numbers == problem.fields.end() || texts.empty() || texts.front().empty()) return std::nullopt;
-  Goal goal{parse_numbers(numbers->second), {}};
+  if (numbers == problem.fields.end() || texts.empty() || texts.front().empty())
+    return {.numbers = {}, .targets = {}, .unreadable = "the problem has no numbers and target"};
+  const auto list = parse_numbers(numbers->second);
+  if (!list)
+    return {.numbers = {}, .targets = {}, .unreadable = "no short list of integers as the numbers: " + clip_text(numbers->second, 80)};
+  Goal goal{.numbers = *list, .targets = {}};
   for (const std::string& text : texts) {
     const auto target = parse_number(text);
-    if (!target) fail("countdown", "expected a number as the target; got '" + clip_text(text, 80) + "'");
+    if (!target) return {.numbers = {}, .targets = {}, .unreadable = "no number as the target: '" + clip_text(text, 80) + "'"};
     goal.targets.push_back(*target);
   }
   return goal;
 }
 
-/// 1 where the last <answer> is an expression that uses every given number exactly once and has exactly the target as its value.
+/// 1 where the last <answer> outside the thought is an expression that uses every given number exactly once and has exactly the target as
+/// its value.
 class CountdownReward final : public CompletionReward {
  public:
   explicit CountdownReward(const CountdownOptions& options) : options_(options) {}
 
+  std::string unreadable(const Problem& problem) const override { return goal_of(problem).unreadable; }
+
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
-    const auto goal = goal_of(*completion.problem);
-    if (!goal) return Score::undefined("the problem has no numbers and target");
-    const auto answer = extract_answer(completion.text, Extraction::kAnswerTag);
-    if (!answer) return {0.0, "no <answer>"};
-    auto expression = parse_expression(*answer);
-    if (!expression) return {0.0, "not an expression: '" + clip_text(*answer, 80) + "'"};
+    const Goal goal = goal_of(*completion.problem);
+    if (!goal.unreadable.empty()) return Score::undefined(goal.unreadable, kUnreadableGold);
+    const auto answer = extract_answer(outside_thought(completion), Extraction::kAnswerTag);
+    if (!answer) return {0.0, "no <answer> outside the thought", "no final answer"};
+    Score score = judge(*answer, goal);
+    score.gold = goal.targets.front().to_string();
+    if (score.given.empty()) score.given = clip_text(*answer, 200);
+    return score;
+  }
+
+  Score judge(const std::string& answer, const Goal& goal) const {
+    auto expression = parse_expression(answer);
+    if (!expression) return {0.0, "not an expression: '" + clip_text(answer, 80) + "'", "not an expression"};
     std::sort(expression->numbers.begin(), expression->numbers.end());
-    if (expression->numbers != goal->numbers) return {options_.format_score, "other numbers than the given ones, each once"};
-    if (!expression->value) return {options_.format_score, "no value: a division by zero or an overflow"};
-    if (std::ranges::find(goal->targets, *expression->value) == goal->targets.end()) {
-      return {options_.format_score, "value " + expression->value->to_string() + ", target " + goal->targets.front().to_string()};
+    if (expression->numbers != goal.numbers) {
+      return {options_.format_score, "other numbers than the given ones, each once", "different numbers"};
     }
-    return 1.0;
+    if (!expression->value) return {options_.format_score, "no value: a division by zero or an overflow", "no value"};
+    const std::string value = expression->value->to_string();
+    const bool right = std::ranges::find(goal.targets, *expression->value) != goal.targets.end();
+    Score score = right
+                      ? Score(1.0, "value " + value, kRight)
+                      : Score(options_.format_score, "value " + value + ", target " + goal.targets.front().to_string(), "different value");
+    score.given = value;
+    return score;
   }
 
   CountdownOptions options_;

@@ -1,9 +1,13 @@
+#include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "grpo/data/strings.h"
 #include "grpo/reward/answer.h"
 #include "grpo/reward/expression.h"
 #include "reward/builtin.h"
+#include "reward/tags.h"
 
 namespace grpo {
 namespace {
@@ -13,7 +17,7 @@ struct EquationsOptions {
 };
 
 void describe(ConfigVisitor& visitor, EquationsOptions& options) {
-  visitor.field("answer", options.answer, "the end of the completion is a step too, right where its final answer is");
+  visitor.field("answer", options.answer, "the end of the completion is a step too, right where its final answer, outside the thought, is");
 }
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -35,17 +39,24 @@ bool goes_on(std::string_view text) {
   return !text.empty() && is_joint(text.back());
 }
 
+struct Operation {
+  std::optional<Rational> value;
+  std::string text;  // without blanks
+};
+
 /// `text` as an operation, which is an expression of at least two numbers, of which the first may have a sign.
-std::optional<ParsedExpression> parse_operation(std::string_view text) {
+std::optional<Operation> parse_operation(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative && (text.size() < 2 || is_blank(text[1]))) return std::nullopt;
   auto parsed = negative ? parse_expression("0" + std::string(text)) : parse_expression(text);
   if (!parsed || parsed->numbers.size() < (negative ? 3U : 2U)) return std::nullopt;
-  return parsed;
+  Operation operation{.value = parsed->value, .text = std::string(text)};
+  std::erase_if(operation.text, is_blank);
+  return operation;
 }
 
 /// The longest operation that ends where `text` does.
-std::optional<ParsedExpression> operation_before(std::string_view text) {
+std::optional<Operation> operation_before(std::string_view text) {
   size_t begin = text.size();
   while (begin > 0 && is_arithmetic(text[begin - 1]) && text.size() - begin < kMaxExpressionLength) --begin;
   for (; begin < text.size(); ++begin) {
@@ -70,8 +81,10 @@ struct Equation {
   bool right;
 };
 
+/// Each equation once, where it first stands: a policy could repeat one that is right for ever.
 std::vector<Equation> equations_in(std::string_view text) {
   std::vector<Equation> found;
+  std::set<std::string> seen;
   size_t begin = 0;  // after what is read already
   for (size_t sign = text.find('='); sign != std::string_view::npos; sign = text.find('=', sign + 1)) {
     size_t at = sign + 1;
@@ -80,7 +93,7 @@ std::vector<Equation> equations_in(std::string_view text) {
     const auto number = parse_number(written);
     const auto left = number ? operation_before(text.substr(begin, sign - begin)) : std::nullopt;
     begin = left ? at + written.size() : sign + 1;
-    if (left) found.push_back({begin, left->value == number});
+    if (left && seen.insert(left->text + "=" + std::string(written)).second) found.push_back({begin, left->value == number});
   }
   return found;
 }
@@ -96,13 +109,17 @@ class EquationsReward final : public CompletionReward {
     for (const Equation& equation : equations_in(completion.text)) score.steps.push_back({equation.end, equation.right ? 1.0 : 0.0});
     const auto golds = gold_answers(*completion.problem);
     if (options_.answer && !golds.empty() && !completion.text.empty()) {
-      const auto given = extract_answer(completion.text, Extraction::kAny);
+      const auto given = extract_answer(outside_thought(completion), Extraction::kAny);
       score.steps.push_back({completion.text.size(), given && equal_answer(golds, *given) ? 1.0 : 0.0});
     }
     double right = 0.0;
     for (const StepScore& step : score.steps) right += step.value;
     if (!score.steps.empty()) score.value = right / static_cast<double>(score.steps.size());
     score.reason = std::to_string(static_cast<int64_t>(right)) + " of " + std::to_string(score.steps.size()) + " steps right";
+    score.kind = score.steps.empty()  ? "no step"
+                 : score.value == 1.0 ? "all steps right"
+                 : right > 0.0        ? "some steps wrong"
+                                      : "all steps wrong";
     return score;
   }
 

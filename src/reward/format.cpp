@@ -1,5 +1,11 @@
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+
 #include "grpo/data/strings.h"
 #include "reward/builtin.h"
+#include "reward/tags.h"
 
 namespace grpo {
 namespace {
@@ -11,21 +17,33 @@ struct FormatOptions {
 };
 
 void describe(ConfigVisitor& visitor, FormatOptions& options) {
-  visitor.field("partial", options.partial, "give 0.125 for each tag that stands exactly once where the form is not met");
-  visitor.field("allow_empty", options.allow_empty, "take the form also with nothing, or only white space, between two tags");
-  visitor.field("think_prefilled", options.think_prefilled, "the prompt ends with <think>, so the completion begins inside it");
+  visitor.field("partial", options.partial,
+                "give 0.125 for each tag that stands exactly once, those of an answer outside the thought, where the form is not met");
+  visitor.field("allow_empty", options.allow_empty, "take the form also where nothing, or nothing that says anything, is between two tags");
+  visitor.field("think_prefilled", options.think_prefilled,
+                "the completion begins inside a thought, as it does in any case where its prompt ends with <think>");
 }
 
 /// <think>…</think>, white space, <answer>…</answer>, every tag once, and nothing but white space around (DeepSeek-R1, arXiv
-/// 2501.12948, 2.2.2). Without `allow_empty`, something stands between the tags of each pair: a form without content is no format learnt.
-bool has_r1_zero_form(std::string_view text, bool allow_empty) {
-  if (single_tags(text) != static_cast<int>(kTags.size())) return false;
-  text = trim(text);
-  const size_t think_end = text.find(kTags[1]), answer = text.find(kTags[2]);
-  if (!text.starts_with(kTags[0]) || !text.ends_with(kTags[3]) || answer < think_end) return false;
-  const auto empty = [text](size_t begin, size_t end) { return trim(text.substr(begin, end - begin)).empty(); };
-  if (!empty(think_end + kTags[1].size(), answer)) return false;
-  return allow_empty || (!empty(kTags[0].size(), think_end) && !empty(answer + kTags[2].size(), text.size() - kTags[3].size()));
+/// 2501.12948, 2.2.2): `kRight`, or what is wrong. Without `allow_empty`, both pairs hold something: a form without content is no format
+/// learnt.
+const char* kind_of_form(std::string_view text, bool allow_empty) {
+  std::array<size_t, kTags.size()> at{};
+  for (size_t i = 0; i < at.size(); ++i) {
+    at[i] = text.find(kTags[i]);
+    if (at[i] == std::string_view::npos) return "a tag is missing";
+    if (text.find(kTags[i], at[i] + 1) != std::string_view::npos) return "a tag is repeated";
+  }
+  if (!std::ranges::is_sorted(at)) return "tags in another order";
+  const auto after = [&](size_t i) {
+    const size_t begin = at[i] + kTags[i].size();
+    return text.substr(begin, i + 1 < at.size() ? at[i + 1] - begin : std::string_view::npos);
+  };
+  for (const std::string_view around : {text.substr(0, at[0]), after(1), after(3)}) {
+    if (!trim(around).empty()) return "text around the tags";
+  }
+  if (!allow_empty && says_nothing(after(0))) return "empty thought";
+  return !allow_empty && says_nothing(after(2)) ? "empty answer" : kRight;
 }
 
 class FormatReward final : public CompletionReward {
@@ -34,24 +52,16 @@ class FormatReward final : public CompletionReward {
 
  private:
   Score judge(const Completion& completion, const RewardContext&) const override {
-    const std::string text = options_.think_prefilled ? std::string(kTags[0]) + completion.text : completion.text;
-    if (has_r1_zero_form(text, options_.allow_empty)) return 1.0;
-    return {options_.partial ? 0.125 * single_tags(text) : 0.0, "not <think>…</think> <answer>…</answer>, or one of them empty"};
+    const std::string text = with_prefilled_think(completion, options_.think_prefilled);
+    const std::string kind = kind_of_form(text, options_.allow_empty);
+    if (kind == kRight) return {1.0, "", kind};
+    return {options_.partial ? 0.125 * single_tags(text) : 0.0, "not <think>…</think> <answer>…</answer>: " + kind, kind};
   }
 
   FormatOptions options_;
 };
 
 }  // namespace
-
-int single_tags(std::string_view text) {
-  int count = 0;
-  for (const std::string_view tag : kTags) {
-    const size_t first = text.find(tag);
-    if (first != std::string_view::npos && text.find(tag, first + 1) == std::string_view::npos) ++count;
-  }
-  return count;
-}
 
 std::unique_ptr<Reward> make_format_reward(const RewardOptions& options) {
   return std::make_unique<FormatReward>(read_options<FormatOptions>("format", options));

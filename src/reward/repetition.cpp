@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <unordered_map>
 
 #include "grpo/data/strings.h"
@@ -7,6 +9,7 @@
 namespace grpo {
 namespace {
 
+constexpr size_t kLongestWord = 32, kPiece = 8;  // bytes
 constexpr const char* kNoRepetition = "no repetition";
 
 struct RepetitionOptions {
@@ -19,19 +22,37 @@ void describe(ConfigVisitor& visitor, RepetitionOptions& options) {
   visitor.field("max_penalty", options.max_penalty, "what a text that only repeats itself would lose", kNonNegative);
 }
 
-/// The words of `text`, equal ones by equal numbers.
+/// `word` as it is compared: in lower case, without ASCII punctuation at its ends unless it is nothing else.
+std::string compared(std::string_view word) {
+  const auto is_letter = [](char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || static_cast<signed char>(c) < 0; };
+  const auto first = std::ranges::find_if(word, is_letter);
+  if (first != word.end()) {
+    word.remove_prefix(static_cast<size_t>(first - word.begin()));
+    while (!is_letter(word.back())) word.remove_suffix(1);
+  }
+  std::string result(word);
+  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return result;
+}
+
+/// The words of `text`, equal ones by equal numbers; what is too long for a word, such as a sentence without white space, in pieces.
 std::vector<size_t> number_words(std::string_view text) {
-  std::unordered_map<std::string_view, size_t> numbers;
+  std::unordered_map<std::string, size_t> numbers;
   std::vector<size_t> words;
   for (text = trim(text); !text.empty(); text = trim(text)) {
     const auto length = static_cast<size_t>(std::find_if(text.begin(), text.end(), is_space) - text.begin());
-    words.push_back(numbers.emplace(text.substr(0, length), numbers.size()).first->second);
+    const std::string word = compared(text.substr(0, length));
+    const size_t piece = word.size() > kLongestWord ? kPiece : kLongestWord;
+    for (size_t at = 0; at < word.size(); at += piece) {
+      const size_t number = numbers.size();
+      words.push_back(numbers.emplace(word.substr(at, piece), number).first->second);
+    }
     text.remove_prefix(length);
   }
   return words;
 }
 
-/// -max_penalty · (1 - different n-grams / n-grams), over words between white space; 0 for texts shorter than one n-gram.
+/// -max_penalty · (1 - different n-grams / n-grams), over words; 0 for texts shorter than one n-gram.
 class RepetitionReward final : public CompletionReward {
  public:
   explicit RepetitionReward(const RepetitionOptions& options) : options_(options) {}

@@ -46,7 +46,7 @@ bool can_reach(std::vector<Fraction> numbers, int64_t target) {
 
 TEST(Countdown, EveryProblemIsSolvable) {
   const auto registry = builtin_tasks();
-  rc::check("brute force reaches the target", [&registry] {
+  EXPECT_TRUE(rc::check("brute force reaches the target", [&registry] {
     const int count = *rc::gen::inRange(2, 5);
     const auto task = registry.make("countdown", {{"numbers", std::to_string(count)}, {"max_number", "30"}});
     Random random(*rc::gen::arbitrary<uint32_t>());
@@ -57,7 +57,7 @@ TEST(Countdown, EveryProblemIsSolvable) {
     const int64_t target = std::stoll(problem.fields.at("target"));
     RC_ASSERT(target >= 1 && target <= 100);
     RC_ASSERT(can_reach(numbers, target));
-  });
+  }));
 }
 
 TEST(Countdown, OptionsHold) {
@@ -143,7 +143,7 @@ TEST(GenerateProblems, EveryTaskGivesDisjointSplitsOfDifferentProblems) {
   const auto registry = builtin_tasks();
   for (const std::string& name : registry.names()) {
     const auto task = registry.make(name);
-    rc::check(name + " splits", [&task] {
+    EXPECT_TRUE(rc::check(name + " splits", [&task] {
       const auto train = generate_problems(*task, Split::kTrain, 60, *rc::gen::arbitrary<uint64_t>());
       const auto test = generate_problems(*task, Split::kTest, 15, *rc::gen::arbitrary<uint64_t>());
       check_disjoint(train, test);
@@ -151,7 +151,7 @@ TEST(GenerateProblems, EveryTaskGivesDisjointSplitsOfDifferentProblems) {
       for (const auto* problems : {&train, &test}) {
         for (const Problem& problem : *problems) RC_ASSERT(keys.insert(task->key(problem)).second);
       }
-    });
+    }));
   }
 }
 

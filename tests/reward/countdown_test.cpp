@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "grpo/core/error.h"
 #include "grpo/data/tasks.h"
 #include "reward/judge.h"
 
@@ -52,7 +51,7 @@ TEST(Countdown, FormatScoreIsForWrongExpressionsOnly) {
   EXPECT_EQ(countdown(problem, "one", options), 0.0);
 }
 
-TEST(Countdown, ReadsOtherSetsAndRefusesBadOnes) {
+TEST(Countdown, ReadsOtherSetsAndHasNoVerdictOnBadOnes) {
   Problem other;
   other.fields = {{"nums", "[1, 2]"}};
   other.answer = "3";
@@ -63,10 +62,22 @@ TEST(Countdown, ReadsOtherSetsAndRefusesBadOnes) {
   EXPECT_EQ(countdown(other, "2-1"), 1.0);
   EXPECT_EQ(countdown(other, "2*1"), 0.0);
   EXPECT_FALSE(testing::judge("countdown", Problem{}, "<answer>1+2</answer>").defined());
-  EXPECT_THROW(countdown(goal("[1, \"2\"]", "3"), "1+2"), Error);
-  EXPECT_THROW(countdown(goal("[1, 2", "3"), "1+2"), Error);
-  EXPECT_THROW(countdown(goal(std::string(100'000, '['), "3"), "1+2"), Error);
-  EXPECT_THROW(countdown(goal("[1, 2]", "three"), "1+2"), Error);
+  for (const Problem& bad :
+       {goal("[1, \"2\"]", "3"), goal("[1, 2", "3"), goal(std::string(100'000, '['), "3"), goal("[1, 2]", "three"), Problem{}}) {
+    const Score score = testing::judge("countdown", bad, "<answer>1+2</answer>");
+    EXPECT_FALSE(score.defined());
+    EXPECT_EQ(score.kind, kUnreadableGold);
+    EXPECT_EQ(builtin_rewards().make("countdown")->unreadable(bad), score.reason);
+    EXPECT_FALSE(score.reason.empty());
+  }
+  EXPECT_EQ(builtin_rewards().make("countdown")->unreadable(other), "");
+}
+
+TEST(Countdown, ShowsTheValuesItCompared) {
+  const Score wrong = testing::judge("countdown", goal("[1, 2]", "4"), "<answer>1 / 2</answer>");
+  EXPECT_EQ(wrong.gold + " " + wrong.given + " " + wrong.kind, "4 1/2 different value");
+  const Score unread = testing::judge("countdown", goal("[1, 2]", "3"), "<answer>1 + 2 = 3</answer>");
+  EXPECT_EQ(unread.gold + " | " + unread.given, "3 | 1 + 2 = 3");
 }
 
 /// Oracle: a generated problem's own solution.

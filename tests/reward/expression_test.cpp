@@ -77,13 +77,13 @@ Drawn draw(int depth) {
 
 /// Oracle: the value that was computed while the text was built.
 TEST(Expression, ReadsBackDrawnTrees) {
-  rc::check("value of a drawn expression", [] {
+  EXPECT_TRUE(rc::check("value of a drawn expression", [] {
     const Drawn drawn = draw(3);
     const auto parsed = parse_expression(drawn.text);
     RC_ASSERT(parsed.has_value());
     RC_ASSERT(parsed->value.has_value());
     RC_ASSERT(*parsed->value == drawn.value);
-  });
+  }));
 }
 
 }  // namespace

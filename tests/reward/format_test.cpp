@@ -44,7 +44,7 @@ TEST(Format, PartialCreditIsBelowHalf) {
   const RewardOptions partial = {{"partial", "true"}};
   EXPECT_EQ(format("<think>a</think><answer>b</answer>", partial), 1.0);
   EXPECT_EQ(format("<think>a</think><answer>b</answer> done", partial), 0.5);
-  EXPECT_EQ(format("<think>a<answer>b</answer>", partial), 0.375);
+  EXPECT_EQ(format("<think>a<answer>b</answer>", partial), 0.125);
   EXPECT_EQ(format("<think><think>a", partial), 0.0);
 }
 
@@ -57,7 +57,7 @@ TEST(Format, APrefilledThinkCounts) {
 
 TEST(TagCount, GivesAQuarterForEachSingleTag) {
   EXPECT_EQ(tag_count("<think>a</think><answer>b</answer>"), 1.0);
-  EXPECT_EQ(tag_count("</answer><think>"), 0.5);
+  EXPECT_EQ(tag_count("</answer><think>"), 0.25);
   EXPECT_EQ(tag_count("<think><think></think>"), 0.25);
   EXPECT_EQ(tag_count("none"), 0.0);
 }

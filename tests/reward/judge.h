@@ -16,8 +16,9 @@ inline Completion completion(const Problem& problem, const std::string& text, si
 
 /// The verdict of a built-in reward on one completion.
 inline Score judge(const std::string& reward, const Problem& problem, const std::string& text, const RewardOptions& options = {},
-                   size_t tokens = 0, int64_t max_completion_length = 0) {
-  const Completion given = completion(problem, text, tokens);
+                   size_t tokens = 0, int64_t max_completion_length = 0, const std::string& prompt = {}) {
+  Completion given = completion(problem, text, tokens);
+  given.prompt = prompt;
   Score score;
   RewardContext context;
   context.max_completion_length = max_completion_length;

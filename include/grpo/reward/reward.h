@@ -25,8 +25,9 @@ struct StepScore {
   double value = 0.0;
 };
 
-/// The kind of a verdict that accepts an answer.
+/// Kinds of verdicts that more is made of: an accepted answer, and none because the right answer cannot be read.
 inline constexpr const char* kRight = "right";
+inline constexpr const char* kUnreadableGold = "unreadable gold";
 
 /// A reward's verdict on one completion.
 struct Score {
@@ -70,6 +71,9 @@ class Reward {
   virtual ~Reward() = default;
   /// `scores` has one entry per completion, preset to 0.
   virtual void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) = 0;
+  /// Why no completion of the problem can get a verdict, such as a right answer that cannot be read; empty if one can. Asked of all
+  /// problems before the first completion, so that a run tells of them at its start; it may be called while `score` runs.
+  virtual std::string unreadable(const Problem& /*problem*/) const { return {}; }
 };
 
 /// A reward's own options: name → JSON text of the value, as in the config.
