@@ -6,6 +6,8 @@
 #include "grpo/data/options.h"
 #include "grpo/data/strings.h"
 #include "grpo/data/types.h"
+#include "grpo/math/rational.h"
+#include "grpo/math/verify.h"
 #include "grpo/reward/answer.h"
 #include "grpo/reward/registry.h"
 #include "grpo/reward/reward.h"

@@ -5,19 +5,25 @@
 
 #include "grpo/data/strings.h"
 #include "grpo/data/types.h"
-#include "grpo/reward/rational.h"
+#include "reward/lenient.h"
+#include "reward/tags.h"
 
 namespace grpo {
 namespace {
 
-constexpr int kMaxWrappings = 8;  // $\boxed{…}$. and the like: deeper nesting is left as it is
+constexpr std::array<std::string_view, 3> kBoxes = {"\\boxed", "\\fbox", "\\framebox"};
 
 /// The end of the group whose opening brace is text[open], exclusive of its closing brace; npos where it is not closed.
 size_t closing_brace(std::string_view text, size_t open) {
   int64_t depth = 0;
   for (size_t i = open; i < text.size(); ++i) {
-    if (text[i] == '{') ++depth;
-    if (text[i] == '}' && --depth == 0) return i;
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '{') {
+      ++depth;
+    } else if (text[i] == '}' && --depth == 0) {
+      return i;
+    }
   }
   return std::string_view::npos;
 }
@@ -32,13 +38,30 @@ std::optional<std::string_view> last_answer_tag(std::string_view text) {
   return text.substr(begin, text.find(kClose, begin) - begin);
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/// What a box without braces holds: all up to white space or the end of the formula, "\boxed\frac12$".
+std::optional<std::string_view> bare_box(std::string_view rest) {
+  std::string_view content = trim(rest);
+  if (content.empty() || (is_letter(content.front()) && content.data() == rest.data())) return std::nullopt;  // another command
+  const size_t end = content.find_first_of(" \t\n\r$");
+  content = content.substr(0, end);
+  while (!content.empty() && (content.back() == '.' || content.back() == ',')) content.remove_suffix(1);
+  return content;
+}
+
 std::optional<std::string_view> last_boxed(std::string_view text) {
-  constexpr std::string_view kBoxed = "\\boxed";
-  const size_t at = text.rfind(kBoxed);
+  size_t at = std::string_view::npos;
+  std::string_view name;
+  for (const std::string_view box : kBoxes) {
+    const size_t found = text.rfind(box);
+    if (found != std::string_view::npos && (at == std::string_view::npos || found > at)) at = found, name = box;
+  }
   if (at == std::string_view::npos) return std::nullopt;
-  size_t open = at + kBoxed.size();
+  size_t open = at + name.size();
   while (open < text.size() && is_space(text[open])) ++open;
-  if (open == text.size() || text[open] != '{') return std::nullopt;
+  if (open == text.size()) return std::nullopt;
+  if (text[open] != '{') return bare_box(text.substr(at + name.size()));
   const size_t close = closing_brace(text, open);
   if (close == std::string_view::npos) return std::nullopt;
   return text.substr(open + 1, close - open - 1);
@@ -49,99 +72,6 @@ std::optional<std::string_view> last_hash(std::string_view text) {
   if (at == std::string_view::npos) return std::nullopt;
   const std::string_view rest = text.substr(at + 4);
   return rest.substr(0, rest.find('\n'));
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  std::string result;
-  size_t begin = 0;
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, begin)) {
-    result.append(text, begin, at - begin).append(to);
-    begin = at + from.size();
-  }
-  text = result.append(text, begin);
-}
-
-/// Takes off one layer of $…$, \boxed{…} or a full stop. False where there is none.
-bool unwrap(std::string_view& text) {
-  constexpr std::string_view kBoxed = "\\boxed{";
-  const std::string_view before = text;
-  if (text.size() > 1 && text.ends_with('.') && !text.ends_with("..")) {
-    text.remove_suffix(1);
-  } else if (text.size() > 2 && text.starts_with('$') && text.find('$', 1) == text.size() - 1 && !text.ends_with("\\$")) {
-    text = text.substr(1, text.size() - 2);
-  } else if (text.starts_with(kBoxed) && closing_brace(text, kBoxed.size() - 1) == text.size() - 1) {
-    text = text.substr(kBoxed.size(), text.size() - kBoxed.size() - 1);
-  }
-  text = trim(text);
-  return text.size() != before.size();
-}
-
-std::string clean(std::string_view answer) {
-  std::string_view text = trim(answer);
-  for (int i = 0; i < kMaxWrappings && unwrap(text); ++i) continue;
-  return collapse_white_space(text);
-}
-
-struct Quantity {
-  Rational value;
-  std::string unit;  // empty where there is none
-};
-
-/// \frac{a}{b} with a sign before it, or a plain number.
-std::optional<Rational> read_number(std::string_view text) {
-  constexpr std::string_view kFraction = "\\frac{";
-  const size_t at = text.find(kFraction);
-  if (at == std::string_view::npos) return parse_number(text);
-  const std::string_view sign = trim(text.substr(0, at));
-  const size_t numerator_end = closing_brace(text, at + kFraction.size() - 1);
-  if (!(sign.empty() || sign == "-" || sign == "+") || numerator_end == std::string_view::npos) return std::nullopt;
-  const std::string_view rest = text.substr(numerator_end + 1);
-  if (!rest.starts_with('{') || closing_brace(rest, 0) != rest.size() - 1) return std::nullopt;
-  const size_t begin = at + kFraction.size();
-  const auto numerator = parse_number(text.substr(begin, numerator_end - begin));
-  const auto denominator = parse_number(rest.substr(1, rest.size() - 2));
-  const auto value = numerator && denominator ? divide(*numerator, *denominator) : std::nullopt;
-  return value && sign == "-" ? subtract(0, *value) : value;
-}
-
-/// Words after a number that make another number of it, or that leave open what is meant.
-bool changes_value(std::string_view word) {
-  static constexpr std::array<std::string_view, 20> kWords = {"dozen",   "hundred", "thousand", "million", "billion", "trillion", "percent",
-                                                              "half",    "halve",   "third",    "quarter", "fourth",  "fifth",    "sixth",
-                                                              "seventh", "eighth",  "ninth",    "tenth",   "pi",      "score"};
-  if (word.ends_with('s')) word.remove_suffix(1);
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end() || word.ends_with("dredth") || word.ends_with("sandth") ||
-         word.ends_with("lionth");
-}
-
-/// Splits a currency sign or a unit word off `text`.
-std::string take_unit(std::string& text) {
-  for (const std::string_view currency : {"$", "€", "£"}) {
-    const size_t at = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
-    if (!std::string_view(text).substr(at).starts_with(currency)) continue;
-    text.erase(at, currency.size());
-    return std::string(currency);
-  }
-  const size_t space = text.rfind(' ');
-  if (space == std::string::npos) return {};
-  std::string word = text.substr(space + 1);
-  for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  const bool is_word = word.size() >= 2 && std::all_of(word.begin(), word.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  if (!is_word || changes_value(word)) return {};
-  text.erase(space);
-  return word;
-}
-
-std::optional<Quantity> read_quantity(std::string text) {
-  for (const std::string_view space : {"\\!", "\\,", "\\;", "\\:"}) replace_all(text, space, "");
-  replace_all(text, "\\%", "%");
-  replace_all(text, "\\$", "$");
-  replace_all(text, "\\dfrac", "\\frac");
-  replace_all(text, "\\tfrac", "\\frac");
-  std::string unit = take_unit(text);
-  const auto value = read_number(text);
-  if (!value) return std::nullopt;
-  return Quantity{*value, std::move(unit)};
 }
 
 /// A minus sign counts where no digit stands before it: "8-2" ends in 2, "= -2" in -2.
@@ -156,9 +86,16 @@ std::optional<std::string_view> last_integer(std::string_view text) {
   return text.substr(begin, last + 1 - begin);
 }
 
+std::optional<std::string_view> marked_answer(std::string_view text) {
+  auto found = last_boxed(text);
+  if (!found) found = last_answer_tag(text);
+  return found ? found : last_hash(text);
+}
+
 }  // namespace
 
-std::optional<std::string> extract_answer(std::string_view text, Extraction extraction) {
+std::optional<std::string> extract_answer(std::string_view completion, Extraction extraction) {
+  const std::string_view text = outside_thought(completion);
   std::optional<std::string_view> found;
   switch (extraction) {
     case Extraction::kAnswerTag:
@@ -171,9 +108,11 @@ std::optional<std::string> extract_answer(std::string_view text, Extraction extr
       found = last_hash(text);
       break;
     case Extraction::kAny:
-      found = last_answer_tag(text);
-      if (!found) found = last_boxed(text);
-      if (!found) found = last_hash(text);
+      found = marked_answer(text);
+      break;
+    case Extraction::kLenient:
+      found = marked_answer(text);
+      found = lenient_answer(found.value_or(text), found.has_value());
       break;
     case Extraction::kLastInteger:
       found = last_integer(text);
@@ -195,19 +134,6 @@ std::vector<std::string> gold_answers(const Problem& problem) {
     if (!gold.empty()) golds.push_back(std::move(gold));
   }
   return golds;
-}
-
-bool answers_equal(std::string_view gold, std::string_view prediction) {
-  const std::string wanted = clean(gold), given = clean(prediction);
-  if (wanted == given) return true;
-  const auto a = read_quantity(wanted), b = read_quantity(given);
-  if (!a || !b || a->value != b->value) return false;
-  return a->unit.empty() || b->unit.empty() || a->unit == b->unit;
-}
-
-std::optional<std::string> equal_answer(const std::vector<std::string>& golds, std::string_view prediction) {
-  const auto found = std::ranges::find_if(golds, [prediction](const std::string& gold) { return answers_equal(gold, prediction); });
-  return found == golds.end() ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace grpo

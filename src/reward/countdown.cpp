@@ -83,7 +83,7 @@ class CountdownReward final : public CompletionReward {
     if (expression->numbers != goal.numbers) {
       return {options_.format_score, "other numbers than the given ones, each once", "different numbers"};
     }
-    if (!expression->value) return {options_.format_score, "no value: a division by zero or an overflow", "no value"};
+    if (!expression->value) return {options_.format_score, "no value: a division by zero", "no value"};
     const std::string value = expression->value->to_string();
     const bool right = std::ranges::find(goal.targets, *expression->value) != goal.targets.end();
     Score score = right

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "grpo/data/strings.h"
+#include "grpo/math/verify.h"
 #include "grpo/reward/answer.h"
 #include "grpo/reward/expression.h"
 #include "reward/builtin.h"
@@ -98,6 +99,10 @@ std::vector<Equation> equations_in(std::string_view text) {
   return found;
 }
 
+bool agrees(const std::vector<std::string>& golds, const std::string& given) {
+  return std::ranges::any_of(golds, [&given](const std::string& gold) { return answers_equal(gold, given); });
+}
+
 /// The share of right ones among the equations of a text, each of which is a step.
 class EquationsReward final : public CompletionReward {
  public:
@@ -110,7 +115,7 @@ class EquationsReward final : public CompletionReward {
     const auto golds = gold_answers(*completion.problem);
     if (options_.answer && !golds.empty() && !completion.text.empty()) {
       const auto given = extract_answer(outside_thought(completion), Extraction::kAny);
-      score.steps.push_back({completion.text.size(), given && equal_answer(golds, *given) ? 1.0 : 0.0});
+      score.steps.push_back({completion.text.size(), given && agrees(golds, *given) ? 1.0 : 0.0});
     }
     double right = 0.0;
     for (const StepScore& step : score.steps) right += step.value;

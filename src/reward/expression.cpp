@@ -21,9 +21,6 @@ class ExpressionParser {
 
  private:
   using Value = std::optional<Rational>;
-  using Operation = Value (*)(const Rational&, const Rational&);
-
-  static Value apply(Operation operation, const Value& a, const Value& b) { return a && b ? operation(*a, *b) : std::nullopt; }
 
   bool take(char c) {
     if (!rest_.starts_with(c)) return false;
@@ -40,9 +37,11 @@ class ExpressionParser {
     Value value = parse_product(depth);
     while (valid_) {
       if (take('+')) {
-        value = apply(add, value, parse_product(depth));
+        const Value next = parse_product(depth);
+        value = value && next ? Value(*value + *next) : std::nullopt;
       } else if (take('-')) {
-        value = apply(subtract, value, parse_product(depth));
+        const Value next = parse_product(depth);
+        value = value && next ? Value(*value - *next) : std::nullopt;
       } else {
         break;
       }
@@ -54,9 +53,11 @@ class ExpressionParser {
     Value value = parse_factor(depth);
     while (valid_) {
       if (take('*')) {
-        value = apply(multiply, value, parse_factor(depth));
+        const Value next = parse_factor(depth);
+        value = value && next ? Value(*value * *next) : std::nullopt;
       } else if (take('/')) {
-        value = apply(divide, value, parse_factor(depth));
+        const Value next = parse_factor(depth);
+        value = value && next ? divide(*value, *next) : std::nullopt;
       } else {
         break;
       }
@@ -81,7 +82,7 @@ class ExpressionParser {
     if (digits == 0 || (digits > 1 && rest_.front() == '0')) return reject();
     rest_ = trim(rest_.substr(digits));
     result_.numbers.push_back(number);
-    return number;
+    return Rational(number);
   }
 
   std::string_view rest_;

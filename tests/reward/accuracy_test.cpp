@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "grpo/core/error.h"
 #include "grpo/data/dataset.h"
+#include "grpo/reward/registry.h"
 #include "reward/judge.h"
 #include "support/parity.h"
 
@@ -14,9 +16,9 @@ TEST(Accuracy, ScoresTheFinalAnswer) {
   const Problem problem = problem_with_answer("27.0");
   EXPECT_EQ(judge("accuracy", problem, "<think>26</think><answer> 27 </answer>").value, 1.0);
   EXPECT_EQ(judge("accuracy", problem, "it is \\boxed{27}").value, 1.0);
-  EXPECT_EQ(judge("accuracy", problem, "<answer>28</answer> \\boxed{27}").value, 0.0);
+  EXPECT_EQ(judge("accuracy", problem, "<answer>27</answer> \\boxed{28}").value, 0.0);
   EXPECT_EQ(judge("accuracy", problem, "27").value, 0.0);
-  EXPECT_EQ(judge("accuracy", problem, "<answer>28</answer>").reason, "answer '28' differs from '27.0'");
+  EXPECT_EQ(judge("accuracy", problem, "<answer>28</answer>").reason, "'28' differs from '27.0': different values");
 }
 
 TEST(Accuracy, OptionsChooseThePlaceAndTheScores) {
@@ -33,6 +35,57 @@ TEST(Accuracy, HasNoVerdictWithoutAReferenceAnswer) {
   EXPECT_FALSE(judge("accuracy", problem_with_answer(" "), "<answer>27</answer>").defined());
 }
 
+TEST(Accuracy, HasNoVerdictIfNoRightAnswerCanBeRead) {
+  const std::string prose = "If so, it would take 180 days. Therefore, the answer is: 180.";
+  Problem problem = problem_with_answer(prose);
+  const Score score = judge("accuracy", problem, "\\boxed{180}");
+  EXPECT_FALSE(score.defined());
+  EXPECT_EQ(score.kind, kUnreadableGold);
+  const auto reward = builtin_rewards().make("accuracy", {});
+  EXPECT_EQ(reward->unreadable(problem), "prose: '" + prose + "'");
+  problem.further_answers = {"180"};
+  EXPECT_EQ(reward->unreadable(problem), "");
+  EXPECT_EQ(judge("accuracy", problem, "\\boxed{180}").value, 1.0);
+  EXPECT_EQ(judge("accuracy", problem, "\\boxed{181}").value, 0.0);
+}
+
+TEST(Accuracy, TellsTheKindAndBothAnswersAsRead) {
+  const struct {
+    const char *gold, *text, *kind, *wanted, *given;
+  } cases[] = {{"\\frac12", "\\boxed{0.5}", "right", "1/2", "1/2"},
+               {"(1,2)", "\\boxed{(2,1)}", "different answer", "(1, 2)", "(2, 1)"},
+               {"5", "so it is", "no final answer", "5", ""},
+               {"5", "\\boxed{\\frac{5}{}}", "answer not readable", "5", "\\frac{5}{}"},
+               {"5", "\\boxed{5+\\sin(10^{10^6})}", "undecided", "5", "5 + sin(10^(10^6))"}};
+  for (const auto& [gold, text, kind, wanted, given] : cases) {
+    const Score score = judge("accuracy", problem_with_answer(gold), text);
+    EXPECT_EQ(score.kind, kind) << text;
+    EXPECT_EQ(score.gold, wanted) << text;
+    EXPECT_EQ(score.given, given) << text;
+  }
+}
+
+TEST(Accuracy, OptionsSayHowStrictlyAnswersAreCompared) {
+  const struct {
+    const char *gold, *text;
+    RewardOptions options;
+    double value;
+  } cases[] = {
+      {"\\pi", "\\boxed{3.14}", {}, 0.0},
+      {"\\pi", "\\boxed{3.14}", {{"tolerance", "0.001"}}, 1.0},
+      {"\\pi", "\\boxed{3.1}", {{"tolerance", "0.001"}}, 0.0},
+      {"5 cm", "\\boxed{5}", {}, 1.0},
+      {"5 cm", "\\boxed{5}", {{"units", "\"required\""}}, 0.0},
+      {"5 cm", "\\boxed{5\\text{ cm}}", {{"units", "\"required\""}}, 1.0},
+      {"1/2", "\\boxed{0.5}", {{"compare", "\"text\""}}, 0.0},
+      {"a long, long text. It is a sentence.", "<answer>a long,  long text. It is a\nsentence.</answer>", {{"compare", "\"text\""}}, 1.0},
+      {"The answer", "the sum is 5, so the answer is 5", {{"extract", "\"lenient\""}}, 0.0},
+      {"5", "the sum is 6, so the answer is 5", {{"extract", "\"lenient\""}}, 1.0}};
+  for (const auto& [gold, text, options, value] : cases)
+    EXPECT_EQ(judge("accuracy", problem_with_answer(gold), text, options).value, value) << text;
+  EXPECT_THROW(judge("accuracy", problem_with_answer("5"), "5", {{"tolerance", "-1"}}), Error);
+}
+
 TEST(Accuracy, AnyOfSeveralAnswersIsRight) {
   Problem problem = problem_with_answer("3");
   problem.further_answers = {"three", "#### III"};
@@ -40,8 +93,8 @@ TEST(Accuracy, AnyOfSeveralAnswersIsRight) {
     EXPECT_EQ(judge("accuracy", problem, "<answer>" + std::string(right) + "</answer>").value, 1.0) << right;
   const Score wrong = judge("accuracy", problem, "<answer>4</answer>");
   EXPECT_EQ(wrong.value, 0.0);
-  EXPECT_EQ(wrong.reason, "answer '4' differs from '3' and 2 more");
-  EXPECT_EQ(judge("accuracy", problem, "<answer>three</answer>").reason, "answer 'three' equals 'three'");
+  EXPECT_EQ(wrong.reason, "'4' differs from '3': different values, and of 3 answers none agrees");
+  EXPECT_EQ(judge("accuracy", problem, "<answer>three</answer>").reason, "'three' equals 'three': written alike");
   problem.further_answers = {" "};
   EXPECT_EQ(judge("accuracy", problem, "<answer> </answer>").value, 0.0);
 }

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "grpo/api.h"
-#include "grpo/reward/rational.h"
+#include "grpo/math/rational.h"
 
 namespace GRPO_API grpo {
 
 /// What an arithmetic expression says.
 struct ParsedExpression {
   std::vector<int64_t> numbers;   // every literal as the parser read it, in order
-  std::optional<Rational> value;  // exact; nothing if it divides by zero or leaves 127 bits
+  std::optional<Rational> value;  // exact; nothing if it divides by zero
 };
 
 inline constexpr size_t kMaxExpressionLength = 1000;  // bytes
