@@ -15,6 +15,7 @@
 #include "grpo/data/strings.h"
 #include "grpo/model/transformer.h"
 #include "grpo/policy/evaluation.h"
+#include "grpo/reward/verdicts.h"
 #include "policy/content.h"
 
 namespace grpo::cli {
@@ -102,11 +103,14 @@ bool run_to_end(Evaluation& evaluation) {
   }
 }
 
-nlohmann::ordered_json eval_answer(const EvalArguments& arguments, size_t problems, const Metrics& figures, bool whole) {
+nlohmann::ordered_json eval_answer(const EvalArguments& arguments, size_t problems, const Evaluation& evaluation, bool whole) {
   nlohmann::ordered_json answer = {
       {"model", arguments.model.section.path}, {"problems", problems}, {"prompt_template", arguments.prompt.prompt_template}};
   if (!whole) answer["partial"] = true;
-  for (const auto& [name, value] : figures) answer[name] = value;
+  for (const auto& [name, value] : evaluation.figures()) answer[name] = value;
+  for (const auto& [function, kinds] : evaluation.verdicts()) {
+    for (const auto& [kind, count] : kinds) answer["verdicts"][function][kind] = count;
+  }
   return answer;
 }
 
@@ -121,6 +125,7 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   const Policy policy = load_sampled_policy(arguments.model, registry);
   RewardSet rewards;
   for (const auto& name : arguments.rewards) rewards.add(name, registry.rewards.make(name));
+  for (const UnreadableGolds& golds : unreadable_golds(rewards, problems)) log_warn(to_string(golds));
   const InterruptGuard guard;
   RolloutEngine engine(*policy.model, engine_options(arguments.model));
   EvaluationOptions options{
@@ -137,7 +142,7 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   show_prompt(arguments.prompt, policy, problems.front());
   progress.begin(evaluation, problems.size());
   const bool whole = run_to_end(evaluation);
-  std::cout << to_text(eval_answer(arguments, problems.size(), evaluation.figures(), whole)) << std::endl;
+  std::cout << to_text(eval_answer(arguments, problems.size(), evaluation, whole)) << std::endl;
   if (whole) return;
   const std::string done = std::to_string(evaluation.problems_finished()) + " of " + std::to_string(problems.size()) + " problems";
   fail_resumable("eval", done, samples.get());

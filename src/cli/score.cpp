@@ -2,8 +2,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "cli/commands.h"
 #include "cli/kept_lines.h"
@@ -13,7 +15,9 @@
 #include "core/mean.h"
 #include "data/answers.h"
 #include "grpo/core/interrupt.h"
+#include "grpo/core/log.h"
 #include "grpo/core/nearest.h"
+#include "grpo/reward/verdicts.h"
 
 namespace grpo::cli {
 namespace {
@@ -139,7 +143,9 @@ JudgedLine judged_line(const nlohmann::json& line) {
 Row number_or_null(double value) { return std::isnan(value) ? Row(nullptr) : Row(value); }
 
 Row score_row(const Score& score) {
-  Row row = {{"score", number_or_null(score.value)}, {"reason", score.reason}};
+  Row row = {{"score", number_or_null(score.value)}, {"reason", score.reason}, {"kind", score.counted_as()}};
+  if (!score.gold.empty()) row["gold"] = score.gold;
+  if (!score.given.empty()) row["given"] = score.given;
   for (const StepScore& step : score.steps) row["steps"].push_back({{"end", step.end}, {"value", step.value}});
   return row;
 }
@@ -161,8 +167,22 @@ class Scorer {
     RewardContext context;
     context.max_completion_length = scoring_.max_completion_length;
     std::vector<Row> rows;
-    for (const Verdict& verdict : score_all(rewards_, completions, context, &pool_)) rows.push_back(row(verdict));
+    for (const Verdict& verdict : score_all(rewards_, completions, context, &pool_)) {
+      rows.push_back(row(verdict));
+      ++lines_;
+      for (size_t f = 0; f < verdict.scores.size(); ++f)
+        unreadable_[rewards_.names[f]] += verdict.scores[f].kind == kUnreadableGold ? 1 : 0;
+    }
     return rows;
+  }
+
+  /// Says how many right answers could not be read.
+  void warn() const {
+    for (const auto& [name, count] : unreadable_) {
+      if (count == 0) continue;
+      log_warn("reward " + name + ": " + std::to_string(count) + " of " + std::to_string(lines_) +
+               " lines have a right answer that cannot be read, and get no verdict");
+    }
   }
 
  private:
@@ -180,12 +200,15 @@ class Scorer {
   const Scoring& scoring_;
   RewardSet rewards_;
   ThreadPool pool_;
+  int64_t lines_ = 0;                          // scored
+  std::map<std::string, int64_t> unreadable_;  // by function
 };
 
-/// Figures of a file of scores.
+/// Figures of the rows of scores.
 struct ScoreFigures {
   int64_t lines = 0, errors = 0;
   Mean score;
+  std::map<std::string, KindTally> kinds;  // by function; one alone has no name
 
   template <class Json>
   void add(const Json& row) {
@@ -194,8 +217,18 @@ struct ScoreFigures {
     } else {
       const Json& value = row.at("score");
       score.add(value.is_null() ? std::nan("") : value.template get<double>());
+      add_kinds(row);
     }
     ++lines;
+  }
+  template <class Json>
+  void add_kinds(const Json& row) {
+    const auto add_kind = [this](const std::string& name, const Json& one) {
+      if (one.contains("kind")) kinds[name].add(one.at("kind").template get<std::string>());
+    };
+    add_kind("", row);
+    if (!row.contains("rewards")) return;
+    for (const auto& [name, one] : row.at("rewards").items()) add_kind(name, one);
   }
   void add_earlier(const KeptLines& kept) {
     try {
@@ -207,6 +240,10 @@ struct ScoreFigures {
   Row summary() const {
     Row row = {{"lines", lines}, {"mean_score", score.result()}};
     if (errors > 0) row["errors"] = errors;
+    for (const auto& [name, tally] : kinds) {
+      Row& verdicts = name.empty() ? row["verdicts"] : row["verdicts"][name];
+      for (const auto& [kind, count] : tally.counts()) verdicts[kind] = count;
+    }
     return row;
   }
 };
@@ -240,8 +277,12 @@ void score_lines(const ScoreArguments& a, const std::vector<std::string>& extras
   const Scoring scoring = a.config.empty() ? scoring_by_name(a, extras) : scoring_by_config(a, extras, registry);
   Scorer scorer(scoring, registry);
   const AnswerLines answer = [&scorer](const std::vector<InputLine>& lines) { return scorer.rows(lines); };
-  if (!a.out.empty()) return score_to_file(a, scoring, answer);
+  if (!a.out.empty()) {
+    score_to_file(a, scoring, answer);
+    return scorer.warn();
+  }
   const LineCounts counts = map_batches(answer, {.write = {}, .skip = 0, .batch_size = a.batch_size});
+  scorer.warn();
   if (!counts.whole) fail_resumable("score", std::to_string(counts.rows) + " lines", nullptr);
 }
 
@@ -269,7 +310,8 @@ void add_score(CLI::App& app, const Registry& registry) {
   sub->footer(
       "A line may have a list of right answers, the completion's token ids, for rewards that count them, and fields\n"
       "that a reward reads. Its row has its id, the weighted sum as score (null: no verdict), and the reason, or with\n"
-      "several functions rewards by name. A line that cannot be scored gets {\"error\": …, \"line\": …}.\n"
+      "several functions rewards by name; with the reason stand its kind and the right and the given answer as they were\n"
+      "read. A line that cannot be scored gets {\"error\": …, \"line\": …}.\n"
       "Exit status: 0 every line got its row, 1 failure, 2 bad command line, 75 stopped by a signal: continue with --resume");
   sub->allow_extras();
   sub->callback([sub, a, &registry] {

@@ -12,7 +12,9 @@ char folded(char c) {
   return c == '-' ? '_' : c;
 }
 
-/// Optimal string alignment distance of the folded names.
+}  // namespace
+
+/// Optimal string alignment distance of the folded texts.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) current[j] = j;
@@ -29,8 +31,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return current[b.size()];
 }
-
-}  // namespace
 
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates) {
   const std::string* best = nullptr;

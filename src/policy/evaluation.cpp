@@ -143,6 +143,8 @@ int64_t Evaluation::problems_finished() const { return static_cast<int64_t>(impl
 
 Metrics Evaluation::figures() const { return impl_->tally.result(impl_->sampling.num_generations); }
 
+std::vector<std::pair<std::string, KindCounts>> Evaluation::verdicts() const { return impl_->tally.verdicts(); }
+
 double pass_at_k(int64_t samples, int64_t correct, int64_t k) {
   GRPO_CHECK(k >= 1 && k <= samples && correct >= 0 && correct <= samples, "pass_at_k", "expected 1 <= k <= n and 0 <= c <= n");
   if (samples - correct < k) return 1.0;

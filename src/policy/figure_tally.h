@@ -2,18 +2,21 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/mean.h"
 #include "grpo/core/metrics.h"
 #include "grpo/data/types.h"
 #include "grpo/policy/experience.h"
+#include "grpo/reward/verdicts.h"
 
 namespace grpo {
 
 /// What counts of a sample.
 struct Figures {
-  std::vector<double> scores;  // by function; NaN: no verdict
+  std::vector<double> scores;      // by function; NaN: no verdict
+  std::vector<std::string> kinds;  // of those verdicts
   double tokens = 0.0;
   bool clipped = false;
 };
@@ -30,11 +33,14 @@ class FigureTally {
   void add(const std::vector<Figures>& group);
   /// Of problems with `k` samples each.
   Metrics result(int64_t k) const;
+  /// By function.
+  std::vector<std::pair<std::string, KindCounts>> verdicts() const;
 
  private:
   std::vector<std::string> functions_;
   size_t judge_;
   std::vector<Mean> scores_;
+  std::vector<KindTally> kinds_;
   Mean once_, any_, length_, clipped_;
   int64_t samples_ = 0;
 };

@@ -9,6 +9,7 @@ void add_scores(nlohmann::ordered_json& line, const std::vector<std::string>& fu
     const Score& score = sample.scores[f];
     line["rewards"][functions[f]] = score.defined() ? nlohmann::ordered_json(score.value) : nlohmann::ordered_json(nullptr);
   }
+  for (size_t f = 0; f < functions.size(); ++f) line["verdicts"][functions[f]] = sample.scores[f].counted_as();
 }
 
 }  // namespace grpo

@@ -29,7 +29,7 @@ std::string random_word() {
 /// Another text when a file of the run was written, replaced, made or removed.
 std::string version_of(const fs::path& folder) {
   std::string text;
-  for (const char* name : {"metrics.jsonl", "completions.jsonl", "changes.jsonl", "config.json"}) {
+  for (const char* name : {"metrics.jsonl", "completions.jsonl", "changes.jsonl", "verdicts.json", "config.json"}) {
     struct stat status {};
     const bool there = ::stat((folder / name).c_str(), &status) == 0;
     char part[96];

@@ -11,6 +11,7 @@
 #include "report/samples.h"
 #include "report/series.h"
 #include "report/style.h"
+#include "report/verdicts.h"
 #include "report/warnings.h"
 
 namespace grpo {
@@ -145,9 +146,9 @@ std::string end_of(const Live* live) {
 
 std::string page(const Run& run, const Live* live) {
   std::string html = start_of(run.name, escape(subtitle(run)));
-  html += headline(run) + warning_box(run) + charts_section(run) + changes_section(run) + samples_section(run);
+  html += headline(run) + warning_box(run) + charts_section(run) + changes_section(run) + verdicts_section(run) + samples_section(run);
   if (!run.config.empty()) html += "<details><summary>Configuration</summary><pre>" + escape(run.config) + "</pre></details>\n";
-  html += "<footer>Written by libgrpo from metrics.jsonl, completions.jsonl and config.json.";
+  html += "<footer>Written by libgrpo from metrics.jsonl, completions.jsonl, verdicts.json and config.json.";
   if (run.undefined_values > 0) html += " " + std::to_string(run.undefined_values) + " undefined values in the log are left out.";
   return html + "</footer>\n" + end_of(live);
 }

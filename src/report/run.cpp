@@ -22,10 +22,13 @@ constexpr double kLargestValue = 1e100, kSmallestValue = 1e-100;  // sums of lar
 constexpr size_t kSamplesShown = 4;                               // of a step
 constexpr size_t kLinesKept = 64;  // from the end of completions.jsonl: the last step's are looked for among them
 constexpr std::streamoff kTailBytes = std::streamoff{1} << 23;
-constexpr size_t kChangesShown = 100;             // settings
-constexpr size_t kTextBytes = 6000;               // of a prompt or a completion
-constexpr size_t kNameBytes = 80;                 // of a reward's name and the like
-constexpr size_t kConfigBytes = size_t{1} << 17;  // of config.json
+constexpr size_t kChangesShown = 100;  // settings
+constexpr size_t kTextBytes = 6000;    // of a prompt or a completion
+constexpr size_t kNameBytes = 80;      // of a reward's name and the like
+constexpr size_t kVerdictsShown = 30;  // of each list of verdicts.json
+constexpr size_t kAnswerBytes = 400;
+constexpr size_t kVerdictsBytes = size_t{1} << 20;  // of verdicts.json
+constexpr size_t kConfigBytes = size_t{1} << 17;    // of config.json
 
 /// `line` with the bare words NaN and Infinity, which some writers put for such numbers, as null.
 std::string with_nulls(std::string_view line) {
@@ -168,6 +171,49 @@ std::string read_start(const fs::path& path, size_t bytes) {
   return shortened(text, bytes);
 }
 
+double number_of(const ordered_json& object, const char* key) {
+  const auto it = object.find(key);
+  const bool is_number = it != object.end() && it->is_number() && std::abs(it->get<double>()) < kLargestStep;
+  return is_number ? it->get<double>() : 0.0;
+}
+
+/// Calls `take` with the objects of the list `key`, the first so many.
+template <class Take>
+void for_each_object(const ordered_json& object, const char* key, const Take& take) {
+  const auto it = object.find(key);
+  if (it == object.end() || !it->is_array()) return;
+  for (size_t i = 0; i < std::min(it->size(), kVerdictsShown); ++i) {
+    if ((*it)[i].is_object()) take((*it)[i]);
+  }
+}
+
+void read_verdicts(const fs::path& path, Run& run) {
+  const ordered_json object = try_parse_json<ordered_json>(read_start(path, kVerdictsBytes));
+  if (!object.is_object()) return;
+  for_each_object(object, "unreadable_golds", [&run](const ordered_json& one) {
+    UnreadableGolds& golds = run.unreadable.emplace_back();
+    golds.function = text_of(one, "function", kNameBytes);
+    golds.data = text_of(one, "data", kNameBytes);
+    golds.problems = number_of(one, "problems");
+    golds.unreadable = number_of(one, "unreadable");
+    for_each_object(one, "examples", [&golds](const ordered_json& example) {
+      golds.examples.push_back({.problem = number_of(example, "problem"),
+                                .gold = text_of(example, "gold", kAnswerBytes),
+                                .reason = text_of(example, "reason", kAnswerBytes)});
+    });
+  });
+  for_each_object(object, "near_misses", [&run](const ordered_json& one) {
+    run.near_misses.push_back({.function = text_of(one, "function", kNameBytes),
+                               .gold = text_of(one, "gold", kAnswerBytes),
+                               .given = text_of(one, "given", kAnswerBytes),
+                               .reason = text_of(one, "reason", kAnswerBytes),
+                               .problem = number_of(one, "problem"),
+                               .count = number_of(one, "count"),
+                               .first_step = number_of(one, "first_step"),
+                               .last_step = number_of(one, "last_step")});
+  });
+}
+
 }  // namespace
 
 const Series& Run::of(std::string_view metric) const {
@@ -198,6 +244,7 @@ Run read_run(const fs::path& folder) {
   Run run = read_figures(folder);
   read_completions(folder / "completions.jsonl", run);
   read_changes(folder / "changes.jsonl", run);
+  read_verdicts(folder / "verdicts.json", run);
   run.config = read_start(folder / "config.json", kConfigBytes);
   run.name = run_name(folder);
   return run;

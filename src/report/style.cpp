@@ -66,6 +66,28 @@ svg .band { stroke: none; fill: var(--c); opacity: .13; } svg .layer { stroke: n
   padding: 5px 9px; font-size: 12px; line-height: 1.45; white-space: nowrap; box-shadow: 0 2px 10px #0002; z-index: 1; }
 .tip i { display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: var(--c); margin-right: 6px; }
 .rule { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--soft); opacity: .5; pointer-events: none; }
+.verdicts h3 { margin-bottom: 10px; }
+.verdicts p { font-size: .8125rem; color: var(--soft); margin-top: 6px; }
+.kind { display: grid; grid-template-columns: minmax(7em, 36%) 1fr 4em 4em; gap: 10px; align-items: center; font-size: .875rem;
+  line-height: 1.9; font-variant-numeric: tabular-nums; }
+.kind > span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.kind > span:nth-child(n + 3) { text-align: right; } .kind > span:last-child { color: var(--soft); }
+.kind i { height: 10px; border-radius: 3px; background: var(--grid); overflow: hidden; }
+.kind i b { display: block; height: 100%; min-width: 1px; background: var(--soft); opacity: .75; }
+.kind.good i b { background: var(--good); } .kind.warn i b { background: var(--warn); }
+.warning ul { padding-left: 20px; font-size: .875rem; } .warning code { background: none; }
+code { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.misses { margin: 26px 0 10px; }
+.wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; }
+th { text-align: left; font-weight: 600; font-size: .8125rem; color: var(--soft); white-space: nowrap; }
+th, td { padding: 7px 14px; border-bottom: 1px solid var(--line); vertical-align: top; }
+tbody tr:last-child td { border-bottom: 0; }
+td:nth-child(n + 3):nth-child(-n + 5), th:nth-child(n + 3):nth-child(-n + 5) { text-align: right; font-variant-numeric: tabular-nums; }
+td:nth-child(4) { white-space: nowrap; } td:nth-child(2) code { color: var(--bad); } td:nth-child(1) code { color: var(--good); }
+td:nth-child(-n + 2) { min-width: 10em; }
+.warning + .charts { margin-top: 14px; }
+td:last-child { min-width: 14em; color: var(--soft); overflow-wrap: anywhere; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 14px 18px; }
 .columns > div { min-width: 0; }
 article { margin-top: 10px; padding: 14px 16px; }

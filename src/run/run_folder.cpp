@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kLogs = {"metrics.jsonl", "completions.jsonl", "events"};
+constexpr const char* kVerdicts = "verdicts.json";
+constexpr std::array kLogs = {"metrics.jsonl", "completions.jsonl", kVerdicts, "events"};
 
 fs::path prepared(const fs::path& path, const std::string& config_json, const std::optional<Resumed>& resumed) {
   std::error_code error;
@@ -81,7 +82,8 @@ int64_t checkpoint_step(const fs::path& path) {
 }
 
 RunFolder::RunFolder(const fs::path& path, const std::string& config_json, const std::optional<Resumed>& resumed)
-    : metrics_(log_file(prepared(path, config_json, resumed) / "metrics.jsonl", resumed, &LogSizes::metrics)),
+    : path_(path),
+      metrics_(log_file(prepared(path, config_json, resumed) / "metrics.jsonl", resumed, &LogSizes::metrics)),
       completions_(log_file(path / "completions.jsonl", resumed, &LogSizes::completions)) {}
 
 void RunFolder::metrics(int64_t step, const std::map<std::string, double>& values) {
@@ -93,6 +95,13 @@ void RunFolder::metrics(int64_t step, const std::map<std::string, double>& value
 }
 
 void RunFolder::completion(const std::string& json_line) { completions_.append_line(json_line); }
+
+void RunFolder::verdicts(const std::string& json) {
+  if (json.empty() || json == verdicts_) return;
+  const DeferredSync never;  // a run that goes on writes it anew
+  write_file_atomically(path_ / kVerdicts, json + "\n");
+  verdicts_ = json;
+}
 
 std::vector<fs::path> list_checkpoints(const fs::path& run) {
   std::vector<fs::path> found;

@@ -27,7 +27,7 @@ struct Resumed {
   int64_t step = 0;  // optimiser steps done
 };
 
-/// The folder of a run: config.json, metrics.jsonl, completions.jsonl, checkpoints and what sinks write.
+/// The folder of a run: config.json, metrics.jsonl, completions.jsonl, verdicts.json, checkpoints and what sinks write.
 class RunFolder {
  public:
   /// Makes the folder. A folder that holds another run's metrics or checkpoints is refused, unless the run is resumed: then the logs are
@@ -40,10 +40,14 @@ class RunFolder {
   /// One line of metrics.jsonl, in which figures that are not finite become null, then every sink.
   void metrics(int64_t step, const std::map<std::string, double>& values);
   void completion(const std::string& json_line);
+  /// verdicts.json takes this text; an empty one makes no file.
+  void verdicts(const std::string& json);
   LogSizes sizes() const { return {metrics_.size(), completions_.size()}; }
 
  private:
+  std::filesystem::path path_;
   AppendFile metrics_, completions_;
+  std::string verdicts_;  // as written
   std::vector<std::unique_ptr<MetricSink>> sinks_;
 };
 
@@ -67,8 +71,8 @@ void remove_unfinished_checkpoints(const std::filesystem::path& run);
 /// Removes the oldest checkpoints beyond `limit` (0 = keeps all), but never that of step `newest`.
 void prune_checkpoints(const std::filesystem::path& run, int64_t limit, int64_t newest);
 
-/// Gives the logs of an earlier run other names (metrics.jsonl.1, completions.jsonl.1, events.1, or the next number that is free), so that
-/// a new one can begin in its folder.
+/// Gives the logs of an earlier run other names (metrics.jsonl.1, completions.jsonl.1, verdicts.json.1, events.1, or the next number that
+/// is free), so that a new one can begin in its folder.
 void move_logs_aside(const std::filesystem::path& run);
 
 }  // namespace grpo

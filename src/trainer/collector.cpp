@@ -54,6 +54,7 @@ Collector::Collector(const Config& config, const Policy& policy, const std::vect
       picker_(config.algorithm, static_cast<int64_t>(problems.size())),
       watch_(rewards_.names, config.algorithm.advantage.advantage_estimator != "reinforce_plus_plus" &&
                                  config.algorithm.objective != "ppo" && config.algorithm.objective != "expert_iteration"),
+      verdicts_(rewards_.names),
       pass_judge_(judging_function(rewards_.names, config.algorithm.pass_rate_reward)) {
   const std::string& filter = config.algorithm.dynamic_sampling_reward;
   if (!filter.empty()) filter_judge_ = judging_function(rewards_.names, filter);
@@ -75,12 +76,14 @@ Collector::Collected Collector::collect(int64_t step, double temperature) {
     Experience groups = sample_round(picker_.pick(missing, order_), step, temperature, sums);
     for (const Group& group : groups) picker_.note(group.item, pass_rate(group));
     count_verdicts(groups, sums);
+    verdicts_.add(groups, step + 1, sums.kinds);
     missing = a.dynamic_sampling ? std::erase_if(groups, [this](const Group& group) { return !worth_training_on(group); }) : 0;
     std::ranges::move(groups, std::back_inserter(collected.experience));
   }
   watch_.look(sums.counts, step == 0, problems_);
   for (size_t f = 0; f < sums.counts.undefined.size(); ++f)
     metrics["rewards/" + rewards_.names[f] + "/undefined"] = static_cast<double>(sums.counts.undefined[f]);
+  assign(metrics, verdicts_.figures(sums.kinds));
   for (const auto& [name, figure] : sums.figures) metrics[name] = figure.first / static_cast<double>(figure.second);
   metrics["tokens/generated"] = sums.tokens;
   metrics["tokens/dropped"] = sums.tokens + waited - sampler_.waiting_tokens() - count_tokens(collected.experience);
@@ -183,13 +186,19 @@ double Collector::pass_rate(const Group& group) const {
   return mean.result();
 }
 
+void Collector::look_at(const std::string& data, const std::vector<Problem>& problems) {
+  verdicts_.look_at(data, rewards_, problems, communicator_.is_main());
+}
+
 void Collector::mark() {
+  verdicts_.mark();
   marked_rounds_ = rounds_;
   picker_.mark();
   sampler_.mark();
 }
 
 void Collector::roll_back() {
+  verdicts_.roll_back();
   rounds_ = marked_rounds_;
   picker_.roll_back();
   sampler_.roll_back();
@@ -198,6 +207,7 @@ void Collector::roll_back() {
 void Collector::describe_state(ConfigVisitor& v) {
   v.field("rounds", rounds_, "", kNonNegative);
   picker_.describe_state(v);
+  verdicts_.describe_state(v);
 }
 
 void Collector::save(const std::filesystem::path& folder) const {

@@ -14,6 +14,7 @@
 #include "grpo/trainer/config.h"
 #include "trainer/group_sampler.h"
 #include "trainer/problem_picker.h"
+#include "trainer/verdict_log.h"
 #include "trainer/verdict_watch.h"
 
 namespace grpo {
@@ -35,6 +36,9 @@ class Collector {
   Collected collect(int64_t step, double temperature);
 
   const std::vector<std::string>& reward_names() const { return rewards_.names; }
+  /// What the run tells of verdicts, and of data whose right answers cannot be read.
+  const VerdictLog& verdicts() const { return verdicts_; }
+  void look_at(const std::string& data, const std::vector<Problem>& problems);
   /// Frees the sampler's memory until it is needed again.
   void release() { engine_.release(); }
 
@@ -52,6 +56,7 @@ class Collector {
     double tokens = 0.0, generate_seconds = 0.0, reward_seconds = 0.0;
     std::map<std::string, std::pair<double, int64_t>> figures;  // that rewards give
     VerdictCounts counts;
+    std::vector<KindTally> kinds;  // by function
   };
 
   Experience sample_round(const std::vector<int64_t>& items, int64_t step, double temperature, Sums& sums);
@@ -73,6 +78,7 @@ class Collector {
   GroupSampler sampler_;
   ProblemPicker picker_;
   VerdictWatch watch_;
+  VerdictLog verdicts_;
   size_t pass_judge_;
   std::optional<size_t> filter_judge_;  // of dynamic sampling; none: the weighted sum
   ThreadPool pool_;

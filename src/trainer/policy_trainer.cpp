@@ -43,6 +43,8 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
                                            .estimators = registry_.estimators});
   p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, make_rewards(config_.reward, registry_.rewards),
                                             *order_, *communicator_, p.objective->needs_greedy());
+  p.collector->look_at("train", problems_);
+  p.collector->look_at("eval", eval_problems_);
   p.mini_batches = std::make_unique<MiniBatches>(a, *communicator_);
   adopt(p.objective->models());
 } catch (...) {
@@ -140,6 +142,8 @@ void PolicyTrainer::load_files(const std::string& folder) {
   parts_->collector->load(folder);
   parts_->mini_batches->load(folder);
 }
+
+std::string PolicyTrainer::verdicts() const { return parts_->collector->verdicts().text(); }
 
 std::vector<std::string> PolicyTrainer::plan_lines() const {
   const int64_t samples = config_.algorithm.generation_batch_size, group = config_.rollout.sampling.num_generations;

@@ -93,6 +93,7 @@ void Trainer::open_folder(const std::optional<Resumed>& from) {
   folder_ = std::make_unique<RunFolder>(c.output_dir, write_config(config_), from);
   const SinkContext context{.folder = c.output_dir, .resumed_step = from ? std::optional(from->step) : std::nullopt};
   for (const auto& sink : c.report_to) folder_->add(registry_.sinks.make(sink, sink_options(c, sink), context));
+  folder_->verdicts(verdicts());
   checkpoints_ = std::make_unique<CheckpointWriter>(c.output_dir, c.save_total_limit);
 }
 

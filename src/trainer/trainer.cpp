@@ -275,8 +275,9 @@ void Trainer::record(const TrainReport& report) {
   for (const auto& [name, value] : report.metrics) {
     auto& [sum, count] = pending_metrics_[name];
     const bool last = std::ranges::find(kLast, name) != kLast.end();
+    const bool whole = last || name.find("/verdicts/") != std::string::npos;  // counts add up: a kind is not given in every step
     sum = last ? value : sum + value;
-    count = last ? 1 : count + 1;
+    count = whole ? 1 : count + 1;
   }
   if (stood_still_ > 0.0) {
     auto& [sum, count] = pending_metrics_["time/checkpoint"];
@@ -292,6 +293,7 @@ void Trainer::write_pending() {
   for (const auto& [name, entry] : pending_metrics_) means[name] = entry.first / static_cast<double>(entry.second);
   if (!means.empty()) folder_->metrics(steps_done_, means);
   for (const auto& line : pending_completions_) folder_->completion(line);
+  folder_->verdicts(verdicts());
   pending_metrics_.clear();
   pending_completions_.clear();
 }

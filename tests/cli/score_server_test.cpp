@@ -89,7 +89,9 @@ TEST_F(ScoreServer, ABadLineGetsAnErrorRowAndTheNextOnesGoOn) {
   EXPECT_EQ(outcome.status, 0);
   const auto rows = outcome.rows();
   ASSERT_EQ(rows.size(), 9U) << outcome.out;
-  EXPECT_EQ(rows[0], json::parse(R"({"id": "right", "score": 1.0, "reason": "answer '3' equals '3'"})"));
+  EXPECT_EQ(rows[0].at("id"), "right");
+  EXPECT_EQ(rows[0].at("score"), 1.0);
+  EXPECT_EQ(rows[0].at("reason"), "answer '3' equals '3'");
   const struct {
     size_t row;
     int line;
@@ -123,6 +125,31 @@ TEST_F(ScoreServer, SeveralRewardsAreWeighted) {
     EXPECT_EQ(rows[2].at("score"), 0.25);  // of those with a verdict
   }
   EXPECT_EQ(run("score --reward accuracy=3 --correct=2", kRight).rows().at(0).at("score"), 6.0);
+}
+
+// What a person compares: the reason, its kind and both answers as they were read; in all, kinds and right answers that cannot be read.
+TEST_F(ScoreServer, ShowsWhatWasCompared) {
+  const auto sum = [](const std::string& answer, const std::string& numbers) {
+    return R"({"completion": "<answer>)" + answer + R"(</answer>", "numbers": )" + numbers + R"(, "target": 3})";
+  };
+  const std::string input = lines({sum("1 + 2", "[1, 2]"), sum("1 + 2 = 3", "[1, 2]"), sum("2 / 1", "[1, 2]"), sum("1 + 2", "[1, \"b\"]")});
+  const Outcome alone = run("score --reward countdown", input);
+  EXPECT_TRUE(alone.out.starts_with(R"({"score":1.0,"reason":"value 3","kind":"right","gold":"3","given":"3"})")) << alone.out;
+  const auto rows = alone.rows();
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[1].at("kind"), "not an expression");
+  EXPECT_EQ(rows[1].at("given"), "1 + 2 = 3");
+  EXPECT_EQ(rows[2].at("given"), "2");
+  EXPECT_EQ(rows[3].at("kind"), kUnreadableGold);
+  EXPECT_FALSE(rows[3].contains("gold"));
+  EXPECT_TRUE(has(alone.errors, "reward countdown: 1 of 4 lines have a right answer that cannot be read")) << alone.errors;
+  const Outcome kept = run("score --reward countdown --out s.jsonl", input);
+  EXPECT_EQ(kept.rows().at(0).at("verdicts"),
+            json::parse(R"({"right": 1, "not an expression": 1, "different value": 1, "unreadable gold": 1})"));
+  EXPECT_TRUE(has(kept.errors, "reward countdown: 1 of 4 lines"));
+  const Outcome both = run("score --reward countdown,format --out b.jsonl", input);
+  EXPECT_EQ(both.rows().at(0).at("verdicts").at("format"), json::parse(R"({"a tag is missing": 4})"));
+  EXPECT_EQ(both.rows().at(0).at("verdicts").at("countdown").at("right"), 1);
 }
 
 TEST_F(ScoreServer, AConfigsRewardsAreThoseOfTraining) {

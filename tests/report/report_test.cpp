@@ -106,7 +106,8 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 /// Property: what is opened is closed, no address is fetched, no number failed.
 void expect_sound(const std::string& html) {
-  for (const char* tag : {"svg", "figure", "section", "details", "article", "div", "span", "pre", "ul", "li", "p", "b", "s", "script"}) {
+  for (const char* tag : {"svg", "figure", "section", "details", "article", "div", "span", "pre", "ul", "li", "p", "b", "i", "s", "code",
+                          "table", "tr", "td", "script"}) {
     const std::string name(tag);
     EXPECT_EQ(count(html, "<" + name + ">") + count(html, "<" + name + " "), count(html, "</" + name + ">")) << name;
   }
@@ -139,6 +140,48 @@ TEST_F(Report, HoldsEverySectionOfARun) {
   EXPECT_FALSE(has(html, "pass@1<"));  // the same as the accuracy
   EXPECT_FALSE(has(html, "Signs of a collapse"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 4);  // no temporary file is left
+}
+
+/// verdicts.json as a run writes it.
+const char* const kVerdicts =
+    R"json({"unreadable_golds":[{"data":"train","function":"accuracy","problems":7473,"unreadable":12,
+  "examples":[{"problem":12345,"gold":"about <seven>","reason":"no number"}]}],
+  "near_misses":[{"function":"accuracy","gold":"(1,2)","given":"1, 2","reason":"a tuple & a list","nearness":1.0,"problem":17,"count":31,
+  "first_step":4,"last_step":90}]})json";
+
+TEST_F(Report, ShowsVerdictsByKindAndTheNearestMisses) {
+  metrics(4, [](double t) {
+    return Values{{"reward", t},
+                  {"rewards/accuracy/mean", t},
+                  {"rewards/accuracy/verdicts/right", 10.0 * t},
+                  {"rewards/accuracy/verdicts/no final answer", 5.0},
+                  {"rewards/format/verdicts/a tag <is> missing", 1.0}};
+  });
+  file("verdicts.json", kVerdicts);
+  const std::string html = page();
+  expect_sound(html);
+  for (const char* part :
+       {"accuracy <small>45 verdicts", "<span>right</span><i><b style=\"width:55.56%\"></b></i><span>25</span><span>55.6%",
+        "<span>no final answer</span>", "<span>20</span><span>44.4%", "a tag &lt;is&gt; missing", "<code>(1,2)</code>", "<code>1, 2</code>",
+        "a tuple &amp; a list", "<td>31</td><td>4–90</td><td>17</td>",
+        "12 of 7473 problems (train) have a right answer that cannot be read", "problem 12345: <code>about &lt;seven&gt;</code>"}) {
+    EXPECT_TRUE(has(html, part)) << part;
+  }
+  EXPECT_LT(html.find("<span>right</span>"), html.find("<span>no final answer</span>"));  // the more frequent first
+  EXPECT_EQ(html.find("rewards/accuracy/verdicts"), std::string::npos);
+}
+
+// What is no such file is passed over, and a run without verdicts has no section.
+TEST_F(Report, BrokenVerdictsAreNoVerdicts) {
+  metrics(3, [](double t) { return Values{{"reward", t}}; });
+  EXPECT_FALSE(has(page(), "<h2>Verdicts"));
+  for (const char* text : {"", "{", "[]", "7", R"({"near_misses":7,"unreadable_golds":{}})", R"({"near_misses":[7,[],null]})"}) {
+    file("verdicts.json", text);
+    EXPECT_FALSE(has(page(), "<h2>Verdicts")) << text;
+  }
+  file("verdicts.json",
+       R"({"near_misses":[{"gold":7,"count":"x","first_step":1e300,"reason":"\u0000<b>"}],"unreadable_golds":[{"examples":[{}]}]})");
+  expect_sound(page());
 }
 
 TEST_F(Report, EscapesEverythingThatComesFromFiles) {

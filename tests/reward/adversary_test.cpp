@@ -136,7 +136,7 @@ Problem seven() {
   return problem;
 }
 
-const Tokens kThought = {"<think>", "2", " * ", "3", " is ", "so ", "</think>"};
+const Tokens kThoughtTokens = {"<think>", "2", " * ", "3", " is ", "so ", "</think>"};
 
 Tokens operator+(Tokens a, const Tokens& b) {
   a.insert(a.end(), b.begin(), b.end());
@@ -146,9 +146,9 @@ Tokens operator+(Tokens a, const Tokens& b) {
 TEST(Adversary, MakesNoWrongCountdownRight) {
   const Problem problem = seven();
   const std::vector<Tokens> wrong = {
-      kThought + Tokens{"<answer>", "1", " + ", "2", " + ", "3", "</answer>"},
-      kThought + Tokens{"<answer>", "1", " + ", "2", " * ", "3", "=", "7", "</answer>"},
-      kThought + Tokens{"<answer>", "7", "</answer>"},
+      kThoughtTokens + Tokens{"<answer>", "1", " + ", "2", " + ", "3", "</answer>"},
+      kThoughtTokens + Tokens{"<answer>", "1", " + ", "2", " * ", "3", "=", "7", "</answer>"},
+      kThoughtTokens + Tokens{"<answer>", "7", "</answer>"},
       Tokens{"<think>", "<answer>", "1", " + ", "2", " * ", "3", "</answer>", "</think>", "<answer>", "2", "</answer>"},
       Tokens{"<think>", "so ", "<answer>", "1", " + ", "2", " * ", "3", "</answer>"},
       Tokens{"<think>", "<answer>", "1", " + ", "2", " * ", "3", "</answer>", "so ", "</think>"},
@@ -164,11 +164,11 @@ TEST(Adversary, MakesNoWrongCountdownRight) {
 
 TEST(Adversary, MakesNoWrongFormRight) {
   const std::vector<Tokens> wrong = {
-      kThought + Tokens{"so ", "<answer>", "7", "</answer>"},
-      kThought + kThought + Tokens{"<answer>", "7", "</answer>"},
+      kThoughtTokens + Tokens{"so ", "<answer>", "7", "</answer>"},
+      kThoughtTokens + kThoughtTokens + Tokens{"<answer>", "7", "</answer>"},
       Tokens{"<think>", "\u200B", ".", "</think>", "\n", "<answer>", "7", "</answer>"},
       Tokens{"<think>", "so ", "<answer>", "7", "</answer>", "</think>"},
-      kThought + Tokens{"<answer x=1>", "7", "</answer>", "\u00A0"},
+      kThoughtTokens + Tokens{"<answer x=1>", "7", "</answer>", "\u00A0"},
   };
   const int right = testing::walk(wrong, [](const std::string& text) {
     const bool expected = has_form(text);
@@ -179,7 +179,7 @@ TEST(Adversary, MakesNoWrongFormRight) {
 }
 
 TEST(Adversary, GetsNoMorePartialCreditThanSingleTags) {
-  testing::walk({kThought + Tokens{"<answer>", "7", "</answer>", "</answer>"}}, [](const std::string& text) {
+  testing::walk({kThoughtTokens + Tokens{"<answer>", "7", "</answer>", "</answer>"}}, [](const std::string& text) {
     double most = 0.0;
     for (const char* tag : {"<think>", "</think>", "<answer>", "</answer>"}) most += times(text, tag) == 1 ? 0.25 : 0.0;
     const double paid = testing::judge("tag_count", Problem{}, text).value;

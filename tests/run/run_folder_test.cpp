@@ -58,6 +58,16 @@ TEST(RunFolder, AResumedLogIsCutBackAndALostOneGoesOn) {
   EXPECT_EQ(testing::read_text(run / "metrics.jsonl"), "{\"step\":2,\"loss\":4.0}\n");
 }
 
+TEST(RunFolder, VerdictsAreThoseOfTheLastWrite) {
+  const fs::path run = fresh("verdicts");
+  RunFolder folder(run, "{}");
+  folder.verdicts("");
+  EXPECT_FALSE(fs::exists(run / "verdicts.json"));
+  folder.verdicts("{\"a\":1}");
+  folder.verdicts("{}");
+  EXPECT_EQ(testing::read_text(run / "verdicts.json"), "{}\n");
+}
+
 // Event.step is field 2, Event.session_log field 7 with SessionLog.status (1) = START (1): what TensorBoard purges by.
 TEST(MetricSinks, TensorBoardIsToldWhereAResumedRunBegins) {
   const fs::path run = fresh("events");

@@ -230,6 +230,7 @@ TEST_P(Stops, TheRunGoesOnAsIfItHadNotStopped) {
   ASSERT_TRUE(trainer.train());
   EXPECT_TRUE(testing::equal(testing::weights(trainer.model()), expected));
   EXPECT_EQ(testing::metric_lines(cut), testing::metric_lines(whole));
+  EXPECT_EQ(testing::verdicts_of(cut), testing::verdicts_of(whole));
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, Stops, ::testing::ValuesIn(kStops), [](const auto& test) { return test.param.name; });
@@ -257,6 +258,7 @@ TEST(NothingLost, LogsOfARunWithoutCheckpointsMoveAside) {
   ASSERT_TRUE(again.train());
   EXPECT_EQ(testing::metric_lines(c), lines);
   EXPECT_TRUE(fs::exists(fs::path(c.trainer.output_dir) / "metrics.jsonl.1"));
+  EXPECT_TRUE(fs::exists(fs::path(c.trainer.output_dir) / "verdicts.json.1"));
 }
 
 TEST(NothingLost, AFailingLastEvaluationCostsNoModel) {

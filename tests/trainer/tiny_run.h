@@ -92,7 +92,10 @@ inline Registry registry() {
   r.add_reward("even", [](const Completion& c) {
     int64_t even = 0;
     for (const int32_t id : c.ids) even += id % 2 == 0 ? 1 : 0;
-    return static_cast<double>(even) / static_cast<double>(c.ids.size());
+    Score score(static_cast<double>(even) / static_cast<double>(c.ids.size()), "", even > 0 ? "some even" : "all odd");
+    score.gold = "even numbers";
+    score.given = "even number " + std::to_string(c.ids.front() % 7);
+    return score;
   });
   return r;
 }
@@ -114,10 +117,17 @@ inline bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor
 /// metrics.jsonl without what a clock decides.
 inline std::vector<nlohmann::json> metric_lines(const Config& c) { return timeless_metrics(c.trainer.output_dir); }
 
+/// verdicts.json.
+inline nlohmann::json verdicts_of(const Config& c) {
+  std::ifstream file(fs::path(c.trainer.output_dir) / "verdicts.json");
+  return nlohmann::json::parse(file);
+}
+
 /// That a run whose last checkpoint is lost goes on from the one before as if never interrupted: to these lines and, as `state` reads it,
 /// to this state.
 inline void expect_resumes(const Config& c, const std::vector<at::Tensor>& expected, const std::vector<nlohmann::json>& lines,
                            std::vector<at::Tensor> (*state)(Transformer&) = weights) {
+  const nlohmann::json verdicts = verdicts_of(c);
   fs::remove_all(fs::path(c.trainer.output_dir) / ("checkpoint-" + std::to_string(c.trainer.max_steps)));
   PolicyTrainer again(c, {}, registry());
   ASSERT_TRUE(again.resume());
@@ -125,6 +135,7 @@ inline void expect_resumes(const Config& c, const std::vector<at::Tensor>& expec
   ASSERT_TRUE(again.train());
   EXPECT_TRUE(equal(state(again.model()), expected));
   EXPECT_EQ(metric_lines(c), lines);
+  EXPECT_EQ(verdicts_of(c), verdicts);
 }
 
 }  // namespace grpo::testing

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grpo/api.h"
@@ -11,6 +12,7 @@
 #include "grpo/data/types.h"
 #include "grpo/policy/policy.h"
 #include "grpo/reward/score.h"
+#include "grpo/reward/verdicts.h"
 #include "grpo/rollout/engine.h"
 
 namespace GRPO_API grpo {
@@ -55,6 +57,8 @@ class Evaluation {
   int64_t problems_finished() const;
   /// Of the finished problems: see `evaluate`. A mean of nothing is NaN.
   Metrics figures() const;
+  /// Their verdicts by kind, function by function.
+  std::vector<std::pair<std::string, KindCounts>> verdicts() const;
 
  private:
   struct Impl;

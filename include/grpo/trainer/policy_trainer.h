@@ -23,6 +23,7 @@ class PolicyTrainer final : public Trainer {
   void describe_state(ConfigVisitor& visitor) override;
   void save_files(const std::string& folder) const override;
   void load_files(const std::string& folder) override;
+  std::string verdicts() const override;
   std::vector<std::string> plan_lines() const override;
 
   /// Samples, scores and prepares a rollout.

@@ -69,8 +69,8 @@ struct ResumeOptions {
 /// The loop that every kind of training shares: steps, metrics, evaluation, checkpoints, resume, interruption. A training of your own
 /// derives from it, calls `plan_steps` in its constructor and overrides `update` and `plan_lines`: examples/own_trainer.cpp.
 ///
-/// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, TensorBoard events, checkpoint-N folders (each a Hugging
-/// Face folder with the optimiser beside it) and, at the end, `model`.
+/// A run folder holds config.json (resolved), metrics.jsonl, completions.jsonl, verdicts.json, TensorBoard events, checkpoint-N folders
+/// (each a Hugging Face folder with the optimiser beside it) and, at the end, `model`.
 ///
 /// Several ranks train data parallel: each holds the whole model, samples a share of the problems and trains on a share of each step's
 /// sequences; gradients are summed over ranks. Samples, metrics and decisions are the same on all ranks, and rank 0 alone writes the run
@@ -122,6 +122,8 @@ class Trainer {
   virtual void describe_state(ConfigVisitor& /*visitor*/) {}
   virtual void save_files(const std::string& /*folder*/) const {}
   virtual void load_files(const std::string& /*folder*/) {}
+  /// What verdicts.json says after the last step, with the figures of that step; empty: there is no such file.
+  virtual std::string verdicts() const { return {}; }
   /// Further lines of the plan.
   virtual std::vector<std::string> plan_lines() const = 0;
 
