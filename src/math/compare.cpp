@@ -86,7 +86,12 @@ Relation Comparison::answers(const NodePtr& gold, const NodePtr& given) {
   if (looks_like_real_set(*gold) || looks_like_real_set(*given)) return trees({gold}, {given});
   const auto a = items_of(gold), b = items_of(given);
   if (!a || !b) return Relation::kUndecided;
-  if (a->items.size() == 1 && b->items.size() == 1) return trees({gold}, {given});
+  if (a->items.size() == 1 && b->items.size() == 1) {
+    const auto bare = [](const NodePtr& tree, const Items& items) {  // {5} is 5
+      return tree->kind == Kind::kSet || tree->kind == Kind::kMember ? items.items[0].tree : tree;
+    };
+    return trees({bare(gold, *a)}, {bare(given, *b)});
+  }
   return lists(*a, *b);
 }
 
@@ -199,7 +204,16 @@ Relation Comparison::holders(const Side& a, const Side& b) {
   };
   if (x.kind == Kind::kMatrix && y.kind == Kind::kMatrix)
     return x.value == y.value ? parts(a, b) : different("matrices of different shape");
-  const auto tuple = [](const Node& node) { return node.kind == Kind::kTuple; };
+  if (x.name == "::" && y.name == "::" && x.parts.size() == y.parts.size()) {  // ratios
+    for (size_t i = 1; i < x.parts.size(); ++i) {
+      const auto to_first = [i](const Side& side) {
+        return side.with(make_node(Kind::kDivide, {side.tree->parts[i], side.tree->parts[0]}));
+      };
+      if (const Relation relation = trees(to_first(a), to_first(b)); relation != Relation::kEqual) return relation;
+    }
+    return Relation::kEqual;
+  }
+  const auto tuple = [](const Node& node) { return node.kind == Kind::kTuple && node.name != "::"; };
   const auto row = [&](const Node& node) { return tuple(node) && node.name != "[]"; };
   if ((tuple(x) && tuple(y)) || (vector(x) && row(y)) || (row(x) && vector(y))) return parts(a, b);
   return different("a " + std::string(is_value(x) || is_value(y) ? "value" : "thing") + " against something else");

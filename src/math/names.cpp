@@ -75,6 +75,9 @@ constexpr auto kSymbols = std::to_array<Synonym>({
     {"textdollar", "$"},
     {"colonequals", "="},
     {"percent", "%"},
+    {"approx", "approx"},
+    {"simeq", "approx"},
+    {"thickapprox", "approx"},
 });
 
 constexpr auto kFunctionNames = std::to_array<Synonym>({

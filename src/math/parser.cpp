@@ -8,7 +8,7 @@ namespace grpo {
 namespace {
 
 bool is_relation(const Token& token) {
-  static constexpr std::array<std::string_view, 6> kRelations = {"=", "<", ">", "<=", ">=", "!="};
+  static constexpr std::array<std::string_view, 7> kRelations = {"=", "<", ">", "<=", ">=", "!=", "approx"};
   return token.kind == Token::Kind::kSymbol && std::ranges::find(kRelations, token.text) != kRelations.end();
 }
 
@@ -46,15 +46,35 @@ NodePtr Parser::item() {
     NodePtr set = set_expression();
     return set ? make_node(Kind::kMember, {std::move(first), std::move(set)}) : nullptr;
   }
+  if (next_is(":") && bars_ == 0) return ratio(std::move(first));
   if (!is_relation(peek())) return first;
   Node relation{Kind::kRelation, {std::move(first)}, {}, {}, {}};
   while (is_relation(peek())) {
-    relation.signs.push_back(tokens_[at_++].text);
+    const std::string sign = tokens_[at_++].text;
     NodePtr next = quantity();
     if (!next) return nullptr;
+    if (sign == "approx") {  // what a value is about says no more than the value
+      const bool decimal = next->kind == Kind::kNumber && relation.parts.back()->kind != Kind::kNumber &&
+                           relation.parts.back()->kind != Kind::kLetter && !is_relation(peek());
+      if (!decimal) return fail("an approximation");
+      break;
+    }
+    relation.signs.push_back(sign);
     relation.parts.push_back(std::move(next));
   }
+  if (relation.signs.empty()) return relation.parts.front();
   return std::make_shared<const Node>(std::move(relation));
+}
+
+/// 1:2 is a quotient; 1:2:3 keeps its parts.
+NodePtr Parser::ratio(NodePtr first) {
+  std::vector<NodePtr> parts = {std::move(first)};
+  while (take(":")) {
+    NodePtr part = set_expression();
+    if (!part) return nullptr;
+    parts.push_back(std::move(part));
+  }
+  return parts.size() == 2 ? make_node(Kind::kDivide, std::move(parts)) : make_node(Kind::kTuple, std::move(parts), "::");
 }
 
 std::optional<std::string> Parser::take_currency() {
@@ -67,9 +87,17 @@ std::optional<std::string> Parser::take_currency() {
   return std::nullopt;
 }
 
+/// \frac{\text{km}}{\text{h}}
+bool Parser::unit_fraction_follows() const {
+  const auto word_in_braces = [this](size_t ahead) {
+    return peek(ahead).is("{") && peek(ahead + 1).kind == Token::Kind::kText && peek(ahead + 2).is("}");
+  };
+  return peek().kind == Token::Kind::kCommand && peek().text == "frac" && word_in_braces(1) && word_in_braces(4);
+}
+
 bool Parser::unit_follows() const {
   const Token& token = peek();
-  if (token.is("$")) return true;
+  if (token.is("$") || unit_fraction_follows()) return true;
   if (token.kind == Token::Kind::kText || token.kind == Token::Kind::kWord) return true;
   return token.kind == Token::Kind::kLetter && token.upright;
 }
@@ -92,6 +120,7 @@ NodePtr Parser::degrees_as_unit(const NodePtr& value) {
 
 NodePtr Parser::with_unit(NodePtr value, const std::optional<std::string>& currency) {
   std::vector<UnitWord> words = unit_words();
+  if (words.size() > 1 && words[0].word == "per" && words[1].word == "cent") words.erase(words.begin()), words[0].word = "percent";
   while (!words.empty() && words.front().power == 1) {
     const auto factor = multiplier(words.front().word);
     if (!factor) break;
@@ -118,6 +147,12 @@ std::vector<UnitWord> Parser::unit_words() {
                       (!words.empty() && peek().kind == Token::Kind::kLetter && peek().space_before);
     if (!word) break;
     const size_t first = words.size();
+    if (unit_fraction_follows()) {
+      split(peek(2).text, sign, words);
+      split(peek(5).text, -sign, words);
+      at_ += 7;
+      continue;
+    }
     split(tokens_[at_++].text, sign, words);
     take(".");
     if (const auto power = take_power(); power && words.size() > first) words.back().power *= *power;
@@ -209,6 +244,7 @@ bool Parser::factor_follows() const {
     case Token::Kind::kLetter:
       return !token.upright;
     case Token::Kind::kCommand:
+      if (unit_fraction_follows()) return false;
       return !token.text.starts_with("end ") && token.text != "choose" && !is_set_name(token.text);
     case Token::Kind::kWord:
       return stands_for_letters(token);
@@ -241,7 +277,7 @@ NodePtr Parser::product_of(std::vector<NodePtr> factors) {
 NodePtr Parser::product() {
   std::vector<NodePtr> factors = {power()};
   while (factors.back()) {
-    if (take("*")) {
+    if (take("*") || take_letter_for_times()) {
       factors.push_back(signed_power());
     } else if (next_is("/") && !unit_stroke()) {
       ++at_;
@@ -255,6 +291,15 @@ NodePtr Parser::product() {
     }
   }
   return nullptr;
+}
+
+/// "3 x 10^8": the letter between two numbers, with spaces around it.
+bool Parser::take_letter_for_times() {
+  const bool letter = peek().kind == Token::Kind::kLetter && (peek().text == "x" || peek().text == "X") && peek().space_before;
+  const bool between = letter && at_ > 0 && tokens_[at_ - 1].kind == Token::Kind::kNumber && peek(1).kind == Token::Kind::kNumber;
+  if (!between || !peek(1).space_before) return false;
+  ++at_;
+  return true;
 }
 
 NodePtr Parser::signed_power() {

@@ -63,9 +63,11 @@ class Parser {
   bool at_close(Token::Kind end, std::string_view close) const { return close.empty() ? peek().kind == end : next_is(close); }
   NodePtr list(Token::Kind end, std::string_view close);
   NodePtr item();
+  NodePtr ratio(NodePtr first);
 
   // --- units
   std::optional<std::string> take_currency();
+  bool unit_fraction_follows() const;
   bool unit_follows() const;
   NodePtr quantity();
   static NodePtr degrees_as_unit(const NodePtr& value);
@@ -86,6 +88,7 @@ class Parser {
   static NodePtr product_of(std::vector<NodePtr> factors);
   NodePtr product();
   bool unit_stroke() const { return peek(1).kind == Token::Kind::kText || (peek(1).kind == Token::Kind::kWord && is_unit(peek(1).text)); }
+  bool take_letter_for_times();
   NodePtr signed_power();
   NodePtr power();
   NodePtr exponent();

@@ -86,6 +86,7 @@ std::string holder_text(const Node& node) {
     case Kind::kBased:
       return node.name + "_" + node.value.to_string();
     case Kind::kTuple:
+      if (node.name == "::") return joined(node.parts, ":");
       return node.name.substr(0, 1) + joined(node.parts, ", ") + node.name.substr(1);
     case Kind::kSet:
       return "{" + joined(node.parts, ", ") + "}";

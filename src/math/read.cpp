@@ -68,7 +68,9 @@ std::string key_of(const std::vector<Token>& tokens) {
     if (token.kind == Token::Kind::kEnd || token.text == "{" || token.text == "}") continue;
     const bool words = token.kind == Token::Kind::kText || token.kind == Token::Kind::kWord;
     if (!key.empty()) key += ' ';
-    key += words ? collapse_white_space(token.text) : token.kind == Token::Kind::kNumber ? token.value.to_string() : token.text;
+    key += words                                ? collapse_white_space(token.text.size() > 2 ? lower_case(token.text) : token.text)
+           : token.kind == Token::Kind::kNumber ? token.value.to_string()
+                                                : token.text;
   }
   return key;
 }

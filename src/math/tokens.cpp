@@ -227,7 +227,11 @@ class Tokenizer {
     const char c = peek();
     if (at_ < text_.size()) ++at_;
     if (c == '{' || c == '}') return symbol(c == '{' ? "\\{" : "\\}");
-    if (c == '\\') return symbol("row");
+    if (c == '\\') {
+      const size_t close = peek() == '[' && is_digit(peek(1)) ? rest().find(']') : std::string_view::npos;  // \\[4pt]
+      if (close != std::string_view::npos) at_ += close + 1;
+      return symbol("row");
+    }
     if (c == '%' || c == '#' || c == '&' || c == '$' || c == '_' || c == '|') return symbol(std::string_view(&c, 1));
     if (c != '!') space_ = true;  // \, \; \: and the delimiters \( \[ \] \)
   }

@@ -18,7 +18,7 @@ struct Verdicts {
 const std::vector<Verdicts>& table() {
   // clang-format off
   static const std::vector<Verdicts> rows = {
-    {"5", {"5", "5.", "5.0", "+5", "05", "$5$", R"(\boxed{5})", "10/2", "5 apples", "5 cm", R"(5\text{ cm})", "x=5", "n = 5", "5 students", "**5**", "`5`", R"("5")", R"(\(5\))", "5,", "5;", R"(\text{5})", R"(\mathbf{5})", R"(5\,\text{cm}^2)", "5 square units", "5 units", "5^1", R"(\frac{10}{2})", R"(\frac{15}{3})", R"(\sqrt{25})", "|{-5}|", "|-5|", "5 dollars", R"(\$5)", "2+3", "x = 2+3 = 5", "5 cents", "5 red apples", "{5}", "(5)", "５", "5th", "5 miles per hour", R"(\lfloor 5.5 \rfloor)", "f(2)=5", "AB = 5", R"(\text{Area} = 5)", "P = 5", R"(\log_2 32)", R"(\ln e^5)", R"(5\text{ units}^2)", R"(5 \text{ square units})", R"(5\ )", R"(5 \quad)", R"(\displaystyle 5)", "5 USD"}, {"5 factorial", "5 squared", "5 lakh", "5 sixteenths", "5 cubed", "5 doubled", "5 crores", "5 googol", "5 twelfths", "5 tens", "5 permille", "5 infinity", "5 dozen", "5 halves", "5 hundredths", "5 and a half", "5 point five", "5 million", "5 or 6", "5, 6", "5 percent", "5 pi", "5 mod 3", "5 i", "5 x", "5e", "5!", "5^2", R"(5\%)", "5 6", "5 + 1", "(5)(2)", "5 2", "5 half", "minus 5", "5 negative", "not 5", "5 not", "five 5", "5 score", "5 gross", "5 times 2", "5 over 2", "5 root", "5 more than 3", "5 less", "5 nths", "5‰", "5 trillion", "5k", "5 k", "5 hundred", "5 thirds", "5 in base 6", "5 to the power 2", "5 choose 2", "1,2,3,4,5", "1, 2, 3, 4, 5, ...", "1..10", "5 = 6", "x = 4 = 5", R"(5\cdot10^1)", "5.000000001", "5/2", "05/10", "5:3", R"(5 \text{ or } 6)", R"(\{5,6\})", "[5,6]", "5±1", R"(5 \pm 0.1)", R"(\sqrt{5})", "5^{0.5}", "5 quintillion", "5 tenths", "5 quarters", "5 negated", "5 inverted", "5 raised", "approximately 5", "about 5", R"(\approx 5)", R"(5 \approx)", ">5", "5<", "x>5", R"(\ge 5)", R"(x\ne5)", "5 wrong", "5 is wrong", "5 pairs", "5 couples", "5-fold", "5 fold", "fivefold 5", "5 decillion", R"(5\text{ million})", R"(5\text{ thousandths})", R"(5\text{ squared})", R"(5\text{ or }4)"}},
+    {"5", {"5", "5.", "5.0", "+5", "05", "$5$", R"(\boxed{5})", "10/2", "5 apples", "5 cm", R"(5\text{ cm})", "x=5", "n = 5", "5 students", "**5**", "`5`", R"("5")", R"(\(5\))", "5,", "5;", R"(\text{5})", R"(\mathbf{5})", R"(5\,\text{cm}^2)", "5 square units", "5 units", "5^1", R"(\frac{10}{2})", R"(\frac{15}{3})", R"(\sqrt{25})", "|{-5}|", "|-5|", "5 dollars", R"(\$5)", "2+3", "x = 2+3 = 5", "5 cents", "5 red apples", "{5}", "(5)", "５", "5th", "5 miles per hour", R"(\lfloor 5.5 \rfloor)", "f(2)=5", "AB = 5", R"(\text{Area} = 5)", "P = 5", R"(\log_2 32)", R"(\ln e^5)", R"(5\text{ units}^2)", R"(5 \text{ square units})", R"(5\ )", R"(5 \quad)", R"(\displaystyle 5)", "5 USD"}, {"5 factorial", "5 squared", "5 lakh", "5 sixteenths", "5 cubed", "5 doubled", "5 crores", "5 googol", "5 twelfths", "5 tens", "5 permille", "5 infinity", "5 dozen", "5 halves", "5 hundredths", "5 and a half", "5 point five", "5 million", "5 or 6", "5, 6", "5 percent", "5 pi", "5 mod 3", "5 i", "5 x", "5e", "5!", "5^2", R"(5\%)", "5 6", "5 + 1", "(5)(2)", "5 2", "5 half", "minus 5", "5 negative", "not 5", "5 not", "five 5", "5 score", "5 gross", "5 times 2", "5 over 2", "5 root", "5 more than 3", "5 less", "5 nths", "5‰", "5 trillion", "5k", "5 k", "5 hundred", "5 thirds", "5 in base 6", "5 to the power 2", "5 choose 2", "1,2,3,4,5", "1, 2, 3, 4, 5, ...", "1..10", "5 = 6", "x = 4 = 5", R"(5\cdot10^1)", "5.000000001", "5/2", "05/10", "5:3", R"(5 \text{ or } 6)", R"(\{5,6\})", "[5,6]", "5±1", R"(5 \pm 0.1)", R"(\sqrt{5})", "5^{0.5}", "5 quintillion", "5 tenths", "5 quarters", "5 negated", "5 inverted", "5 raised", "approximately 5", "about 5", R"(\approx 5)", R"(5 \approx)", ">5", "5<", "x>5", R"(\ge 5)", R"(x\ne5)", "5 wrong", "5 is wrong", "5 pairs", "5 couples", "5-fold", "5 fold", "fivefold 5", "5 decillion", R"(5\text{ million})", R"(5\text{ thousandths})", R"(5\text{ squared})", R"(5\text{ or }4)", R"(5 \approx 5.2)", R"(x \approx 5)", R"(5.2 \approx 5)", "5 in hexadecimal", "5 sine", "5 in binary", "5 in thousands"}},
     {"1/2", {"0.5", ".5", R"(\frac{1}{2})", R"(\frac12)", R"(\frac 12)", "1 / 2", R"(50\%)", "50%", "2^{-1}", R"(\dfrac{1}{2})", R"(\tfrac12)", "½", "1÷2", R"(\frac{2}{4})", R"(\sin 30^\circ)", "\\sin(30°)", R"(\cos\frac{\pi}{3})", R"(-\frac{-1}{2})", R"(\frac{\sqrt{4}}{4})"}, {"2", "0.50001", "1/3", "-1/2", "12", "1,2", R"(\frac{1}{2}x)", "1/2/1/2", "50", R"(0.5\%)", R"(\frac{2}{1})"}},
     {"x^2+2x+1", {"(x+1)^2", "1+2x+x^2", "x*x+2*x+1", "(1+x)(x+1)", "x**2 + 2*x + 1", "x^{2} + 2x + 1", "y = x^2+2x+1", "f(x)=(x+1)^2"}, {"x^2+2x", "(x+1)^3", "(x-1)^2", "x^2+2y+1", "t^2+2t+1", "x2+2x+1"}},
     {R"(\frac{x+1}{x-1})", {"(x+1)/(x-1)", R"(\frac{-x-1}{1-x})", R"(1+\frac{2}{x-1})"}, {}},
@@ -102,6 +102,23 @@ const std::vector<Verdicts>& table() {
     {R"(\cos 60^\circ)", {"0.5"}, {}},
     {R"(\sin\frac{\pi}{6})", {"1/2"}, {}},
     {R"(7.5\text{ hours})", {"7.5", "7.5 h", "7 1/2 hours"}, {}},
+    {"3:4", {R"(\frac34)", "0.75", "6:8", "3 : 4"}, {"4:3", "34", "3,4", "3:4:1"}},
+    {"1:2:3", {"2:4:6", "1 : 2 : 3"}, {"1:3:2", "1:2", "(1,2,3)", "6"}},
+    {R"(\frac{\sqrt2}{2})", {R"(\frac{\sqrt{2}}{2} \approx 0.707)"}, {}},
+    {"0.707", {}, {R"(\frac{\sqrt{2}}{2} \approx 0.707)"}},
+    {R"(3\times10^8)", {"3 x 10^8"}, {}},
+    {"12", {"3 x 4"}, {"3x4", "3 x"}},
+    {R"(\{5\})", {"5", "x=5", R"(x \in \{5\})"}, {}},
+    {R"(5\text{ km/h})", {R"(5\,\frac{\text{km}}{\text{h}})"}, {R"(5\,\frac{\text{m}}{\text{s}})"}},
+    {R"(5\%)", {"5 per cent"}, {}},
+    {"Option 3", {"option 3"}, {"Option 4", "3"}},
+    {R"(\begin{pmatrix}1\\[4pt]2\end{pmatrix})", {R"(\begin{pmatrix}1\\2\end{pmatrix})"}, {}},
+    {R"(\{(1,2),(3,4)\})", {"(1,2),(3,4)", R"((3,4) \text{ and } (1,2))"}, {}},
+    {R"(\left(-\infty,-1\right]\cup[2,+\infty))", {R"(x \le -1 \text{ or } x \ge 2)", R"((-\infty,-1] \cup [2,\infty))"}, {}},
+    {R"(\frac{1}{2}\left(3+\sqrt{5}\right))", {R"(\frac{3+\sqrt5}{2})", R"(\left(\frac{1+\sqrt{5}}{2}\right)^2)"}, {}},
+    {"a_n=2^n", {"2^n", "a_n = 2^{n}"}, {"a_n=2n", "b_n=2^n"}},
+    {R"(2\sqrt{3}\text{ cm})", {R"(2\sqrt3)", R"(\sqrt{12} cm)"}, {}},
+    {"n=2^k-1", {"2^k-1"}, {}},
   };
   // clang-format on
   return rows;
