@@ -62,11 +62,12 @@ bool add_items(const NodePtr& tree, const std::string& name, Items& out) {
     return add_items(tree->parts[1], tree->parts[0]->name, out);
   }
   const auto equation = assignment(*tree);
-  const bool lists = equation && equation->values.size() == 1 &&
+  const bool lists = equation && equation->unknown && equation->values.size() == 1 &&
                      (equation->values[0]->kind == Kind::kSet || equation->unknown->kind == Kind::kLetter) && name.empty();
+  const bool point = equation && equation->unknown && equation->unknown->kind == Kind::kTuple;
   if (lists) return add_items(equation->values[0], equation->name, out);
-  if (equation && equation->unknown->kind == Kind::kTuple && equation->values.back()->kind == Kind::kTuple &&
-      equation->values.size() == 1 && equation->unknown->parts.size() == equation->values[0]->parts.size()) {
+  if (point && equation->values.back()->kind == Kind::kTuple && equation->values.size() == 1 &&
+      equation->unknown->parts.size() == equation->values[0]->parts.size()) {
     out.items.push_back({equation->values[0], 1, equation->name});
     return true;
   }
@@ -93,6 +94,8 @@ std::optional<Assignment> assignment(const Node& node) {
   if (node.kind != Kind::kRelation) return std::nullopt;
   if (std::ranges::any_of(node.signs, [](const std::string& sign) { return sign != "="; })) return std::nullopt;
   const bool first = is_unknown(*node.parts.front()), last = is_unknown(*node.parts.back());
+  const bool numbers = std::ranges::all_of(node.parts, [](const NodePtr& part) { return is_value(*part) && letters_of(*part).empty(); });
+  if (numbers) return Assignment{"", true, node.parts, nullptr};
   if (!first && !(last && node.parts.size() == 2)) return std::nullopt;
   const NodePtr& unknown = first ? node.parts.front() : node.parts.back();
   Assignment result{to_string(*unknown), is_application(*unknown) || unknown->kind == Kind::kText, {}, unknown};

@@ -33,7 +33,8 @@ struct Assignment {
   NodePtr unknown;
 };
 
-/// x = 5, 5 = x, f(x) = 2x, (x, y) = (1, 2). Nothing for other equations, such as x + y = 1 and x = x + 1.
+/// x = 5, 5 = x, f(x) = 2x, (x, y) = (1, 2), and 3 · 4 = 12, whose unknown is null. Nothing for other equations, such as x + y = 1 and
+/// x = x + 1.
 std::optional<Assignment> assignment(const Node& node);
 
 /// An answer's part without its unit, and the unit.

@@ -212,6 +212,12 @@ Number Arithmetic::binomial(const Number& n, const Number& k) const {
   if (!n.defined() || times < 0) return Number::undefined();
   if (whole >= 0 && times > whole) return Number::of(Rational(0));
   if (whole >= 0) times = std::min(times, whole - times);
+  if (whole >= 0 && whole <= kMaxBits) {
+    if (!spend(whole / 8 + 1, 64)) return Number::undefined();
+    Rational exact;
+    fmpz_bin_uiui(fmpq_numref(RationalParts::of(exact)), static_cast<ulong>(whole), static_cast<ulong>(times));
+    return Number::of(std::move(exact));
+  }
   if (times > kMaxBinomial) return Number::undefined();
   Number result = Number::of(Rational(1));
   for (int64_t j = 0; j < times && result.defined(); ++j) {

@@ -14,6 +14,14 @@ bool is_relation(const Token& token) {
 
 }  // namespace
 
+/// A matrix with an operation done to each of its cells.
+template <class Operation>
+NodePtr Parser::each_cell(const Node& matrix, Operation operation) {
+  Node result = matrix;
+  for (NodePtr& cell : result.parts) cell = operation(cell);
+  return std::make_shared<const Node>(std::move(result));
+}
+
 ParsedAnswer Parser::parse() {
   NodePtr tree = list(Token::Kind::kEnd, "");
   if (tree && peek().kind != Token::Kind::kEnd) tree = fail("'" + peek().text + "' is out of place");
@@ -211,8 +219,10 @@ NodePtr Parser::set_expression() {
 
 NodePtr Parser::signed_product() {
   if (take("-")) {
-    NodePtr rest = product();
-    return rest ? make_node(Kind::kNegate, {std::move(rest)}) : nullptr;
+    const NodePtr rest = product();
+    if (!rest) return nullptr;
+    const auto negated = [](const NodePtr& part) { return make_node(Kind::kNegate, {part}); };
+    return rest->kind == Kind::kMatrix ? each_cell(*rest, negated) : negated(rest);
   }
   for (const std::string_view sign : {"pm", "mp"}) {
     if (!take(sign)) continue;
@@ -263,15 +273,27 @@ bool Parser::is_set_name(std::string_view name) {
 
 /// "xy" in "2xy", but not "cm", "or", and not "men" in "3 men".
 bool Parser::stands_for_letters(const Token& token) const {
-  if (token.text.size() > 3 || is_small_word(token.text)) return false;
+  if (is_small_word(token.text)) return false;
   const bool letters = std::ranges::all_of(token.text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-  const bool behind_number = at_ > 0 && tokens_[at_ - 1].kind == Token::Kind::kNumber;
   if (!letters || (is_unit(token.text) && at_ > 0)) return false;
-  return !(behind_number && token.space_before && token.text.size() == 3);
+  const bool behind_number = at_ > 0 && tokens_[at_ - 1].kind == Token::Kind::kNumber;
+  if (token.text.size() <= 3) return !(behind_number && token.space_before && token.text.size() == 3);
+  // "2mghR^2": no word of a language
+  const bool raised = peek(1).is("^") || peek(1).is("_");
+  const bool spelled = token.text.find_first_of("aeiouy") != std::string::npos;
+  const bool capital_within = token.text.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 1) != std::string::npos;
+  return token.text.size() <= 6 && at_ > 0 && !token.space_before && (raised || !spelled || capital_within);
 }
 
 NodePtr Parser::product_of(std::vector<NodePtr> factors) {
-  return factors.size() == 1 ? factors.front() : make_node(Kind::kMultiply, std::move(factors));
+  if (factors.size() == 1) return factors.front();
+  const auto is_matrix = [](const NodePtr& factor) { return factor->kind == Kind::kMatrix; };
+  const auto matrix = std::ranges::find_if(factors, is_matrix);
+  if (matrix == factors.end() || std::ranges::count_if(factors, is_matrix) > 1) return make_node(Kind::kMultiply, std::move(factors));
+  const NodePtr cells = *matrix;
+  factors.erase(matrix);
+  const NodePtr number = product_of(std::move(factors));
+  return each_cell(*cells, [&number](const NodePtr& cell) { return make_node(Kind::kMultiply, {number, cell}); });
 }
 
 NodePtr Parser::product() {

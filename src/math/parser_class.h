@@ -85,6 +85,8 @@ class Parser {
   bool factor_follows() const;
   static bool is_set_name(std::string_view name);
   bool stands_for_letters(const Token& token) const;
+  template <class Operation>
+  static NodePtr each_cell(const Node& matrix, Operation operation);
   static NodePtr product_of(std::vector<NodePtr> factors);
   NodePtr product();
   bool unit_stroke() const { return peek(1).kind == Token::Kind::kText || (peek(1).kind == Token::Kind::kWord && is_unit(peek(1).text)); }

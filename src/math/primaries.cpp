@@ -66,21 +66,19 @@ NodePtr Parser::letter() {
   return make_node(Kind::kLetter, {}, std::move(name));
 }
 
-/// A run of letters that stands for their product, or words.
+/// A run of letters that stands for their product becomes a token for each, or words.
 NodePtr Parser::word() {
-  Token& token = tokens_[at_];
-  if (!stands_for_letters(token)) {
+  if (!stands_for_letters(peek())) {
     std::string text = tokens_[at_++].text;
     while (peek().kind == Token::Kind::kWord || peek().kind == Token::Kind::kText) text += " " + tokens_[at_++].text;
     return make_node(Kind::kText, {}, std::move(text));
   }
-  std::vector<NodePtr> letters;
-  for (const char c : token.text) {
-    const std::string name(1, c);
-    letters.push_back(make_node(name == "e" || name == "i" ? Kind::kConstant : Kind::kLetter, {}, name));
-  }
-  ++at_;
-  return make_node(Kind::kMultiply, std::move(letters));
+  std::vector<Token> letters;
+  for (const char c : peek().text)
+    letters.push_back({Token::Kind::kLetter, std::string(1, c), {}, letters.empty() && peek().space_before, false});
+  tokens_.erase(tokens_.begin() + static_cast<ptrdiff_t>(at_));
+  tokens_.insert(tokens_.begin() + static_cast<ptrdiff_t>(at_), letters.begin(), letters.end());
+  return letter();
 }
 
 NodePtr Parser::primary() {

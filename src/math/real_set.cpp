@@ -111,8 +111,29 @@ class Builder {
     return set;
   }
 
+  /// |x| < 2 and |x| > 2, or the other way round.
+  Maybe size_condition(const Node& node) {
+    const auto size_of_letter = [](const Node& part) {
+      return part.kind == Kind::kFunction && part.name == "abs" && part.parts[0]->kind == Kind::kLetter;
+    };
+    const bool first = size_of_letter(*node.parts[0]);
+    if (!first && !size_of_letter(*node.parts[1])) return std::nullopt;
+    const std::string& sign = node.signs[0];
+    auto limit = end(*node.parts[first ? 1 : 0]);
+    if (!limit || limit->kind == Number::Kind::kInfinity || sign == "=" || sign == "!=") return std::nullopt;
+    if (order(*limit, Number::of(Rational(0))) != 1) return std::nullopt;
+    const bool closed = sign.size() == 2, inside = (sign[0] == '<') == first;
+    RealSet set{{{math_.negate(*limit), *limit, closed == inside, closed == inside}}, {}};
+    Maybe result = inside ? sorted(std::move(set.intervals), "") : complement(std::move(set));
+    if (result) result->letter = node.parts[first ? 0 : 1]->parts[0]->name;
+    return result;
+  }
+
   /// x > 3, 1 < x <= 5, x != 2, x = 4: one letter against numbers.
   Maybe condition(const Node& node) {
+    if (node.parts.size() == 2) {
+      if (Maybe set = size_condition(node)) return set;
+    }
     std::string letter;
     for (const NodePtr& part : node.parts) {
       if (part->kind != Kind::kLetter) continue;

@@ -268,7 +268,8 @@ class Tokenizer {
     if (plain && has_letters && (words || only_letters)) {
       word(bare, words, upright);
     } else {
-      nested(content, upright, !words);
+      const bool unit = upright && !bare.empty() && is_ascii_letter(bare.front());  // \\mathrm{m/s^2}
+      nested(content, upright, !words && !unit);
     }
     if (words && !content.empty() && is_space(content.back())) space_ = true;
   }

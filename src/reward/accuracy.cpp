@@ -23,6 +23,11 @@ struct AccuracyOptions {
   double wrong = 0.0;
 };
 
+/// The same for evaluation, which also takes an answer that is said in a sentence.
+struct MathOptionsForEvaluation : AccuracyOptions {
+  MathOptionsForEvaluation() { extract = Extraction::kLenient; }
+};
+
 void describe(ConfigVisitor& visitor, AccuracyOptions& options) {
   visitor.enumeration("extract", options.extract, {"answer", "boxed", "hash", "any", "lenient", "last_integer"},
                       "where the final answer is looked for");
@@ -122,6 +127,10 @@ Score AccuracyReward::as_mathematics(const std::vector<std::string>& golds, cons
 
 std::unique_ptr<Reward> make_accuracy_reward(const RewardOptions& options) {
   return std::make_unique<AccuracyReward>(read_options<AccuracyOptions>("accuracy", options));
+}
+
+std::unique_ptr<Reward> make_math_reward(const RewardOptions& options) {
+  return std::make_unique<AccuracyReward>(read_options<MathOptionsForEvaluation>("math", options));
 }
 
 }  // namespace grpo

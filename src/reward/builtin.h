@@ -11,6 +11,7 @@ std::unique_ptr<Reward> make_countdown_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_equations_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_format_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_length_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_math_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_repetition_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_soft_overlong_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_tag_count_reward(const RewardOptions& options);

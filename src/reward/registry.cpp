@@ -32,6 +32,7 @@ RewardRegistry builtin_rewards() {
   registry.add("equations", make_equations_reward);
   registry.add("format", make_format_reward);
   registry.add("length", make_length_reward);
+  registry.add("math", make_math_reward);
   registry.add("repetition", make_repetition_reward);
   registry.add("soft_overlong", make_soft_overlong_reward);
   registry.add("tag_count", make_tag_count_reward);

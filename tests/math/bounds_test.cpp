@@ -78,7 +78,7 @@ std::vector<std::string> monsters() {
           repeated("\\cup(0,1)", 400),
           repeated("(0,1)\\cup", 200) + "(0,1)",
           repeated("x<", 600) + "1",
-          repeated("1=", 600) + "1",
+          repeated("1=", 600) + "2",
           repeated("a b ", 700),
           std::string(3999, '7'),
           "0." + std::string(3900, '3'),
