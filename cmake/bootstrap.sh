@@ -17,8 +17,8 @@ newest_torch='torch>=2.15,<2.16'  # the end of the range in CMakeLists.txt
 compile_packages=(g++ pkg-config)
 tool_packages=(cmake ninja-build ccache git python3-venv)
 library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libflint-dev libgloo-dev)
-# Until FLINT 3 its balls were a package of their own.
-if apt-cache show libflint-arb-dev >/dev/null 2>&1 || grep -qsE '^VERSION_ID="?(12|22\.04)"?$' /etc/os-release; then library_packages+=(libflint-arb-dev); fi
+# Until FLINT 3 its balls were a package of their own: on Debian 12 and Ubuntu 22.04.
+if grep -qsE '^VERSION_ID="?(12|22\.04)"?$' /etc/os-release; then library_packages+=(libflint-arb-dev); fi
 test_packages=(pybind11-dev libpython3-dev libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy
                doxygen doxygen-awesome-css)
 

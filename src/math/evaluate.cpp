@@ -110,7 +110,7 @@ class Evaluator {
   }
 
   Number logarithm(const Node& node) {
-    const Number of = math_.function("ln", part(node, 0));
+    Number of = math_.function("ln", part(node, 0));
     if (node.parts.size() == 1 && place_.natural) return of;
     return math_.divide(of, math_.function("ln", node.parts.size() > 1 ? part(node, 1) : Number::of(Rational(10))));
   }
@@ -119,7 +119,7 @@ class Evaluator {
   Number of_several(const Node& node) {
     Number result = part(node, 0);
     for (size_t i = 1; i < node.parts.size() && result.defined(); ++i) {
-      const Number next = part(node, i);
+      Number next = part(node, i);
       if (node.name == "max" || node.name == "min") {
         const auto order = math_.order(next, result);
         if (!next.defined()) return next;

@@ -278,8 +278,8 @@ std::optional<int> Arithmetic::order(const Number& a, const Number& b) const {
     return a.kind == kInfinity ? a.sign : -b.sign;
   }
   if (a.is_exact() && b.is_exact()) {
-    const auto order = a.exact <=> b.exact;
-    return order == 0 ? std::nullopt : std::optional(order < 0 ? -1 : 1);
+    if (a.exact == b.exact) return std::nullopt;
+    return a.exact < b.exact ? -1 : 1;
   }
   if (!is_real(a) || !is_real(b)) return std::nullopt;
   const Ball x = to_ball(a), y = to_ball(b);

@@ -41,7 +41,7 @@ class NumberReader {
   std::string take_digits() {
     size_t count = 0;
     while (next_is_digit(count)) ++count;
-    const std::string digits(rest_.substr(0, count));
+    std::string digits(rest_.substr(0, count));
     rest_.remove_prefix(count);
     return digits;
   }

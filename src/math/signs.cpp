@@ -159,19 +159,22 @@ std::string plain_signs(std::string_view answer) {
   std::string out;
   out.reserve(answer.size());
   for (std::string_view rest = answer; !rest.empty();) {
-    if (static_cast<unsigned char>(rest.front()) < 0x80) {
-      out += rest.front();
-      rest.remove_prefix(1);
-    } else if (const char ascii = full_width(rest)) {
-      out += ascii;
-      rest.remove_prefix(3);
-    } else if (const Sign* sign = match(kUnicodeSigns, rest)) {
-      out += sign->plain;
-      rest.remove_prefix(sign->unicode.size());
-    } else if (!take_run(kRaised, "^{", rest, out) && !take_run(kLowered, "_{", rest, out)) {
-      out += rest.front();
-      rest.remove_prefix(1);
+    const bool is_ascii = static_cast<unsigned char>(rest.front()) < 0x80;
+    if (!is_ascii) {
+      if (const char ascii = full_width(rest)) {
+        out += ascii;
+        rest.remove_prefix(3);
+        continue;
+      }
+      if (const Sign* sign = match(kUnicodeSigns, rest)) {
+        out += sign->plain;
+        rest.remove_prefix(sign->unicode.size());
+        continue;
+      }
+      if (take_run(kRaised, "^{", rest, out) || take_run(kLowered, "_{", rest, out)) continue;
     }
+    out += rest.front();
+    rest.remove_prefix(1);
   }
   return out;
 }

@@ -34,7 +34,7 @@ const std::vector<Verdicts>& table() {
       "5 inverted", "5 raised", "approximately 5", "about 5", R"(\approx 5)", R"(5 \approx)", ">5", "5<", "x>5", R"(\ge 5)", R"(x\ne5)",
       "5 wrong", "5 is wrong", "5 pairs", "5 couples", "5-fold", "5 fold", "fivefold 5", "5 decillion", R"(5\text{ million})",
       R"(5\text{ thousandths})", R"(5\text{ squared})", R"(5\text{ or }4)", R"(5 \approx 5.2)", R"(x \approx 5)", R"(5.2 \approx 5)",
-      "5 in hexadecimal", "5 sine", "5 in binary", "5 in thousands"}},
+      "5 in hexadecimal", "5 sine", "5 in binary", "5 in thousands", "5...", R"(5 \ldots)"}},
     {"1/2", {"0.5", ".5", R"(\frac{1}{2})", R"(\frac12)", R"(\frac 12)", "1 / 2", R"(50\%)", "50%", "2^{-1}", R"(\dfrac{1}{2})",
          R"(\tfrac12)", "½", "1÷2", R"(\frac{2}{4})", R"(\sin 30^\circ)", "\\sin(30°)", R"(\cos\frac{\pi}{3})", R"(-\frac{-1}{2})",
          R"(\frac{\sqrt{4}}{4})"},
@@ -223,6 +223,14 @@ const std::vector<Verdicts>& table() {
          R"(-\begin{pmatrix}-1/2&0\\0&-3\end{pmatrix})"},
      {R"(\frac12\begin{pmatrix}1&0\\0&3\end{pmatrix})"}},
     {R"(\binom{2022}{1010})", {R"(\binom{2022}{1012})"}, {}},
+    {"1,1,2", {"2,1,1", "1, 2, 1"},
+     {"1,2", "1,2,2", "1,1,1,2"}},
+    {"6", {},
+     {"2 3", "2 3!/6"}},
+    {"y=x+1", {},
+     {"x=x+1", "x+1=y+x"}},
+    {"2x-1", {},
+     {"x=2x-1"}},
   };
   // clang-format on
   return rows;
