@@ -176,7 +176,7 @@ class Scorer {
     return rows;
   }
 
-  /// Says how many right answers could not be read.
+  /// Says how many right answers could not be read. Where rows go to stdout they say so themselves.
   void warn() const {
     for (const auto& [name, count] : unreadable_) {
       if (count == 0) continue;
@@ -282,7 +282,6 @@ void score_lines(const ScoreArguments& a, const std::vector<std::string>& extras
     return scorer.warn();
   }
   const LineCounts counts = map_batches(answer, {.write = {}, .skip = 0, .batch_size = a.batch_size});
-  scorer.warn();
   if (!counts.whole) fail_resumable("score", std::to_string(counts.rows) + " lines", nullptr);
 }
 

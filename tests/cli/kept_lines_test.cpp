@@ -192,7 +192,10 @@ TEST_F(KeptLines, ScoresGoOnBehindTheLastWholeLine) {
   const std::string scores = text("out");
   const Outcome whole = run(score + "s.jsonl", "in");
   EXPECT_EQ(whole.status, 0) << whole.errors;
-  EXPECT_EQ(json::parse(whole.out), json::parse(R"({"lines": 4, "mean_score": 1.3333333333333333})"));
+  EXPECT_EQ(
+      json::parse(whole.out),
+      json::parse(
+          R"({"lines": 4, "mean_score": 1.3333333333333333, "verdicts": {"right": 2, "different answer": 1, "unreadable gold": 1}})"));
   EXPECT_EQ(text("s.jsonl"), scores);
   EXPECT_EQ(run(score + "s.jsonl", "in").status, 2);
   for (const size_t kept : {size_t{0}, size_t{5}, scores.find('\n') + 1, scores.size() - 1, scores.size()}) {
@@ -219,7 +222,8 @@ TEST_F(KeptLines, InterruptedScoresPrintWhatIsFinished) {
   process->kill(SIGTERM);
   const Outcome partial = end_of(*process);
   EXPECT_EQ(partial.status, 75) << partial.errors;
-  EXPECT_EQ(json::parse(partial.out), json::parse(R"({"lines": 4, "mean_score": 0.6666666666666666, "partial": true})"));
+  EXPECT_EQ(json::parse(partial.out), json::parse(R"({"lines": 4, "mean_score": 0.6666666666666666, "partial": true,
+                               "verdicts": {"right": 2, "different answer": 1, "unreadable gold": 1}})"));
   EXPECT_TRUE(has(partial.errors, "interrupted after 4 lines; s.jsonl keeps the results")) << partial.errors;
 }
 

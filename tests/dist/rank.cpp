@@ -130,7 +130,9 @@ void expect_same(const Sample& a, const Sample& b) {
     const Score &x = a.scores[f], &y = b.scores[f];
     const bool steps =
         std::ranges::equal(x.steps, y.steps, [](const StepScore& s, const StepScore& t) { return s.end == t.end && s.value == t.value; });
-    GRPO_CHECK((x.value == y.value || !(x.defined() || y.defined())) && x.reason == y.reason && steps, "gather", "expected its scores");
+    GRPO_CHECK((x.value == y.value || !(x.defined() || y.defined())) && x.reason == y.reason && x.kind == y.kind && x.gold == y.gold &&
+                   x.given == y.given && steps,
+               "gather", "expected its scores");
   }
 }
 

@@ -5,6 +5,9 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "grpo/core/error.h"
 #include "grpo/policy/config.h"
@@ -18,6 +21,7 @@ class InBlocks : public ::testing::Test {
  protected:
   struct Result {
     Metrics figures;
+    std::vector<std::pair<std::string, KindCounts>> verdicts;
     std::vector<std::string> lines;
   };
 
@@ -30,7 +34,8 @@ class InBlocks : public ::testing::Test {
     }
     problems_[3].further_answers = {"three"};
     RewardRegistry registry;
-    registry.add("even", [](const Completion& c) { return c.ids.front() % 2 == 0 ? 1.0 : 0.1; });
+    registry.add(
+        "even", [](const Completion& c) { return Score(c.ids.front() % 2 == 0 ? 1.0 : 0.1, "", c.ids.front() % 2 == 0 ? kRight : "odd"); });
     registry.add("some", [](const Completion& c) { return c.ids.size() < 3 ? std::nan("") : 1.0 / static_cast<double>(c.ids[1]); });
     for (const char* name : {"even", "some"}) rewards_.add(name, registry.make(name));
   }
@@ -47,7 +52,11 @@ class InBlocks : public ::testing::Test {
   }
   Result evaluated(int64_t block_samples, const std::vector<Problem>& problems) {
     Result result;
-    result.figures = evaluate(policy_, engine_, problems, rewards_, options(block_samples, result));
+    Evaluation evaluation(policy_, engine_, problems, rewards_, options(block_samples, result));
+    while (evaluation.next()) {
+    }
+    result.figures = evaluation.figures();
+    result.verdicts = evaluation.verdicts();
     return result;
   }
   Result evaluated(int64_t block_samples) { return evaluated(block_samples, problems_); }
@@ -73,9 +82,13 @@ TEST_F(InBlocks, FiguresAndSamplesAreThoseOfOneGo) {
             line(15).at("completion").get<std::string>() + line(16).at("completion").get<std::string>());  // the problem that comes again
   EXPECT_EQ(line(9).at("answer"), (std::vector<std::string>{"3", "three"}));
   EXPECT_EQ(line(0).at("answer"), "0");
+  ASSERT_EQ(whole.verdicts.size(), 2U);
+  EXPECT_EQ(whole.verdicts[0].second.front().second + whole.verdicts[0].second.back().second, 21);
+  EXPECT_TRUE(line(0).at("verdicts").at("even") == "odd" || line(0).at("verdicts").at("even") == "right");
   for (const int64_t block : {1, 3, 4, 18}) {
     const Result result = evaluated(block);
     EXPECT_EQ(result.figures, whole.figures) << block;
+    EXPECT_EQ(result.verdicts, whole.verdicts) << block;
     EXPECT_EQ(result.lines, whole.lines) << block;
   }
 }
@@ -92,6 +105,7 @@ TEST_F(InBlocks, GoesOnBehindTheLastProblemThatHasAllItsSamples) {
     while (evaluation.next()) {
     }
     EXPECT_EQ(evaluation.figures(), whole.figures) << there;
+    EXPECT_EQ(evaluation.verdicts(), whole.verdicts) << there;
     EXPECT_EQ(rest.lines, std::vector<std::string>(whole.lines.begin() + static_cast<std::ptrdiff_t>(taken), whole.lines.end())) << there;
   }
 }

@@ -33,6 +33,9 @@ Experience two_groups() {
                         .scores = {},
                         .reward = 1.0 / 3}};
   Score score(0.5, "why");
+  score.kind = "a kind";
+  score.gold = "7";
+  score.given = "seven";
   score.steps = {{1, 0.25}, {2, -1.0}};
   groups[0].samples[0].scores = {score, Score::undefined()};
   groups[1].item = 1;
@@ -63,7 +66,8 @@ TEST(Experience, AFileHoldsEveryField) {
       ASSERT_EQ(x.scores.size(), y.scores.size());
       for (size_t f = 0; f < x.scores.size(); ++f) {
         EXPECT_TRUE(same(x.scores[f].value, y.scores[f].value));
-        EXPECT_EQ(x.scores[f].reason, y.scores[f].reason);
+        EXPECT_EQ(std::tie(x.scores[f].reason, x.scores[f].kind, x.scores[f].gold, x.scores[f].given),
+                  std::tie(y.scores[f].reason, y.scores[f].kind, y.scores[f].gold, y.scores[f].given));
         ASSERT_EQ(x.scores[f].steps.size(), y.scores[f].steps.size());
       }
     }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reward/judge.h"
@@ -26,15 +27,18 @@ struct Sum {
   std::vector<long> numbers;
 };
 
-/// Dijkstra's two stacks; nothing for what is no sum of whole numbers.
+/// Dijkstra's two stacks; nothing for what is no sum of whole numbers. Powers and signs count if `lenient` says so.
 class TwoStacks {
  public:
+  explicit TwoStacks(bool lenient = false) : lenient_(lenient), operations_(lenient ? "+-*/^" : "+-*/") {}
   std::optional<Sum> read(const std::string& text) {
     bool wants_number = true;
     for (size_t i = 0; i < text.size(); ++i) {
       const char c = text[i];
       if (std::string(" \t\n\v\f\r").find(c) != std::string::npos) continue;
-      if (c == '(' && wants_number) {
+      if (lenient_ && wants_number && (c == '+' || c == '-')) {
+        if (c == '-') operators_.push_back('~');
+      } else if (c == '(' && wants_number) {
         operators_.push_back(c);
       } else if (c >= '0' && c <= '9' && wants_number) {
         const size_t end = std::min(text.find_first_not_of("0123456789", i), text.size());
@@ -47,8 +51,8 @@ class TwoStacks {
         while (!operators_.empty() && operators_.back() != '(') apply();
         if (operators_.empty()) return std::nullopt;
         operators_.pop_back();
-      } else if (std::string("+-*/").find(c) != std::string::npos && !wants_number) {
-        while (!operators_.empty() && rank(operators_.back()) >= rank(c)) apply();
+      } else if (operations_.find(c) != std::string::npos && !wants_number) {
+        while (!operators_.empty() && c != '^' && rank(operators_.back()) >= rank(c)) apply();
         operators_.push_back(c);
         wants_number = true;
       } else {
@@ -65,15 +69,21 @@ class TwoStacks {
   }
 
  private:
-  static int rank(char c) { return c == '(' ? 0 : c == '+' || c == '-' ? 1 : 2; }
+  static int rank(char c) { return c == '(' ? 0 : c == '+' || c == '-' ? 1 : c == '^' ? 3 : 2; }
   void apply() {
-    const double b = values_.back(), a = values_[values_.size() - 2];
-    values_.pop_back();
     const char c = operators_.back();
     operators_.pop_back();
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    values_.back() = c == '+' ? a + b : c == '-' ? a - b : c == '*' ? a * b : b == 0.0 ? nan : a / b;
+    const double b = values_.back();
+    if (c == '~') {
+      values_.back() = -b;
+      return;
+    }
+    values_.pop_back();
+    const double a = values_.back(), nan = std::numeric_limits<double>::quiet_NaN();
+    values_.back() = c == '+' ? a + b : c == '-' ? a - b : c == '*' ? a * b : c == '^' ? std::pow(a, b) : b == 0.0 ? nan : a / b;
   }
+  bool lenient_;
+  std::string operations_;
   std::vector<double> values_;
   std::string operators_;
   Sum sum_;
@@ -188,6 +198,72 @@ TEST(Adversary, GetsNoMorePartialCreditThanSingleTags) {
     if (!answered && text.find("<think>") < text.find("<answer>") && text.find("</think>") == std::string::npos) RC_ASSERT(paid <= 0.25);
     return false;
   });
+}
+
+/// What stands in the last box behind every thought, or else in its last answer, or else behind its last ####: one pass again.
+std::optional<std::string> last_final_answer(const std::string& text) {
+  size_t begin = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 8, "</think>") == 0) begin = i + 8;
+  }
+  std::optional<std::string> boxed, hashed;
+  for (size_t i = begin; i < text.size(); ++i) {
+    if (text.compare(i, 7, "<think>") == 0) return std::nullopt;
+    if (text.compare(i, 4, "####") == 0) hashed = text.substr(i + 4, text.find('\n', i) - i - 4);
+    if (text.compare(i, 7, "\\boxed{") != 0) continue;
+    int depth = 1;
+    size_t end = i + 7;
+    for (; end < text.size() && depth > 0; ++end) depth += text[end] == '{' ? 1 : text[end] == '}' ? -1 : 0;
+    boxed = depth == 0 ? std::optional(text.substr(i + 7, end - 1 - i - 7)) : std::nullopt;
+  }
+  if (boxed) return boxed;
+  const auto tagged = last_answer(text);
+  return tagged ? tagged : hashed;
+}
+
+/// Whether a person could read seven there: one sum of whole numbers of that value, whatever words, marks and signs of layout stand around.
+bool may_be_seven(const std::string& text) {
+  const auto answer = last_final_answer(text);
+  if (!answer) return false;
+  if (answer->find_first_of("!$") != std::string::npos) return true;                   // factorials and amounts of money are not read here
+  std::string sum = std::regex_replace(*answer, std::regex("([^0-9)])\u00B2"), "$1");  // of a unit, as in m\u00B2
+  const std::vector<std::pair<std::string, std::string>> meanings = {{"\uFF17", "7"}, {"\u2212", "-"}, {"\u00D7", "*"}, {"\u00B2", "^2"},
+                                                                     {"**", "^"},     {"\u200B", ""},  {"\u200F", ""},  {"\uFEFF", ""}};
+  for (const auto& [sign, meaning] : meanings) {
+    for (size_t at = sum.find(sign); at != std::string::npos; at = sum.find(sign)) sum.replace(at, sign.size(), meaning);
+  }
+  sum = std::regex_replace(sum, std::regex(R"((\d)\.0*(?!\d))"), "$1");  // 7.0
+  for (char& c : sum) c = std::string("0123456789+-*/()^=").find(c) == std::string::npos ? ' ' : c;
+  sum = std::regex_replace(sum, std::regex(R"(^[ ^]+|[ =^]+$)"), "");                               // **7**, 7 = x
+  if (const size_t equals = sum.rfind('='); equals != std::string::npos) sum.erase(0, equals + 1);  // x = 7, 3 + 4 = 7
+  sum = std::regex_replace(sum, std::regex(R"(([0-9)]) *(?=\())"), "$1*");                          // 7(1)
+  sum = std::regex_replace(sum, std::regex(R"(\b0+(\d))"), "$1");                                   // 07
+  const auto read = TwoStacks(true).read(sum);
+  return read && std::abs(read->value - 7.0) < 1e-9;
+}
+
+// Wrong numbers, enumerations, several boxes and tags in thoughts. Oracle: the integer.
+TEST(Adversary, MakesNoWrongAnswerRight) {
+  const Problem problem = testing::problem_with_answer("7");
+  const std::vector<Tokens> wrong = {
+      kThoughtTokens + Tokens{"<answer>", "12", "</answer>"},
+      kThoughtTokens + Tokens{"<answer>", "1", ", ", "2", ", ", "3", ", ", "7", "</answer>"},
+      kThoughtTokens + Tokens{"so ", "\\boxed{", "7", "}", " or ", "\\boxed{", "3", "}"},
+      kThoughtTokens + Tokens{"\\boxed{", "7", " or ", "3", "}"},
+      Tokens{"<think>", "\\boxed{", "7", "}", "</think>", "the answer", " is ", "7"},
+      Tokens{"<think>", "<answer>", "7", "</answer>", "</think>", "<answer>", "seven", " is ", "3", "</answer>"},
+      kThoughtTokens + Tokens{"#### ", "7", "0"},
+      kThoughtTokens + Tokens{"<answer>", "(", "1", "+", "2", ")", "*", "3", "</answer>", "7"},
+  };
+  const int right = testing::walk(wrong, [&](const std::string& text) {
+    const Score score = testing::judge("accuracy", problem, text);
+    if (score.value == 1.0) {
+      RC_LOG() << last_final_answer(text).value_or("(none)") << " of " << text << ": " << score.reason;
+      RC_ASSERT(may_be_seven(text));
+    }
+    return score.value == 1.0;
+  });
+  EXPECT_GT(right, 0) << "no walk came upon a right answer: the test says little";
 }
 
 /// A sum before `equals` that begins at or after `from` and has the value that follows.
