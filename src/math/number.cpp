@@ -8,6 +8,7 @@ namespace {
 constexpr int64_t kMaxFactorial = 2'000;
 constexpr int64_t kMaxBinomial = 1'000;  // of the lower number
 constexpr int64_t kMaxRoot = 64;
+constexpr int64_t kMaxExponentBits = 64;  // of a power that is not written out
 constexpr int64_t kFunctionCost = 8;  // of a root or a transcendental function beside a product
 
 /// The exact root of a value at least 0, if it is rational.
@@ -137,7 +138,9 @@ std::optional<Number> Arithmetic::exact_power(const Rational& base, const Ration
 
 /// base^n of a ball, or of a number whose power is too large to be written out.
 Number Arithmetic::whole_power(const Number& base, const Rational& exponent) const {
-  if (!spend(kFunctionCost + exponent.bits(), precision_)) return Number::undefined();
+  // by repeated squares, whose errors cost two bits for each of the exponent
+  if (exponent.bits() > kMaxExponentBits) return Number::undefined();
+  if (!spend(kFunctionCost + 2 * exponent.bits(), precision_ + 2 * exponent.bits())) return Number::undefined();
   const Ball ball = to_ball(base);
   if (exponent.sign() < 0 && acb_contains_zero(ball.get()) != 0) return Number::undefined();
   Ball result;
