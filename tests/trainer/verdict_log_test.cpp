@@ -1,6 +1,8 @@
 // What a run tells of its verdicts. Oracles: what the reward itself has counted; what stands in the data.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -67,6 +69,27 @@ TEST(VerdictLog, CountsEveryVerdictOnce) {
       EXPECT_EQ(missed, rejected);
     }
   }
+}
+
+// Before a resumed run makes a step, verdicts of lost steps are gone.
+TEST(VerdictLog, IsCutBackToTheCheckpoint) {
+  Config c = judged_config("cut-back");
+  c.trainer.save_steps = 2;
+  {
+    PolicyTrainer trainer(c, {}, with_judge());
+    ASSERT_TRUE(trainer.train());
+  }
+  const auto last_step = [&c] {
+    int64_t last = 0;
+    const auto verdicts = testing::verdicts_of(c);
+    for (const auto& miss : verdicts.at("near_misses")) last = std::max(last, miss.at("last_step").get<int64_t>());
+    return last;
+  };
+  EXPECT_EQ(last_step(), 4);
+  testing::fs::remove_all(testing::fs::path(c.trainer.output_dir) / "checkpoint-4");
+  PolicyTrainer again(c, {}, with_judge());
+  ASSERT_TRUE(again.resume());
+  EXPECT_EQ(last_step(), 2);
 }
 
 TEST(VerdictLog, TellsAtTheStartWhichGoldsCannotBeRead) {
