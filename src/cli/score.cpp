@@ -303,7 +303,10 @@ void add_score(CLI::App& app, const Registry& registry) {
          "Or the rewards of a run's config with their options, weights, timeouts and on_error; overrides follow as --section.key=value")
       ->type_name("PATH");
   sub->add_option("--batch-size", a->batch_size, "Lines scored together at most, of those that are waiting")->check(CLI::PositiveNumber);
-  sub->add_option("--out", a->out, "A new .jsonl file for the scores, written as they come, instead of stdout, which gets their mean")
+  sub->add_option(
+         "--out", a->out,
+         "A new .jsonl file for the scores, written as they come, instead of stdout, which gets their mean and how often each kind "
+         "of verdict was given")
       ->type_name("PATH");
   sub->add_flag("--resume", a->resume, "Go on behind the scores that are in the file of --out: as many lines of stdin are skipped");
   sub->footer(

@@ -107,13 +107,17 @@ std::optional<Sample> sample_of(const std::string& line) {
                 .prompt = text_of(*object, "prompt", kTextBytes),
                 .completion = text_of(*object, "completion", kTextBytes),
                 .finish = text_of(*object, "finish", kNameBytes),
-                .rewards = {}};
+                .rewards = {},
+                .kinds = {}};
   if (const auto rewards = object->find("rewards"); rewards != object->end() && rewards->is_object()) {
     for (const auto& [name, value] : rewards->items()) {
       sample.rewards.emplace_back(shortened(name, kNameBytes),
                                   value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
       if (sample.rewards.size() == 16) break;
     }
+  }
+  if (const auto kinds = object->find("verdicts"); kinds != object->end() && kinds->is_object()) {
+    for (const auto& [name, value] : sample.rewards) sample.kinds[name] = text_of(*kinds, name.c_str(), kNameBytes);
   }
   return sample;
 }

@@ -21,6 +21,7 @@ struct Sample {
   double step = 0.0;
   std::string prompt, completion, finish;
   std::vector<std::pair<std::string, double>> rewards;  // NaN: the function had no verdict
+  std::map<std::string, std::string> kinds;             // of the verdicts, by function
 };
 
 /// A setting or content that changed when the run went on after a step.

@@ -43,12 +43,20 @@ std::string highlighted(std::string_view text) {
   return html;
 }
 
+/// What kind of verdict it was, where the figure does not say so by itself.
+std::string kind_beside(const Sample& sample, const std::string& function) {
+  const auto kind = sample.kinds.find(function);
+  const bool plain = kind == sample.kinds.end() || kind->second.empty() || kind->second == "right" || kind->second == "positive" ||
+                     kind->second == "zero" || kind->second == "negative" || kind->second == "undefined";
+  return plain ? "" : " " + escape(kind->second);
+}
+
 std::string chips(const Sample& sample) {
   std::string html = "<div class=\"chips\">";
   for (const auto& [name, value] : sample.rewards) {
     const char* kind = std::isnan(value) || value == 0.0 ? "none" : value > 0.0 ? "good" : "bad";
-    html += "<span class=\"chip " + std::string(kind) + "\">" + escape(name) + " <b>" + (std::isnan(value) ? "–" : figure(value)) +
-            "</b></span>";
+    html += "<span class=\"chip " + std::string(kind) + "\">" + escape(name) + " <b>" + (std::isnan(value) ? "–" : figure(value)) + "</b>" +
+            kind_beside(sample, name) + "</span>";
   }
   if (!sample.finish.empty()) html += "<span class=\"chip end\">ended by " + escape(sample.finish) + "</span>";
   return html + "</div>";

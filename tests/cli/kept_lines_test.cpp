@@ -81,6 +81,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 TEST_F(KeptLines, AnEvaluationGoesOnBehindTheLastWholeProblem) {
   const Outcome whole = run(eval("--samples-out whole.jsonl"));
+  int64_t verdicts = 0;
+  const json figures = json::parse(whole.out);
+  for (const auto& [kind, count] : figures.at("verdicts").at("accuracy").items()) verdicts += count.get<int64_t>();
+  EXPECT_EQ(static_cast<double>(verdicts), figures.at("samples").get<double>());
   ASSERT_EQ(whole.status, 0) << whole.errors;
   const std::string samples = text("whole.jsonl");
   ASSERT_EQ(count_lines(samples), 24U);

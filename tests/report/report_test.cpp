@@ -158,6 +158,8 @@ TEST_F(Report, ShowsVerdictsByKindAndTheNearestMisses) {
                   {"rewards/format/verdicts/a tag <is> missing", 1.0}};
   });
   file("verdicts.json", kVerdicts);
+  file("completions.jsonl", R"({"step":1,"prompt":"p","completion":"c","rewards":{"accuracy":0,"format":1,"own":0},)"
+                            R"("verdicts":{"accuracy":"no <final> answer","format":"right","own":"zero"}})");
   const std::string html = page();
   expect_sound(html);
   for (const char* part :
@@ -167,6 +169,8 @@ TEST_F(Report, ShowsVerdictsByKindAndTheNearestMisses) {
         "12 of 7473 problems (train) have a right answer that cannot be read", "problem 12345: <code>about &lt;seven&gt;</code>"}) {
     EXPECT_TRUE(has(html, part)) << part;
   }
+  EXPECT_TRUE(has(html, "accuracy <b>0</b> no &lt;final&gt; answer</span>"));
+  EXPECT_TRUE(has(html, "format <b>1</b></span>") && has(html, "own <b>0</b></span>"));
   EXPECT_LT(html.find("<span>right</span>"), html.find("<span>no final answer</span>"));  // the more frequent first
   EXPECT_EQ(html.find("rewards/accuracy/verdicts"), std::string::npos);
 }
