@@ -17,6 +17,7 @@ class Descriptor {
   }
 
   int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
   void reset();
 
  private:

@@ -237,7 +237,12 @@ void await(std::vector<Run>& runs, size_t most, int milliseconds) {
 std::vector<SandboxResult> Sandbox::run(std::span<const SandboxCommand> commands, const SandboxLimits& limits) const {
   check(commands, limits);
   std::vector<Run> runs(commands.size());
+  std::vector<Descriptor> theirs;  // no longer this program's: who talks to a program sees its end
+  for (const SandboxCommand& command : commands) {
+    for (const int descriptor : command.descriptors) theirs.emplace_back(descriptor);
+  }
   for (size_t i = 0; i < runs.size(); ++i) impl_->start(runs[i], commands[i], limits);
+  theirs.clear();
   const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.timeout));
   while (!runs[0].over) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();

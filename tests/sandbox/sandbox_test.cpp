@@ -184,10 +184,10 @@ TEST_P(SandboxOfKind, EscapeForkBomb) {
       "except OSError: pass\n"
       "print(made)\n"
       "time.sleep(0.2)");
-  command.descriptors = {lifeline.ends[1]};
+  command.descriptors = {std::exchange(lifeline.ends[1], -1)};
   const SandboxResult result = sandbox->run(command);
   EXPECT_EQ(to_text(result), "exit status 0") << result.err;
-  EXPECT_LE(std::atoi(result.out.c_str()), 15) << result.out;
+  EXPECT_LE(std::atoi(result.out.c_str()), namespaces() ? 15 : 60) << "without namespaces what else the user runs counts too, and ends";
   EXPECT_TRUE(lifeline.all_gone());
 }
 
@@ -210,7 +210,7 @@ TEST_P(SandboxOfKind, EscapeDaemonisedChild) {
         "  os._exit(0)\n"
         "os.wait()\n" +
         end);
-    command.descriptors = {lifeline.ends[1]};
+    command.descriptors = {std::exchange(lifeline.ends[1], -1)};
     SandboxLimits limits;
     limits.timeout = 1.0;
     sandbox->run(command, limits);
@@ -312,8 +312,15 @@ TEST_P(SandboxOfKind, ProgramsThatTalkRunSideBySideUntilTheFirstIsOver) {
   EXPECT_EQ(results[0].out, "b'pong'\n") << results[0].err;
   EXPECT_EQ(results[1].out, "b'ping'\n") << results[1].err;
   EXPECT_EQ(results[1].end, SandboxEnd::kStopped);
-  ::close(ends[0]);
-  ::close(ends[1]);
+}
+
+TEST_P(SandboxOfKind, AProgramSeesTheEndOfTheOneItTalksTo) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  std::vector<SandboxCommand> both{python("import socket\nprint(socket.socket(fileno=3).recv(10))"), python("pass")};
+  both[0].descriptors = {ends[0]};
+  both[1].descriptors = {ends[1]};
+  EXPECT_EQ(sandbox->run(both)[0].out, "b''\n");
 }
 
 TEST_P(SandboxOfKind, LeavesNothingBehind) {
@@ -345,7 +352,7 @@ TEST_P(SandboxOfKind, EndsWithItsProgram) {
   if (owner == 0) {
     Sandbox own(GetParam());
     SandboxCommand command = python("import os, time\nif os.fork() == 0: os.setsid()\nos.write(3, b'x')\ntime.sleep(1000)");
-    command.descriptors = {lifeline.ends[1]};
+    command.descriptors = {std::exchange(lifeline.ends[1], -1)};
     SandboxLimits limits;
     limits.timeout = 1000;
     own.run(command, limits);

@@ -32,7 +32,7 @@ struct SandboxCommand {
   std::vector<std::string> arguments;                           // the program, looked for in /usr/bin and /bin, and its arguments
   std::string input = {};                                       // its standard input
   std::vector<std::pair<std::string, std::string>> files = {};  // name and content: they lie in its working folder, which goes with it
-  std::vector<int> descriptors = {};                            // of the caller's: 3, 4, … in the program
+  std::vector<int> descriptors = {};                            // become 3, 4, … in the program; `run` closes them here
 };
 
 /// Why a program is over.
