@@ -355,11 +355,10 @@ def run_sources(setup, tests, check):
     wanted.update(alias.name for part in imported for alias in part.names)
     wanted.update(part.attr for node, _ in nodes for part in ast.walk(node)
                   if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == 'solution')
-    wanted.update([checks] if checks else [])
     names = sorted(name for name in wanted if name not in scope and not hasattr(builtins, name))
     given = {}
-    attempt(lambda: given.update(names_of_program(names)), counted=False)
-    scope.update(given)
+    attempt(lambda: given.update(names_of_program(names + ([checks] if checks else []))), counted=False)
+    scope.update((name, given[name]) for name in names if name in given)
     sys.modules['solution'] = types.SimpleNamespace(**given)
 
     def run(code):
@@ -369,7 +368,7 @@ def run_sources(setup, tests, check):
     for name in functions:
         attempt(scope[name] if given else fail)
     if checks:
-        attempt((lambda: scope['check'](scope[checks])) if given else fail)
+        attempt((lambda: scope['check'](given[checks])) if checks in given else fail)
 
 
 def is_call(node, name):

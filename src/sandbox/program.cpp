@@ -72,12 +72,11 @@ int64_t count_tasks() {
 
 void set_limits(const Program& program) {
   const SandboxLimits& limits = program.limits;
+  if (program.kind == SandboxKind::kRlimits) limit(RLIMIT_NPROC, count_tasks() + limits.processes);  // the system counts by user
   limit(RLIMIT_CPU, static_cast<int64_t>(std::ceil(limits.timeout)) + 1);
-  limit(RLIMIT_AS, limits.memory);
   limit(RLIMIT_FSIZE, limits.files);
   limit(RLIMIT_NOFILE, limits.open_files);
   limit(RLIMIT_CORE, 0);
-  if (program.kind == SandboxKind::kRlimits) limit(RLIMIT_NPROC, count_tasks() + limits.processes);  // the system counts by user
 }
 
 void leave_root() {
@@ -95,6 +94,7 @@ void prepare(const Program& program) {
   if (program.kind == SandboxKind::kRlimits) ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (!program.folder.empty()) expect_done(::chdir(program.folder.c_str()) == 0, "the working folder");
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  limit(RLIMIT_AS, program.limits.memory);  // last: this process may have more already
 }
 
 }  // namespace
@@ -130,10 +130,11 @@ int become_program(std::string_view request, std::span<const int> descriptors) {
   number_descriptors(descriptors);
   const auto status = static_cast<int>(descriptors.size()) - 1;
   std::string fault;
+  const std::vector<char*> arguments = pointers_to(program.arguments), environment = pointers_to(program.environment);
   try {
     if (program.kind == SandboxKind::kRlimits) ::fcntl(status, F_SETFD, FD_CLOEXEC);
     prepare(program);
-    ::execvpe(program.arguments[0].c_str(), pointers_to(program.arguments).data(), pointers_to(program.environment).data());
+    ::execvpe(arguments[0], arguments.data(), environment.data());
     fault = "expected the program " + program.arguments[0] + "; got " + std::strerror(errno);
   } catch (const Error& error) {
     fault = error.what();

@@ -91,6 +91,7 @@ TEST_F(Code, TestsOfEveryForm) {
       {"from solution import square\ndef test_one():\n  assert square(2) == 4\ndef test_two():\n  assert square(1.5) == 2.25",
        {},
        "def square(x): return x * x"},
+      {"def check(candidate):\n  assert candidate([1, 2]) == 3", {{"entry_point", "sum"}}, "def sum(xs): return xs[0] + xs[1]"},
       {"import solution\nassert solution.square(2) == 4", {}, "def square(x): return x * x"},
       {R"x(["assert square(2) == 4", "assert square(0) == 0"])x", {}, "def square(x): return x * x"},
       {R"x({"fn_name": "square", "inputs": [[2], [3]], "outputs": [4, [9]]})x", {}, "def square(x): return x * x"},
@@ -157,7 +158,7 @@ TEST_F(Code, PartialScoresTheShareOfPassedTests) {
   EXPECT_EQ(scores[2].value, 0.0);
   EXPECT_DOUBLE_EQ(scores[3].value, 1.0 / 3.0) << "what was right before it ended";
   EXPECT_DOUBLE_EQ(judge(R"x({"inputs": ["1", "2", "3", "4"], "outputs": ["1", "2", "0", "4"]})x", {"print(input())"})[0].value, 0.75);
-  make({{"partial", "true"}, {"timeout", "2"}});
+  make({{"partial", "true"}, {"timeout", "5"}});
   EXPECT_DOUBLE_EQ(judge(kAdd, {"def add(a, b):\n  while a == 10: pass\n  return a + b"})[0].value, 1.0 / 3.0) << "what was right in time";
 }
 
