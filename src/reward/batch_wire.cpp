@@ -13,6 +13,7 @@ namespace grpo {
 namespace {
 
 constexpr int kVerdicts = 0, kFault = 1;
+constexpr int64_t kMostTimes = int64_t{1} << 32;  // of a metric in a batch
 
 void put_all(WireWriter& w, const auto& texts) {
   w.put(texts.size());
@@ -172,6 +173,7 @@ void read_verdicts(std::string_view bytes, std::span<Score> scores, RewardContex
     const std::string name = r.text();
     const double sum = r.real();
     const int64_t times = r.integer();
+    GRPO_CHECK(times >= 0 && times <= kMostTimes, "reward", "expected how often a metric was logged; got " + std::to_string(times));
     auto& entry = context.metrics[name];
     entry.first += sum;
     entry.second += times;

@@ -29,7 +29,7 @@ const std::string* field(const Problem& problem, const std::string& name) {
 /// A text, or a list of lines.
 std::string text_of(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return to_text(value);
+  if (!value.is_array()) return to_printable_text(value);
   std::string all;
   for (const Json& line : value) all += text_of(line) + "\n";
   return all;
@@ -60,7 +60,7 @@ CodeTests calls_of(const std::string& function, const Json& inputs, const Json& 
     const Json& output = outputs[i];
     calls.push_back({arguments_of(inputs[i]), output.is_string() ? parsed_or_text(output.get<std::string>()) : output});
   }
-  return {.pairs = {}, .job = to_text(Json{{"function", function}, {"calls", calls}})};
+  return {.pairs = {}, .job = to_printable_text(Json{{"function", function}, {"calls", calls}})};
 }
 
 CodeTests pairs_of(const Json& inputs, const Json& outputs) {
@@ -78,8 +78,8 @@ std::string function_of(const Problem& problem) {
 
 CodeTests from_lists(const Problem& problem, const Json& value, const Json& inputs, const Json& outputs) {
   if (!inputs.is_array() || !outputs.is_array() || inputs.size() != outputs.size())
-    fail("code", "expected as many inputs as outputs in two lists; got " + clip_text(to_text(inputs), 60) + " and " +
-                     clip_text(to_text(outputs), 60));
+    fail("code", "expected as many inputs as outputs in two lists; got " + clip_text(to_printable_text(inputs), 60) + " and " +
+                     clip_text(to_printable_text(outputs), 60));
   std::string function = value.is_object() && value.contains("fn_name") && value["fn_name"].is_string() ? value["fn_name"] : Json("");
   if (function.empty()) function = function_of(problem);
   return function.empty() ? pairs_of(inputs, outputs) : calls_of(function, inputs, outputs);
@@ -91,7 +91,7 @@ CodeTests from_sources(const Problem& problem, const std::vector<std::string>& s
   for (const char* name : {"test_imports", "test_setup_code"}) {
     if (const std::string* text = field(problem, name)) setup.push_back(text_of(parsed_or_text(*text)));
   }
-  return {.pairs = {}, .job = to_text(Json{{"setup", setup}, {"tests", sources}, {"check", function_of(problem)}})};
+  return {.pairs = {}, .job = to_printable_text(Json{{"setup", setup}, {"tests", sources}, {"check", function_of(problem)}})};
 }
 
 CodeTests from_list(const Problem& problem, const Json& list, const std::string& text) {
