@@ -19,6 +19,7 @@ tool_packages=(cmake ninja-build ccache git python3-venv)
 library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libflint-dev libgloo-dev)
 # Until FLINT 3 its balls were a package of their own: on Debian 12 and Ubuntu 22.04.
 if grep -qsE '^VERSION_ID="?(12|22\.04)"?$' /etc/os-release; then library_packages+=(libflint-arb-dev); fi
+sandbox_packages=(bubblewrap)  # what keeps the code reward's programs from the machine; found at run time
 test_packages=(pybind11-dev libpython3-dev libgtest-dev librapidcheck-dev libbenchmark-dev clang libclang-rt-dev libomp-dev clang-format clang-tidy
                doxygen doxygen-awesome-css)
 
@@ -56,6 +57,7 @@ name_what_is_needed() {
   say "  a C++20 compiler (g++ 12 or clang 16 and later), CMake 3.25 and Ninja, pkg-config, git and Python 3 with venv;"
   say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece, xxHash, cpp-httplib, FLINT 2.9 with Arb or FLINT 3; gloo's headers or -DGRPO_GLOO=OFF;"
   if $tests; then say "  for tests GoogleTest, RapidCheck, Google Benchmark, clang with its sanitizers, clang-format 14 and clang-tidy;"; fi
+  say "  at run time, for rewards that run foreign code, bubblewrap (bwrap);"
   say "  cmake/environment.yml names them for conda; -DGRPO_FETCH=ON gets the small libraries' sources by commit"
   for command in c++ cmake ninja pkg-config git python3; do
     command -v "$command" >/dev/null || say "  not found: $command"
@@ -68,12 +70,12 @@ install_packages() {
     return
   fi
   local missing as_root=()
-  mapfile -t missing < <(missing_packages "${compile_packages[@]}" "${tool_packages[@]}" "${library_packages[@]}" "${wanted_tests[@]}")
+  mapfile -t missing < <(missing_packages "${compile_packages[@]}" "${tool_packages[@]}" "${library_packages[@]}" "${sandbox_packages[@]}" "${wanted_tests[@]}")
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
     if ! sudo -n true 2>/dev/null && ! { [ -t 0 ] && command -v sudo >/dev/null && [ -z "${GRPO_NO_ROOT:-}" ]; }; then
       say "no root: packages go into build/system (as root it would be: apt-get install ${missing[*]})"
-      cmake/local_packages.sh "${compile_packages[@]}" -- "${library_packages[@]}" "${wanted_tests[@]}"
+      cmake/local_packages.sh "${compile_packages[@]}" -- "${library_packages[@]}" "${sandbox_packages[@]}" "${wanted_tests[@]}"
       return
     fi
     as_root=(sudo)

@@ -76,6 +76,7 @@ fi
   fi
   printf 'list(APPEND CMAKE_PREFIX_PATH "%s/.venv")\n' "$PWD"
 } >"$root/toolchain.cmake"
+if [ -e "$root/usr/bin/bwrap" ]; then wrapper bwrap "$root/usr/bin/bwrap"; fi
 if $own_compiler; then
   compiler=$(find "$root/usr/bin" -name "$triplet-g++-[0-9]*" | sort -V | tail -n 1)
   wrapper g++ "PATH=$root/usr/bin:\$PATH $compiler --sysroot=$root"

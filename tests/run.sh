@@ -88,7 +88,7 @@ check_format() { sources include src kernels tests examples benchmarks | xargs c
 # What changed since origin/main (in the last commit where that is where we are), and of the torch-free rooms in the last 30 commits;
 # everything with --full.
 tidy_files() {
-  local rooms=(core io data jinja text reward report) base earlier
+  local rooms=(core io data jinja text sandbox reward report) base earlier
   if $full; then
     find src kernels -name '*.cpp'
     return

@@ -7,6 +7,7 @@
 namespace grpo {
 
 std::unique_ptr<Reward> make_accuracy_reward(const RewardOptions& options);
+std::unique_ptr<Reward> make_code_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_countdown_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_equations_reward(const RewardOptions& options);
 std::unique_ptr<Reward> make_format_reward(const RewardOptions& options);

@@ -28,6 +28,7 @@ void RewardRegistry::add_judge(std::string name, std::function<Judge(const Rewar
 RewardRegistry builtin_rewards() {
   RewardRegistry registry;
   registry.add("accuracy", make_accuracy_reward);
+  registry.add("code", make_code_reward);
   registry.add("countdown", make_countdown_reward);
   registry.add("equations", make_equations_reward);
   registry.add("format", make_format_reward);

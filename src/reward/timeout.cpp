@@ -12,6 +12,7 @@
 #include "grpo/core/error.h"
 #include "grpo/core/interrupt.h"
 #include "grpo/core/log.h"
+#include "reward/isolated.h"
 
 namespace grpo {
 namespace {
@@ -152,14 +153,23 @@ Judgement judge_on_own_thread(const RewardSet& set, size_t f, const std::shared_
     thread.join();
     return call->take(context);
   }
-  thread.detach();
-  set.histories[f]->left_behind = call;
+  const auto isolated = std::dynamic_pointer_cast<IsolatedReward>(set.rewards[f]);
+  if (isolated) {  // without its process the call comes back
+    isolated->abandon();
+    thread.join();
+    isolated->resume();
+  } else {
+    thread.detach();
+    set.histories[f]->left_behind = call;
+  }
   if (outcome == Outcome::kInterrupted) {
     fail_interrupted("reward " + call->name(), "expected verdicts; got a signal to stop, and the function had not come back after " +
                                                    in_seconds(Clock::now() - begin));
   }
   return without_verdicts(call->name(), call->samples(),
-                          "expected verdicts within " + in_seconds(timeout) + "; the function has not come back", rules.on_error);
+                          "expected verdicts within " + in_seconds(timeout) + "; the function has not come back" +
+                              (isolated ? ", and its process was killed" : ""),
+                          rules.on_error);
 }
 
 }  // namespace grpo

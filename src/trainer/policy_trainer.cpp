@@ -41,8 +41,8 @@ PolicyTrainer::PolicyTrainer(const Config& config, TrainerParts parts, const Reg
                                            .communicator = *communicator_,
                                            .losses = registry_.losses,
                                            .estimators = registry_.estimators});
-  p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, make_rewards(config_.reward, registry_.rewards),
-                                            *order_, *communicator_, p.objective->needs_greedy());
+  p.collector = std::make_unique<Collector>(config_, *policy_, problems_, p.prompts, std::move(rewards_), *order_, *communicator_,
+                                            p.objective->needs_greedy());
   p.collector->look_at("train", problems_);
   p.collector->look_at("eval", eval_problems_);
   p.mini_batches = std::make_unique<MiniBatches>(a, *communicator_);

@@ -64,6 +64,9 @@ Trainer::Trainer(const Config& config, TrainerParts parts, const Registry& regis
   for (size_t i = 0; i < config_.algorithm.advantage.reward_weights.size(); ++i)
     config_.reward[i].weight = config_.algorithm.advantage.reward_weights[i];
   if (const auto estimator = estimator_of(config_.algorithm.objective)) config_.algorithm.advantage.advantage_estimator = *estimator;
+  // before weights and threads are there: isolated rewards are forked now
+  if (command == Command::kTrain) rewards_ = make_rewards(config_.reward, registry_.rewards);
+  if (!parts.eval_dataset.empty() || has_source(config_.eval.data)) eval_rewards_ = make_rewards(config_.reward, registry_.rewards);
   keep_freed_memory();
   problems_ = parts.dataset.empty() ? load_source(config_.data.train, registry_.tasks, registry_.readers) : std::move(parts.dataset);
   if (!parts.eval_dataset.empty()) {
@@ -299,8 +302,6 @@ void Trainer::write_pending() {
 }
 
 Metrics Trainer::evaluate() try {
-  if (!eval_rewards_) eval_rewards_ = std::make_unique<RewardSet>(make_rewards(config_.reward, registry_.rewards));
-  RewardSet& rewards = *eval_rewards_;
   RolloutEngine engine(*policy_->model, engine_options(config_.rollout));
   EvaluationOptions options{.sampling = config_.rollout.sampling,
                             .prompt = config_.data.prompt,
@@ -312,11 +313,12 @@ Metrics Trainer::evaluate() try {
   options.sampling.num_generations = config_.eval.num_generations_eval;
   options.sampling.temperature = config_.eval.temperature;
   if (config_.eval.max_completion_length > 0) options.sampling.max_completion_length = config_.eval.max_completion_length;
-  auto result = grpo::evaluate(*policy_, engine, eval_problems_, rewards, options);
+  auto result = grpo::evaluate(*policy_, engine, eval_problems_, eval_rewards_, options);
   if (config_.eval.greedy) {
     options.sampling.temperature = 0.0;
     options.sampling.num_generations = 1;
-    for (const auto& [name, value] : grpo::evaluate(*policy_, engine, eval_problems_, rewards, options)) result[name + "_greedy"] = value;
+    for (const auto& [name, value] : grpo::evaluate(*policy_, engine, eval_problems_, eval_rewards_, options))
+      result[name + "_greedy"] = value;
   }
   return result;
 } catch (...) {

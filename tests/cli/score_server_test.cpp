@@ -208,6 +208,15 @@ TEST_F(ScoreServer, ATimeoutIsAnErrorAndTheServerGoesOn) {
   EXPECT_TRUE(has(rows[1].at("error"), "still busy")) << rows[1];
 }
 
+TEST_F(ScoreServer, AnIsolatedRewardThatHangsIsKilledAndTheNextLineIsScored) {
+  write("run.json", R"({"reward": [{"name": "obedient", "timeout": 1, "isolate": true}]})");
+  const std::string input = lines({saying("sleep"), saying("batch")});
+  const auto rows = run_with(with_obedient(), {"score", "--config", path("run.json").string(), "--batch-size", "1"}, input).rows();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(has(rows[0].at("error"), "its process was killed")) << rows[0];
+  EXPECT_EQ(rows[1].at("score"), 1.0) << rows[1];
+}
+
 TEST_F(ScoreServer, LinesAreScoredInBatches) {
   std::string input;
   for (int i = 0; i < 10; ++i) input += saying("batch") + "\n";

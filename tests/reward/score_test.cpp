@@ -166,12 +166,13 @@ TEST(ScoreAll, EmptyBatchesAndSetsAreFine) {
 TEST(Registry, EveryBuiltinRefusesUnknownOptionsAndScores) {
   const auto registry = builtin_rewards();
   Problem problem = testing::problem_with_answer("3");
-  problem.fields = {{"numbers", "[1,2]"}, {"target", "3"}};
+  problem.fields = {{"numbers", "[1,2]"}, {"target", "3"}, {"tests", "assert f(1)"}};
   const Completion given = testing::completion(problem, "<think>1+2=3</think><answer>1+2</answer>", 9);
   for (const std::string& name : registry.names()) {
     EXPECT_THROW(registry.make(name, {{"no_such_option", "1"}}), Error) << name;
     RewardSet set;
-    set.add(name, registry.make(name));
+    const RewardOptions consent{{"allow_code_execution", "true"}, {"sandbox", "\"rlimits\""}};
+    set.add(name, registry.make(name, name == "code" ? consent : RewardOptions()));
     RewardContext context;
     context.max_completion_length = 100;
     EXPECT_TRUE(std::isfinite(score_all(set, {&given, 1}, context)[0].reward)) << name;

@@ -1,10 +1,12 @@
 // A reward that hangs costs at most the step. Oracle: the run that nothing disturbed.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -90,6 +92,56 @@ TEST(HangingRewardUndefined, LosesItsVerdictsAndTheRunGoesOn) {
   EXPECT_EQ(report->metrics.at("rewards/slow/undefined"), 16.0);
   EXPECT_EQ(report->metrics.at("rewards/even/undefined"), 0.0);
   release();
+}
+
+/// Whether «isolated» is in another process than the trainer, and what it gives while a file is there: nothing.
+Config isolated_config(const std::string& name, bool isolate) {
+  Config c = testing::tiny_config(name);
+  c.reward = {{.name = "even", .function = {}, .weight = 1.0, .options = {}},
+              {.name = "isolated",
+               .function = {},
+               .weight = 1.0,
+               .timeout = 3.0,
+               .isolate = isolate,
+               .on_error = OnRewardError::kUndefined,
+               .options = {}}};
+  c.eval.data = c.data.train;
+  c.eval.data.split = "test";
+  c.eval.data.count = 8;
+  return c;
+}
+
+Registry isolated_registry(const fs::path& flag) {
+  auto r = testing::registry();
+  r.add_reward("isolated", [flag, process = ::getpid()](const Completion& c, RewardContext& context) {
+    while (fs::exists(flag)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    context.log_metric("elsewhere", ::getpid() == process ? 0.0 : 1.0);
+    return c.ids.size() % 2 == 0 ? 0.5 : 0.0;
+  });
+  return r;
+}
+
+TEST(IsolatedReward, TrainsAndEvaluatesAsItWouldHere) {
+  PolicyTrainer here(isolated_config("isolated-here", false), {}, isolated_registry("nowhere"));
+  PolicyTrainer there(isolated_config("isolated-there", true), {}, isolated_registry("nowhere"));
+  for (int step = 0; step < 2; ++step) {
+    const auto expected = here.step()->metrics, got = there.step()->metrics;
+    EXPECT_EQ(got.at("rewards/isolated/mean"), expected.at("rewards/isolated/mean"));
+    EXPECT_EQ(expected.at("elsewhere"), 0.0);
+    EXPECT_EQ(got.at("elsewhere"), 1.0);
+  }
+  EXPECT_TRUE(testing::equal(testing::weights(there.model()), testing::weights(here.model())));
+  EXPECT_EQ(there.evaluate(), here.evaluate());
+}
+
+TEST(IsolatedReward, ThatHangsLosesOneStepsVerdicts) {
+  const fs::path flag = fs::path(::testing::TempDir()) / ("hang-" + std::to_string(::getpid()));
+  PolicyTrainer trainer(isolated_config("isolated-hanging", true), {}, isolated_registry(flag));
+  EXPECT_EQ(trainer.step()->metrics.at("rewards/isolated/undefined"), 0.0);
+  std::ofstream(flag).put('x');
+  EXPECT_EQ(trainer.step()->metrics.at("rewards/isolated/undefined"), 16.0);
+  fs::remove(flag);
+  EXPECT_EQ(trainer.step()->metrics.at("rewards/isolated/undefined"), 0.0) << "another process has taken its place";
 }
 
 }  // namespace

@@ -73,8 +73,8 @@ class RewardRegistry : public FactoryTable<Reward> {
   void add_judge(std::string name, std::function<Judge(const RewardOptions&)> make_judge);
 };
 
-/// accuracy, countdown, equations, format, length, math, repetition, soft_overlong, tag_count: src/reward/README.md describes them and
-/// their options.
+/// accuracy, code, countdown, equations, format, length, math, repetition, soft_overlong, tag_count: src/reward/README.md describes them
+/// and their options.
 RewardRegistry builtin_rewards();
 
 }  // namespace grpo

@@ -149,6 +149,7 @@ class Trainer {
   Config config_;
   Registry registry_;
   std::unique_ptr<Policy> policy_;
+  RewardSet rewards_, eval_rewards_;  // of `grpo train`, and for evaluation if there are problems for it
   std::vector<Problem> problems_, eval_problems_;
   std::unique_ptr<TrainedModels> models_;  // the policy first
   std::unique_ptr<DataOrder> order_;
@@ -201,8 +202,7 @@ class Trainer {
   std::unique_ptr<RunLock> lock_;
   std::unique_ptr<RunFolder> folder_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
-  std::unique_ptr<TrainerState> saved_;      // what the last checkpoint has
-  std::unique_ptr<RewardSet> eval_rewards_;  // made once
+  std::unique_ptr<TrainerState> saved_;  // what the last checkpoint has
   std::function<void(const TrainReport&)> on_step_;
   std::vector<std::string> pending_completions_;
   std::map<std::string, std::pair<double, int64_t>> pending_metrics_;  // sums and counts since the last line
