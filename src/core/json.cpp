@@ -1,14 +1,47 @@
 #include "core/json.h"
 
 namespace grpo {
+namespace {
+
+/// Where a text nests more than kDeepestJson lists and objects; npos where it does not. Brackets within strings do not count.
+size_t find_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepestJson) return i;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return std::string_view::npos;
+}
+
+/// Trees are copied, written and compared by recursion.
+template <class Json>
+void refuse_too_deep(std::string_view text) {
+  const size_t at = find_too_deep(text);
+  if (at == std::string_view::npos) return;
+  throw Json::parse_error::create(101, at + 1, "expected at most " + std::to_string(kDeepestJson) + " levels; got more", nullptr);
+}
+
+}  // namespace
 
 template <class Json>
 Json parse_json(std::string_view text) {
+  refuse_too_deep<Json>(text);
   return Json::parse(text);
 }
 
 template <class Json>
 Json parse_json(std::string_view text, const typename Json::parser_callback_t& on_event) {
+  refuse_too_deep<Json>(text);
   return Json::parse(text, on_event);
 }
 
@@ -19,6 +52,7 @@ bool read_json(std::string_view text, nlohmann::json_sax<Json>& reader) {
 
 template <class Json>
 Json try_parse_json(std::string_view text) {
+  if (find_too_deep(text) != std::string_view::npos) return Json(Json::value_t::discarded);
   return Json::parse(text, nullptr, false);
 }
 
@@ -31,7 +65,7 @@ template bool read_json(std::string_view, nlohmann::json_sax<nlohmann::ordered_j
 template nlohmann::json try_parse_json(std::string_view);
 template nlohmann::ordered_json try_parse_json(std::string_view);
 
-bool is_json(std::string_view text) { return nlohmann::json::accept(text); }
+bool is_json(std::string_view text) { return find_too_deep(text) == std::string_view::npos && nlohmann::json::accept(text); }
 
 namespace {
 

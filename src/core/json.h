@@ -8,6 +8,10 @@
 // Json: nlohmann::json, whose keys are sorted, or nlohmann::ordered_json, whose objects keep their order and are slow with many keys.
 namespace grpo {
 
+/// Lists and objects within each other that a text may have; one with more is no JSON to any of these functions but `read_json`, whose
+/// reader keeps no tree.
+inline constexpr int kDeepestJson = 200;
+
 /// Throws nlohmann::json::parse_error.
 template <class Json = nlohmann::json>
 Json parse_json(std::string_view text);
