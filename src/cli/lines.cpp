@@ -65,16 +65,10 @@ class StdinLines {
   std::array<char, 65536> buffer_{};
 };
 
-constexpr int kDeepest = 64;  // of nesting: writing a value as text recurses
-
 nlohmann::json parse_line(const std::string& text) {
-  const auto limit = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kDeepest) fail("line", "expected JSON nested at most " + std::to_string(kDeepest) + " deep; got more");
-    return true;
-  };
   nlohmann::json line;
   try {
-    line = parse_json(text, limit);
+    line = parse_json(text, {.depth = 64});
   } catch (const nlohmann::json::exception& error) {
     fail("line", std::string("expected a JSON object: ") + error.what());
   }
