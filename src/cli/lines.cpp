@@ -204,4 +204,14 @@ LineCounts map_lines(const std::function<Row(const nlohmann::json&)>& answer, co
       options);
 }
 
+std::vector<int32_t> ids_field(const nlohmann::json& line, const char* name) {
+  const auto list = field<nlohmann::json>(line, name);
+  const auto is_id = [](const nlohmann::json& id) {
+    return id.is_number_unsigned() ? id.get<uint64_t>() <= INT32_MAX : id.is_number_integer() && id.get<int64_t>() >= INT32_MIN;
+  };
+  if (!list.is_array() || !std::ranges::all_of(list, is_id))
+    fail("line", std::string("expected a list of integers for '") + name + "'; got " + to_printable_text(list).substr(0, 80));
+  return list.get<std::vector<int32_t>>();
+}
+
 }  // namespace grpo::cli
