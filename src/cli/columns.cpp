@@ -73,7 +73,7 @@ bool is_answer(const Json& value) {
   if (value.is_string()) return !trim(value.get_ref<const std::string&>()).empty();
   if (value.is_array())
     return !value.empty() && std::ranges::all_of(value, [](const Json& one) { return !one.is_array() && is_answer(one); });
-  return value.is_number();
+  return value.is_number() || is_big_integer(value);
 }
 
 bool is_conversation(const Json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }

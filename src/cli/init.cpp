@@ -125,7 +125,7 @@ constexpr int64_t kLeastRoom = 64;  // tokens for an answer
 void measure_prompts(const std::vector<Problem>& problems, const std::string& model, R1ZeroPlan& plan) {
   plan.context = model_config_at(model).max_position_embeddings;
   Policy policy{nullptr, load_tokenizer(model), std::nullopt, {}};
-  if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
+  if (!policy.tokenizer->chat_template().empty()) policy.chat_template = ChatTemplate::of_model(policy.tokenizer->chat_template());
   if (policy.chat_template && !plan.columns.conversational)
     plan.columns.notes.emplace_back(
         "the model brings a chat template: prompt_template=chat with a system_prompt that asks for the tags may suit it better");

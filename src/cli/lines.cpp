@@ -65,16 +65,10 @@ class StdinLines {
   std::array<char, 65536> buffer_{};
 };
 
-constexpr int kDeepest = 64;  // of nesting: writing a value as text recurses
-
 nlohmann::json parse_line(const std::string& text) {
-  const auto limit = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kDeepest) fail("line", "expected JSON nested at most " + std::to_string(kDeepest) + " deep; got more");
-    return true;
-  };
   nlohmann::json line;
   try {
-    line = parse_json(text, limit);
+    line = parse_json(text, {.depth = 64});
   } catch (const nlohmann::json::exception& error) {
     fail("line", std::string("expected a JSON object: ") + error.what());
   }
@@ -208,6 +202,16 @@ LineCounts map_lines(const std::function<Row(const nlohmann::json&)>& answer, co
         return rows;
       },
       options);
+}
+
+std::vector<int32_t> ids_field(const nlohmann::json& line, const char* name) {
+  const auto list = field<nlohmann::json>(line, name);
+  const auto is_id = [](const nlohmann::json& id) {
+    return id.is_number_unsigned() ? id.get<uint64_t>() <= INT32_MAX : id.is_number_integer() && id.get<int64_t>() >= INT32_MIN;
+  };
+  if (!list.is_array() || !std::ranges::all_of(list, is_id))
+    fail("line", std::string("expected a list of integers for '") + name + "'; got " + to_printable_text(list).substr(0, 80));
+  return list.get<std::vector<int32_t>>();
 }
 
 }  // namespace grpo::cli

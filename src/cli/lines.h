@@ -43,6 +43,9 @@ LineCounts map_lines(const std::function<Row(const nlohmann::json&)>& answer, co
 template <class T>
 T field(const nlohmann::json& line, const char* name);
 
+/// A field of token ids: a list of integers, which 1.7 and true are not.
+std::vector<int32_t> ids_field(const nlohmann::json& line, const char* name);
+
 }  // namespace grpo::cli
 
 #include "grpo/core/error.h"

@@ -53,7 +53,7 @@ void add_logprobs(CLI::App& app, const Registry& registry) {
     const auto model = load_weights(arguments->model, 0, registry.families);
     RolloutEngine engine(*model);
     map_lines([&](const nlohmann::json& line) {
-      const auto ids = field<std::vector<int32_t>>(line, "ids");
+      const auto ids = ids_field(line, "ids");
       GRPO_CHECK(!ids.empty(), "logprobs", "expected at least one id");
       const TokenOutputs out = model->logprobs(one_sequence(ids), {.entropy = true});
       nlohmann::ordered_json answer = {{"logprobs", as_floats(out.logprobs)}, {"entropy", as_floats(out.entropy)}};

@@ -125,7 +125,7 @@ JudgedLine judged_line(const nlohmann::json& line) {
   JudgedLine judged;
   Problem& problem = judged.problem;
   judged.completion.text = field<std::string>(line, "completion");
-  if (line.contains("ids")) judged.completion.ids = field<std::vector<int32_t>>(line, "ids");
+  if (line.contains("ids")) judged.completion.ids = ids_field(line, "ids");
   for (const auto& [name, value] : line.items()) {
     if (value.is_null() || name == "completion" || name == "ids") continue;
     const std::string text = value.is_string() ? value.get<std::string>() : to_text(value);

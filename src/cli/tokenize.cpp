@@ -20,7 +20,7 @@ void add_tokenize(CLI::App& app) {
   sub->callback([arguments] {
     const auto tokenizer = load_tokenizer(arguments->model);
     map_lines([&](const nlohmann::json& line) -> nlohmann::ordered_json {
-      if (line.contains("ids")) return {{"decoded", tokenizer->decode(field<std::vector<int32_t>>(line, "ids"))}};
+      if (line.contains("ids")) return {{"decoded", tokenizer->decode(ids_field(line, "ids"))}};
       const auto ids = tokenizer->encode(field<std::string>(line, "text"), !arguments->no_special);
       return {{"ids", ids}, {"decoded", tokenizer->decode(ids)}};
     });

@@ -10,8 +10,8 @@ namespace {
 using json = nlohmann::ordered_json;
 
 std::string read_answer(const json& value, const std::string& where, std::string_view place) {
-  if (value.is_number()) return to_text(value);
-  if (!value.is_string()) fail("answer", std::string(place) + ": expected text or a number in " + where + "; got " + value.type_name());
+  if (value.is_number() || is_big_integer(value)) return to_text(value);
+  if (!value.is_string()) fail("answer", std::string(place) + ": expected text or a number in " + where + "; got " + type_name(value));
   return value.get<std::string>();
 }
 

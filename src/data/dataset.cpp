@@ -1,7 +1,6 @@
 #include "grpo/data/dataset.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -19,8 +18,8 @@ namespace {
 using json = nlohmann::ordered_json;  // tools and tool calls are shown to the model in their own order
 
 constexpr std::string_view kDatasetWhere = "load_problems";
-constexpr int kMaxDepth = 64;        // of nesting: writing a value as text recurses
-constexpr int64_t kMaxKeys = 10000;  // of one object: an ordered object looks at all of them for each new one
+constexpr size_t kMaxDepth = 64;    // of nesting: writing a value as text recurses
+constexpr size_t kMaxKeys = 10000;  // of one object: an ordered object looks at all of them for each new one
 
 [[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kDatasetWhere, std::string(place) + ": " + message); }
 
@@ -28,21 +27,13 @@ std::string at_line(const std::string& file, int64_t line) { return file + ":" +
 
 /// `text` begins on line `line` of `file`.
 json parse_at(std::string_view text, const std::string& file, int64_t line) {
-  std::array<int64_t, kMaxDepth + 1> keys{};  // of the open objects, by depth
-  const auto limit = [&](int depth, json::parse_event_t event, json&) {
-    if (depth > kMaxDepth) fail_at(at_line(file, line), "expected JSON nested at most " + std::to_string(kMaxDepth) + " deep; got more");
-    int64_t& count = keys.at(static_cast<size_t>(depth));
-    if (event == json::parse_event_t::object_start) keys.at(static_cast<size_t>(std::min(depth + 1, kMaxDepth))) = 0;
-    if (event == json::parse_event_t::key && ++count > kMaxKeys)
-      fail_at(at_line(file, line), "expected at most " + std::to_string(kMaxKeys) + " keys in an object; got more");
-    return true;
-  };
   try {
-    return parse_json<json>(text, limit);
+    return parse_json<json>(text, {.depth = kMaxDepth, .keys = kMaxKeys});
   } catch (const json::parse_error& error) {
     const std::string_view before = text.substr(0, error.byte);
     std::string_view cause = error.what();
     cause.remove_prefix(std::min(cause.size(), cause.find(": ") + 2));  // the library's own position
+    if (error.id == kJsonLimitError) fail_at(at_line(file, line), std::string(cause));
     fail_at(at_line(file, line + std::count(before.begin(), before.end(), '\n')), "expected JSON in UTF-8; got a " + clip_text(cause, 200));
   } catch (const json::exception& error) {
     fail_at(at_line(file, line), "expected JSON; got " + clip_text(error.what(), 200));
@@ -53,7 +44,7 @@ json parse_at(std::string_view text, const std::string& file, int64_t line) {
 class Row {
  public:
   Row(const json& columns, std::string_view place) : columns_(columns), place_(place) {
-    if (!columns.is_object()) fail_at(place, std::string("expected an object; got ") + columns.type_name());
+    if (!columns.is_object()) fail_at(place, std::string("expected an object; got ") + type_name(columns));
   }
 
   /// The column `name` or, where that is the default name, the first of `aliases` that is there; null where absent.
@@ -99,7 +90,7 @@ class Row {
 };
 
 std::string read_string(const json& value, const std::string& column, std::string_view place) {
-  if (!value.is_string()) fail_at(place, "expected text in '" + column + "'; got " + value.type_name());
+  if (!value.is_string()) fail_at(place, "expected text in '" + column + "'; got " + type_name(value));
   return value.get<std::string>();
 }
 
@@ -140,7 +131,7 @@ void read_prompt(Row& row, const FieldMapping& mapping, std::string_view place, 
   const json* messages = row.find(mapping.messages, defaults.messages);
   const json* question = row.find(mapping.question, defaults.question, {"problem", "prompt", "input"});
   if (messages != nullptr) {
-    if (!messages->is_array()) fail_at(place, "expected a list in '" + mapping.messages + "'; got " + messages->type_name());
+    if (!messages->is_array()) fail_at(place, "expected a list in '" + mapping.messages + "'; got " + type_name(*messages));
     problem.messages = read_messages(*messages, place);
   }
   if (question != nullptr && question->is_array() && messages == nullptr) {
@@ -167,15 +158,14 @@ json template_column(Row& row, const std::string& name, bool is_list, std::strin
     value = parse_at(text, std::string(place) + " '" + name + "'", 1);
   }
   const bool right = is_list ? value.is_array() : value.is_object();
-  if (!right)
-    fail_at(place, std::string("expected ") + (is_list ? "a list" : "an object") + " in '" + name + "'; got " + value.type_name());
+  if (!right) fail_at(place, std::string("expected ") + (is_list ? "a list" : "an object") + " in '" + name + "'; got " + type_name(value));
   return value;
 }
 
 void read_template_columns(Row& row, std::string_view place, Problem& problem) {
   const json tools = template_column(row, "tools", true, place);
   for (const json& tool : tools) {
-    if (!tool.is_object()) fail_at(place, std::string("expected objects in 'tools'; got ") + tool.type_name());
+    if (!tool.is_object()) fail_at(place, std::string("expected objects in 'tools'; got ") + type_name(tool));
   }
   if (!tools.is_null()) problem.tools = to_text(tools);
   const json variables = template_column(row, "chat_template_kwargs", false, place);
@@ -254,7 +244,7 @@ std::vector<int64_t> element_lines(std::string_view array) {
 
 std::vector<Problem> load_array(const std::string& text, const FieldMapping& mapping, const std::string& file) {
   const json rows = parse_at(text, file, 1);
-  if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + rows.type_name());
+  if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + type_name(rows));
   const std::vector<int64_t> lines = element_lines(text);
   std::vector<Problem> problems;
   for (size_t i = 0; i < rows.size(); ++i) problems.push_back(problem_from(rows[i], mapping, at_line(file, lines.at(i))));

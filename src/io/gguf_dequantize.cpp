@@ -66,8 +66,39 @@ void decode_q8_0(const uint8_t* block, float* out) {
   for (int j = 0; j < 2 * kHalfBlock; ++j) out[j] = static_cast<float>(static_cast<int8_t>(block[2 + j])) * scale;
 }
 
+/// 16 groups of 16 values, two bits each: byte j of a half (32 bytes) has value j of each of its four runs of 32. A group's byte of scales
+/// has the scale in its low nibble, the minimum in the high one.
+void decode_q2_k(const uint8_t* block, float* out) {
+  const uint8_t* scales = block;
+  const float scale = read_half(block + 80), minimum = read_half(block + 82);
+  for (int group = 0; group < 16; ++group, out += kHalfBlock) {
+    const float group_scale = scale * static_cast<float>(scales[group] & 15),
+                group_minimum = minimum * static_cast<float>(scales[group] >> 4);
+    const uint8_t* quants = block + 16 + 32 * (group / 8) + 16 * (group % 2);
+    const int shift = 2 * (group % 8 / 2);
+    for (int j = 0; j < kHalfBlock; ++j) out[j] = group_scale * static_cast<float>(quants[j] >> shift & 3) - group_minimum;
+  }
+}
+
+/// As Q2_K, with a third bit from a mask of 32 bytes (bit r of byte j: value j of the r-th run of 32) and signed 6-bit scales: low nibbles
+/// in 8 bytes, high pairs of bits in 4.
+void decode_q3_k(const uint8_t* block, float* out) {
+  const uint8_t* packed = block + 96;
+  const float scale = read_half(block + 108);
+  for (int group = 0; group < 16; ++group, out += kHalfBlock) {
+    const int low = group < 8 ? packed[group] & 15 : packed[group - 8] >> 4, high = packed[8 + group % 4] >> (2 * (group / 4)) & 3;
+    const float group_scale = scale * static_cast<float>((low | high << 4) - 32);
+    const uint8_t* mask = block + 16 * (group % 2);
+    const uint8_t* quants = block + 32 + 32 * (group / 8) + 16 * (group % 2);
+    const int run = group / 2, shift = 2 * (run % 4);
+    for (int j = 0; j < kHalfBlock; ++j) {
+      out[j] = group_scale * static_cast<float>((quants[j] >> shift & 3) + 4 * (mask[j] >> run & 1) - 4);
+    }
+  }
+}
+
 /// Eight pairs of 6-bit (scale, minimum) in 12 bytes: the first four whole in bytes 0-7, whose top bits complete the nibbles of bytes 8-11.
-void unpack_q4_k_scales(const uint8_t* packed, int* scales, int* minimums) {
+void unpack_k_scales(const uint8_t* packed, int* scales, int* minimums) {
   for (int i = 0; i < 4; ++i) {
     scales[i] = packed[i] & 63;
     minimums[i] = packed[i + 4] & 63;
@@ -79,7 +110,7 @@ void unpack_q4_k_scales(const uint8_t* packed, int* scales, int* minimums) {
 void decode_q4_k(const uint8_t* block, float* out) {
   const float scale = read_half(block), minimum = read_half(block + 2);
   int scales[8], minimums[8];
-  unpack_q4_k_scales(block + 4, scales, minimums);
+  unpack_k_scales(block + 4, scales, minimums);
   const uint8_t* quants = block + 16;
   for (int group = 0; group < 8; group += 2, quants += 32, out += 64) {
     const float low_scale = scale * static_cast<float>(scales[group]), low_minimum = minimum * static_cast<float>(minimums[group]);
@@ -88,6 +119,22 @@ void decode_q4_k(const uint8_t* block, float* out) {
     for (int j = 0; j < 32; ++j) {
       out[j] = low_scale * static_cast<float>(quants[j] & 15) - low_minimum;
       out[j + 32] = high_scale * static_cast<float>(quants[j] >> 4) - high_minimum;
+    }
+  }
+}
+
+/// As Q4_K, with a fifth bit from 32 bytes: bit g of byte j belongs to value j of group g.
+void decode_q5_k(const uint8_t* block, float* out) {
+  const float scale = read_half(block), minimum = read_half(block + 2);
+  int scales[8], minimums[8];
+  unpack_k_scales(block + 4, scales, minimums);
+  const uint8_t* high = block + 16;
+  for (int group = 0; group < 8; ++group, out += 32) {
+    const uint8_t* quants = block + 48 + 32 * (group / 2);
+    const float group_scale = scale * static_cast<float>(scales[group]), group_minimum = minimum * static_cast<float>(minimums[group]);
+    const int shift = 4 * (group % 2);
+    for (int j = 0; j < 32; ++j) {
+      out[j] = group_scale * static_cast<float>((quants[j] >> shift & 15) | (high[j] >> group & 1) << 4) - group_minimum;
     }
   }
 }
@@ -114,8 +161,21 @@ constexpr GgufLayout kLayouts[] = {
     {GgufType::kBF16, "BF16", 1, 2, nullptr},         {GgufType::kQ4_0, "Q4_0", 32, 18, decode_q4_0},
     {GgufType::kQ4_1, "Q4_1", 32, 20, decode_q4_1},   {GgufType::kQ5_0, "Q5_0", 32, 22, decode_q5_0},
     {GgufType::kQ5_1, "Q5_1", 32, 24, decode_q5_1},   {GgufType::kQ8_0, "Q8_0", 32, 34, decode_q8_0},
-    {GgufType::kQ4_K, "Q4_K", 256, 144, decode_q4_k}, {GgufType::kQ6_K, "Q6_K", 256, 210, decode_q6_k},
+    {GgufType::kQ2_K, "Q2_K", 256, 84, decode_q2_k},  {GgufType::kQ3_K, "Q3_K", 256, 110, decode_q3_k},
+    {GgufType::kQ4_K, "Q4_K", 256, 144, decode_q4_k}, {GgufType::kQ5_K, "Q5_K", 256, 176, decode_q5_k},
+    {GgufType::kQ6_K, "Q6_K", 256, 210, decode_q6_k},
 };
+
+struct TypeName {
+  uint32_t type;
+  const char* name;
+};
+
+/// Types of ggml that are not read.
+constexpr TypeName kForeignTypes[] = {{9, "Q8_1"},   {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+                                      {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},  {23, "IQ4_XS"},
+                                      {24, "I8"},    {25, "I16"},    {26, "I32"},     {27, "I64"},    {28, "F64"},
+                                      {29, "IQ1_M"}, {34, "TQ1_0"},  {35, "TQ2_0"},   {39, "MXFP4"}};
 
 DType plain_dtype(GgufType type) { return type == GgufType::kF32 ? DType::kF32 : type == GgufType::kF16 ? DType::kF16 : DType::kBF16; }
 
@@ -131,6 +191,12 @@ std::string known_gguf_types() {
   std::string names;
   for (const GgufLayout& layout : kLayouts) names.append(names.empty() ? "" : ", ").append(layout.name);
   return names;
+}
+
+std::string gguf_type_name(uint32_t type) {
+  if (const GgufLayout* layout = find_gguf_layout(type)) return layout->name;
+  const auto* found = std::ranges::find(kForeignTypes, type, &TypeName::type);
+  return found != std::end(kForeignTypes) ? found->name : "type " + std::to_string(type);
 }
 
 void dequantize(const GgufTensor& tensor, std::span<float> out) {

@@ -22,4 +22,7 @@ const GgufLayout* find_gguf_layout(uint32_t type);
 /// The types of find_gguf_layout, for messages.
 std::string known_gguf_types();
 
+/// What ggml calls a type, or its number where this library has no name for it.
+std::string gguf_type_name(uint32_t type);
+
 }  // namespace grpo

@@ -150,7 +150,7 @@ GgufTensor read_tensor(Cursor& cursor, uint64_t& size, const std::string& where)
   const auto type = cursor.read<uint32_t>();
   const GgufLayout* layout = find_gguf_layout(type);
   GRPO_CHECK(layout != nullptr, where,
-             "expected a tensor type of " + known_gguf_types() + "; got type " + std::to_string(type) + " for " + tensor.name);
+             "expected a tensor type of " + known_gguf_types() + "; got " + gguf_type_name(type) + " for " + tensor.name);
   tensor.type = layout->type;
   const int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
   GRPO_CHECK(

@@ -31,19 +31,8 @@ const TensorEntry* find_by_name(const std::vector<TensorEntry>& sorted, const st
 }
 
 nlohmann::json parse_unique_keys(std::string_view text, const std::string& where) {
-  using Event = nlohmann::json::parse_event_t;
-  std::vector<std::set<std::string>> keys;  // of the open objects
-  const auto check = [&](int, Event event, nlohmann::json& parsed) {
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      GRPO_CHECK(keys.back().insert(key).second, where, "expected unique names; got \"" + key + "\" twice");
-    }
-    return true;
-  };
   try {
-    return parse_json(text, check);
+    return parse_json(text, {.unique_keys = true});
   } catch (const nlohmann::json::exception& error) {
     fail(where, std::string("expected valid JSON; got: ") + error.what());
   }

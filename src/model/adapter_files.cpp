@@ -9,6 +9,7 @@
 #include "grpo/core/error.h"
 #include "grpo/io/atomic_file.h"
 #include "grpo/model/transformer.h"
+#include "model/config_keys.h"
 #include "model/tensor_files.h"
 
 namespace grpo {
@@ -20,23 +21,17 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kAdapterFilesWhere = "load_adapter";
 constexpr const char* kTensors = "adapter_model.safetensors";
 
+std::string config_name(const fs::path& folder) { return (folder / "adapter_config.json").string(); }
+
 Json read_config(const fs::path& folder) {
   expect_exists(folder, kAdapterFilesWhere);
-  const fs::path path = folder / "adapter_config.json";
-  const std::string text = file_text(path, kAdapterFilesWhere);
-  try {
-    Json config = parse_json<Json>(text);
-    GRPO_CHECK(config.is_object(), kAdapterFilesWhere, "expected an object in " + path.string());
-    return config;
-  } catch (const nlohmann::json::exception& error) {
-    fail(kAdapterFilesWhere, path.string() + ": " + error.what());
-  }
+  return parse_object(file_text(config_name(folder), kAdapterFilesWhere), config_name(folder));
 }
 
 /// Absent, null, false, empty or `fallback`: what PEFT writes where an option is not used.
-bool unused(const Json& config, const char* key, const Json& fallback = nullptr) {
-  const auto it = config.find(key);
-  return it == config.end() || it->is_null() || *it == false || *it == fallback || (it->is_structured() && it->empty());
+bool unused(ConfigKeys& config, const char* key, const Json& fallback = nullptr) {
+  const Json* value = config.find(key);
+  return value == nullptr || *value == false || *value == fallback || (value->is_structured() && value->empty());
 }
 
 /// Module names of the tensors: ….q_proj.lora_A.weight → q_proj.
@@ -51,10 +46,22 @@ void add_modules(const Safetensors& file, std::vector<std::string>& modules) {
 }
 
 /// Whether the folder holds a classifier's head: PEFT names `classifier` too, whatever the head is called.
-bool saves_score(const Json& config) {
-  const auto it = config.find("modules_to_save");
-  if (it == config.end() || !it->is_array() || it->empty()) return false;
-  return std::all_of(it->begin(), it->end(), [](const Json& name) { return name == "score" || name == "classifier"; });
+bool saves_score(ConfigKeys& config) {
+  const Json* names = config.find("modules_to_save");
+  if (names == nullptr || !names->is_array() || names->empty()) return false;
+  return std::all_of(names->begin(), names->end(), [](const Json& name) { return name == "score" || name == "classifier"; });
+}
+
+/// Ways to begin that leave the base as it is. PiSSA, OLoRA, CorDA, LoftQ and their like take the adapter's start off the base: their A and
+/// B belong to another base than the one in the file.
+void check_start(ConfigKeys& config) {
+  const Json* start = config.find("init_lora_weights");
+  const bool keeps_base = start == nullptr || start->is_boolean() || *start == "gaussian" || *start == "orthogonal" || *start == "eva";
+  if (keeps_base) return;
+  fail(kAdapterFilesWhere, config.file() + ": expected an adapter that leaves its base as it is; got init_lora_weights " +
+                               to_printable_text(*start) +
+                               ", which changed the base when the adapter was made (PEFT converts it: save_pretrained with "
+                               "path_initial_model_for_weight_conversion)");
 }
 
 /// What the folder of such a model holds: its adapters and, of a classifier, the head.
@@ -67,42 +74,52 @@ std::vector<NamedParameter> saved_parameters(Transformer& model) {
   return all;
 }
 
-LoraConfig parse_config(const Json& json, const fs::path& folder) {
-  const auto need = [&](bool good, const std::string& what) {
-    GRPO_CHECK(good, kAdapterFilesWhere, (folder / "adapter_config.json").string() + ": expected " + what);
-  };
-  need(json.value("peft_type", "") == "LORA", "peft_type LORA; got '" + json.value("peft_type", std::string()) + "'");
-  need(unused(json, "bias", "none"), "bias none: only low-rank matrices are supported");
-  for (const char* key : {"use_dora", "use_qalora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern", "layers_to_transform",
-                          "layer_replication", "trainable_token_indices", "target_parameters"}) {
-    need(unused(json, key), std::string("no ") + key + ", which is not supported");
+/// What says nothing of the function: how the adapter was trained, and settings of ways to begin that check_start has looked at.
+constexpr std::string_view kTrainingKeys =
+    "base_model_name_or_path task_type inference_mode revision auto_mapping peft_version lora_dropout layers_pattern exclude_modules "
+    "loftq_config eva_config corda_config lora_ga_config megatron_config megatron_core qalora_group_size runtime_config "
+    "ensure_weight_tying model_type unsloth_version";
+
+LoraConfig parse_config(ConfigKeys& keys, const fs::path& folder) {
+  const auto need = [&](bool good, const std::string& what) { GRPO_CHECK(good, kAdapterFilesWhere, keys.file() + ": expected " + what); };
+  const auto type = keys.text("peft_type", "");
+  need(type == "LORA", "peft_type LORA; got '" + type + "'");
+  need(unused(keys, "bias", "none"), "bias none: only low-rank matrices are supported");
+  check_start(keys);
+  for (const char* key :
+       {"use_dora", "use_qalora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern", "layers_to_transform",
+        "layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config", "use_bdlora"}) {
+    need(unused(keys, key), std::string("no ") + key + ", which is not supported");
   }
   LoraConfig config;
-  config.score_head = saves_score(json);
-  need(config.score_head || unused(json, "modules_to_save"), "no modules_to_save but a classifier's score");
-  config.rank = json.value("r", int64_t{0});
-  config.alpha = json.value("lora_alpha", 0.0);
-  config.use_rslora = json.value("use_rslora", false);
+  config.score_head = saves_score(keys);
+  need(config.score_head || unused(keys, "modules_to_save"), "no modules_to_save but a classifier's score");
+  config.rank = keys.integer("r", 0);
+  config.alpha = keys.number("lora_alpha", 0.0);
+  config.use_rslora = keys.flag("use_rslora", false);
   need(config.rank > 0 && config.alpha > 0.0, "r and lora_alpha above 0");
-  if (const auto it = json.find("target_modules"); it != json.end() && it->is_array()) {
-    for (const auto& name : *it) config.target_modules.push_back(name.get<std::string>());
+  if (const Json* names = keys.find("target_modules"); names != nullptr && names->is_array()) {
+    for (const auto& name : *names) {
+      need(name.is_string(), "names in target_modules; got " + to_printable_text(name).substr(0, 60));
+      config.target_modules.push_back(name.get<std::string>());
+    }
   }
   add_modules(Safetensors::open(folder / kTensors), config.target_modules);  // a pattern names no modules: the tensors do
   need(!config.target_modules.empty(), "target_modules");
+  keys.ignore(kTrainingKeys);
+  keys.warn_of_rest();
   return config;
 }
 
 }  // namespace
 
 LoraConfig read_lora_config(const fs::path& folder) {
-  try {
-    LoraConfig config = parse_config(read_config(folder), folder);
-    config.path = folder.string();
-    validate(config);
-    return config;
-  } catch (const nlohmann::json::exception& error) {
-    fail(kAdapterFilesWhere, (folder / "adapter_config.json").string() + ": " + error.what());
-  }
+  const Json json = read_config(folder);
+  ConfigKeys keys(json, config_name(folder));
+  LoraConfig config = parse_config(keys, folder);
+  config.path = folder.string();
+  validate(config);
+  return config;
 }
 
 fs::path lora_base(const fs::path& folder) {

@@ -47,7 +47,9 @@ Json eos_ids(const ModelConfig& c) {
 
 Json optional_id(int32_t id) { return id < 0 ? Json(nullptr) : Json(id); }
 
-void write_windows(const ModelConfig& c, bool qwen, Json& json) {
+void write_windows(const ModelConfig& c, ModelFamily::Windows kind, Json& json) {
+  if (kind == ModelFamily::Windows::kNone) return;
+  const bool qwen = kind == ModelFamily::Windows::kByLayer;
   const auto largest = c.sliding_window.empty() ? 0 : *std::max_element(c.sliding_window.begin(), c.sliding_window.end());
   json["sliding_window"] = largest > 0 ? Json(largest) : Json(nullptr);
   if (qwen) json["use_sliding_window"] = largest > 0;
@@ -93,14 +95,14 @@ std::string model_config_to_json(const ModelConfig& c, const std::string& dtype)
     json["id2label"] = {{"0", "LABEL_0"}};
     json["label2id"] = {{"LABEL_0", 0}};
   }
-  write_windows(c, family->has_layer_types(), json);
+  write_windows(c, family->windows(), json);
   return to_text(json, 2) + "\n";
 }
 
 std::string generation_config_to_json(const ModelConfig& config, std::optional<int32_t> end_id) {
   ModelConfig c = config;
   if (end_id && std::ranges::find(c.eos_token_ids, *end_id) == c.eos_token_ids.end()) c.eos_token_ids.push_back(*end_id);
-  Json json = Json::object();
+  Json json = parse_json<Json>(c.generation_defaults);
   if (c.bos_token_id >= 0) json["bos_token_id"] = c.bos_token_id;
   if (!c.eos_token_ids.empty()) json["eos_token_id"] = eos_ids(c);
   if (c.pad_token_id >= 0) json["pad_token_id"] = c.pad_token_id;

@@ -35,7 +35,11 @@ class Llama : public ModelFamily {
 class Mistral final : public Llama {
  public:
   std::string architecture() const override { return "Mistral"; }
+  void read(const std::string& config_json, ModelConfig& c) const override {
+    c.qkv_bias = c.output_bias = flag(config_json, "attention_bias");
+  }
   std::string further_keys(const ModelConfig& c) const override { return to_text(FamilyJson{{"attention_bias", c.qkv_bias}}); }
+  Windows windows() const override { return Windows::kAllLayers; }
 };
 
 class Qwen2 final : public ModelFamily {
@@ -44,7 +48,7 @@ class Qwen2 final : public ModelFamily {
   void read(const std::string& /*config_json*/, ModelConfig& c) const override {
     c.qkv_bias = true;  // no key for it: q, k and v always have one, o never
   }
-  bool has_layer_types() const override { return true; }
+  Windows windows() const override { return Windows::kByLayer; }
 };
 
 class Qwen3 final : public ModelFamily {
@@ -55,7 +59,7 @@ class Qwen3 final : public ModelFamily {
     c.qk_norm = true;
   }
   std::string further_keys(const ModelConfig& c) const override { return to_text(FamilyJson{{"attention_bias", c.qkv_bias}}); }
-  bool has_layer_types() const override { return true; }
+  Windows windows() const override { return Windows::kByLayer; }
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <string_view>
 
@@ -42,13 +44,28 @@ void unpermute_rows(at::Tensor& value, int64_t head_dim) {
   }
 }
 
+/// llama.cpp knows each bias by itself, transformers those of a block together: one that no layer has is zero. It is none of those that the
+/// file was cut short of, since the first layer tells which there are.
+bool is_zero_bias(const std::string& name, const Gguf& gguf) {
+  if (!name.ends_with(".bias")) return false;
+  const std::string part = name.substr(name.find('.', std::string_view("blk.").size()));
+  return gguf.find("blk.0" + part) == nullptr;
+}
+
 void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path& path) {
   Faults faults;
+  std::set<std::string> unused;
+  for (const auto& tensor : gguf.tensors()) unused.insert(tensor.name);
   for (auto& parameter : model.named_parameters()) {
     const std::string name = gguf_name(parameter.name);
+    unused.erase(name);
     const GgufTensor* tensor = gguf.find(name);
     if (tensor == nullptr) {
-      faults.add("missing " + name);
+      if (is_zero_bias(name, gguf)) {
+        parameter.value.zero_();
+      } else {
+        faults.add("missing " + name);
+      }
       continue;
     }
     if (tensor->shape != parameter.value.sizes().vec()) {
@@ -59,22 +76,44 @@ void load_gguf(Transformer& model, const Gguf& gguf, const std::filesystem::path
     const bool rotated = parameter.name.find("q_proj") != std::string::npos || parameter.name.find("k_proj") != std::string::npos;
     if (rotated && model.config().model_type == "llama") unpermute_rows(parameter.value, model.config().head_dim);
   }
+  for (const auto& name : unused) faults.add("unknown tensor " + name);
   faults.raise("load_model", ErrorKind::kFailure, path.string() + ": ");
+}
+
+constexpr const char* kHead = "lm_head.weight";
+
+/// Some writers store the head of a tied model too, as the copy that it is; others store a head of its own and a config that says it is
+/// tied.
+bool has_own_head(const Safetensors& file) {
+  const TensorEntry *head = file.find(kHead), *embedding = file.find("model.embed_tokens.weight");
+  if (head == nullptr || embedding == nullptr) return false;
+  const bool equal =
+      head->dtype == embedding->dtype && head->shape == embedding->shape && std::ranges::equal(head->bytes, embedding->bytes);
+  for (const auto* read : {head, embedding}) file.release(*read);
+  return !equal;
+}
+
+/// The weights win over the config where they disagree about a head.
+ModelConfig config_of_folder(const std::filesystem::path& folder, const Safetensors& file, const FamilyRegistry& families) {
+  ModelConfig config = read_model_config(folder, families);
+  if (config.tie_word_embeddings && has_own_head(file)) config.tie_word_embeddings = false;
+  return config;
+}
+
+void read_weights_of(Transformer& model, const Safetensors& file, const std::filesystem::path& folder) {
+  const c10::NoGradGuard no_grad;
+  const bool copy = model.config().tie_word_embeddings && !has_own_head(file);
+  Faults faults;
+  read_parameters(
+      file, model.named_parameters(),
+      [copy](const std::string& name) { return name.find("rotary_emb.inv_freq") != std::string::npos || (copy && name == kHead); }, faults);
+  faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
 }
 
 }  // namespace
 
 void read_weights(Transformer& model, const std::filesystem::path& folder) try {
-  const c10::NoGradGuard no_grad;
-  const bool tied = model.config().tie_word_embeddings;  // some writers store the tied copy
-  Faults faults;
-  read_parameters(
-      Safetensors::open(folder), model.named_parameters(),
-      [tied](const std::string& name) {
-        return name.find("rotary_emb.inv_freq") != std::string::npos || (tied && name == "lm_head.weight");
-      },
-      faults);
-  faults.raise("load_model", ErrorKind::kFailure, folder.string() + ": ");
+  read_weights_of(model, Safetensors::open(folder), folder);
 } catch (...) {
   rethrow_as_error("read_weights");
 }
@@ -93,7 +132,8 @@ void expect_model(const std::filesystem::path& path) {
 
 ModelConfig model_config_at(const std::filesystem::path& path) {
   expect_model(path);
-  return path.extension() == ".gguf" ? model_config_from_gguf(Gguf::open(path)) : read_model_config(path);
+  if (path.extension() == ".gguf") return model_config_from_gguf(Gguf::open(path));
+  return config_of_folder(path, Safetensors::open(path), builtin_families());
 }
 
 std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const LoadOptions& options) try {
@@ -105,9 +145,10 @@ std::unique_ptr<Transformer> load_model(const std::filesystem::path& path, const
     model = std::make_unique<Transformer>(model_config_from_gguf(gguf), options.dtype, options.device);
     load_gguf(*model, gguf, path);
   } else {
-    model = std::make_unique<Transformer>(options.families ? read_model_config(path, *options.families) : read_model_config(path),
-                                          options.dtype, options.device);
-    read_weights(*model, path);
+    const auto file = Safetensors::open(path);
+    const ModelConfig config = config_of_folder(path, file, options.families ? *options.families : builtin_families());
+    model = std::make_unique<Transformer>(config, options.dtype, options.device);
+    read_weights_of(*model, file, path);
   }
   return model;
 } catch (...) {

@@ -100,7 +100,7 @@ Policy make_policy(std::shared_ptr<Transformer> model, std::shared_ptr<const Tok
   warn_of_missing_embeddings(*tokenizer, rows);
   model->set_vocab_limit(std::min(tokenizer->vocab_size(), rows));
   Policy policy{std::move(model), std::move(tokenizer), std::nullopt, {}};
-  if (!policy.tokenizer->chat_template().empty()) policy.chat_template.emplace(policy.tokenizer->chat_template());
+  if (!policy.tokenizer->chat_template().empty()) policy.chat_template = ChatTemplate::of_model(policy.tokenizer->chat_template());
   return policy;
 }
 

@@ -46,6 +46,18 @@ size_t AddedTokenMatcher::child(size_t node, char byte) const {
   return 0;  // the root is nobody's child
 }
 
+AddedToken parse_added_token(const Json& entry) {
+  constexpr std::string_view kEntry = "tokenizer.json added_tokens";
+  const bool special = bool_member(entry, "special", kEntry, false);
+  return {.id = token_id(member(entry, "id", kEntry), kEntry),
+          .content = string_member(entry, "content", kEntry),
+          .single_word = bool_member(entry, "single_word", kEntry, false),
+          .lstrip = bool_member(entry, "lstrip", kEntry, false),
+          .rstrip = bool_member(entry, "rstrip", kEntry, false),
+          .normalized = bool_member(entry, "normalized", kEntry, !special),
+          .special = special};
+}
+
 void AddedTokenMatcher::add(const AddedToken& token, std::string_view pattern) {
   if (pattern.empty()) return;
   size_t node = 0;

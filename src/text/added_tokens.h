@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "text/json_fields.h"
+
 namespace grpo::text {
 
 /// One entry of "added_tokens" in tokenizer.json.
@@ -18,6 +20,9 @@ struct AddedToken {
   bool normalized = false;   // looked for in the normalized text instead of the raw one
   bool special = false;      // left out by decode(…, skip_special_tokens)
 };
+
+/// Reads an entry of "added_tokens"; throws `Error` where it is none.
+AddedToken parse_added_token(const Json& entry);
 
 /// A stretch of text, or an added token found in it.
 struct TextSegment {

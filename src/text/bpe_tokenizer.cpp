@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::string_view kBpeTokenizerWhere = "tokenizer.json";
 
-AddedToken parse_added_token(const Json& entry) {
-  constexpr std::string_view kEntry = "tokenizer.json added_tokens";
-  const bool special = bool_member(entry, "special", kEntry, false);
-  return {.id = token_id(member(entry, "id", kEntry), kEntry),
-          .content = string_member(entry, "content", kEntry),
-          .single_word = bool_member(entry, "single_word", kEntry, false),
-          .lstrip = bool_member(entry, "lstrip", kEntry, false),
-          .rstrip = bool_member(entry, "rstrip", kEntry, false),
-          .normalized = bool_member(entry, "normalized", kEntry, !special),
-          .special = special};
-}
-
 }  // namespace
 
 BpeTokenizer::BpeTokenizer(const Json& document, TokenizerFiles files)

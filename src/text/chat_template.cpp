@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "core/json.h"
 #include "grpo/core/error.h"
@@ -133,16 +135,32 @@ std::string render_with(const jinja::Body& body, Value messages, Value tools, co
 }  // namespace
 
 struct ChatTemplate::Impl {
-  jinja::Body body;
+  jinja::Body parsed;
+  std::optional<Error> fault = {};
+
+  const jinja::Body& body() const {
+    if (fault) throw Error(*fault);
+    return parsed;
+  }
 };
 
 ChatTemplate::ChatTemplate(const std::string& source) : impl_(std::make_unique<Impl>(Impl{jinja::parse(source)})) {}
+ChatTemplate::ChatTemplate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ChatTemplate ChatTemplate::of_model(const std::string& source) {
+  try {
+    return ChatTemplate(source);
+  } catch (const Error& error) {
+    return ChatTemplate(std::make_unique<Impl>(Impl{{}, error}));
+  }
+}
+
 ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 
 std::string ChatTemplate::render(const std::vector<Message>& messages, const Options& options, const std::string& tools_json) const {
-  return render_with(impl_->body, messages_of(messages), parse_tools(tools_json), options);
+  return render_with(impl_->body(), messages_of(messages), parse_tools(tools_json), options);
 }
 
 ChatTemplate::OpenEnd ChatTemplate::render_open(const std::vector<Message>& messages, const Options& options,
@@ -170,7 +188,7 @@ ChatTemplate::OpenEnd ChatTemplate::render_open(const std::vector<Message>& mess
 }
 
 std::string ChatTemplate::render_json(const std::string& messages_json, const std::string& tools_json, const Options& options) const {
-  return render_with(impl_->body, parse_messages(messages_json), parse_tools(tools_json), options);
+  return render_with(impl_->body(), parse_messages(messages_json), parse_tools(tools_json), options);
 }
 
 }  // namespace grpo

@@ -9,7 +9,7 @@
 #include "core/json.h"
 #include "grpo/core/error.h"
 #include "text/bpe_tokenizer.h"
-#include "text/byte_level.h"
+#include "text/gguf_pre_rules.h"
 #include "text/gguf_vocabulary.h"
 #include "text/pieces.h"
 
@@ -17,40 +17,6 @@ namespace grpo::text {
 namespace {
 
 constexpr std::string_view kGgufTokenizerWhere = "gguf tokenizer";
-
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-/// What a name in `tokenizer.ggml.pre` stands for: expressions that cut the text one after the other, and the rest of the tokenizer that
-/// the models of that name share.
-struct PreRule {
-  std::string_view name;
-  std::vector<std::string_view> patterns;
-  bool nfc = false, ignore_merges = false, add_bos = false;
-};
-
-const std::vector<PreRule>& pre_rules() {
-  static const std::vector<PreRule> rules{
-      {.name = "gpt-2", .patterns = {kGpt2Pattern}},
-      {.name = "smollm", .patterns = {"\\p{N}", kGpt2Pattern}},
-      {.name = "starcoder", .patterns = {"\\p{N}", kGpt2Pattern}},
-      {.name = "qwen2", .patterns = {kQwen2Pattern}, .nfc = true},
-      {.name = "llama-bpe", .patterns = {kLlama3Pattern}, .ignore_merges = true, .add_bos = true},
-      {.name = "default", .patterns = {"[\\p{P}$+<=>^~|]+", kGpt2Pattern, "\\p{N}+", "[0-9][0-9][0-9]"}},
-  };
-  return rules;
-}
-
-const PreRule& find_rule(const std::string& name) {
-  for (const PreRule& rule : pre_rules()) {
-    if (rule.name == name) return rule;
-  }
-  std::string known;
-  for (const PreRule& rule : pre_rules()) known.append(known.empty() ? "" : ", ").append(rule.name);
-  fail(kGgufTokenizerWhere, "expected tokenizer.ggml.pre to be one of " + known + "; got " + name);
-}
 
 Json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
@@ -188,7 +154,7 @@ std::shared_ptr<const Tokenizer> make_gguf_tokenizer(const Gguf& gguf) {
   const GgufVocabulary vocabulary = read_gguf_vocabulary(gguf);
   Json json;
   if (vocabulary.model == "gpt2") {
-    const PreRule& rule = find_rule(vocabulary.pre);
+    const PreRule& rule = find_pre_rule(vocabulary.pre);
     json = byte_level_document(vocabulary, rule);
     json["post_processor"] = post_processor(vocabulary, rule.add_bos);
   } else if (vocabulary.model == "llama") {

@@ -8,6 +8,8 @@
 
 #include "core/utf8.h"
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
+#include "io/gguf_end_tokens.h"
 
 namespace grpo::text {
 namespace {
@@ -64,6 +66,17 @@ void drop_padding(GgufVocabulary& vocabulary) {
   if (!vocabulary.scores.empty()) vocabulary.scores.resize(vocabulary.types.size());
 }
 
+/// Files are published whose end tokens are typed as words; chat prompts would then spell them letter by letter.
+void correct_types(GgufVocabulary& vocabulary) {
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    GgufTokenType& type = vocabulary.types[id];
+    if (type == GgufTokenType::kControl || !is_end_token(vocabulary.tokens[id])) continue;
+    log_warn("the GGUF file: the token " + vocabulary.tokens[id] + " (" + std::to_string(id) +
+             ") ends a text and is not typed as a control token: it is taken for one");
+    type = GgufTokenType::kControl;
+  }
+}
+
 void check_texts(const std::vector<std::string>& tokens) {
   std::unordered_map<std::string_view, size_t> seen;
   for (size_t id = 0; id < tokens.size(); ++id) {
@@ -90,6 +103,7 @@ GgufVocabulary read_gguf_vocabulary(const Gguf& gguf) {
   out.scores = read_scores(gguf, out.tokens.size());
   if (gguf.has(key("merges"))) out.merges = gguf.get_strings(key("merges"));
   drop_padding(out);
+  correct_types(out);
   check_texts(out.tokens);
   out.bos = read_id(gguf, "bos_token_id", out.tokens.size());
   out.eos = read_id(gguf, "eos_token_id", out.tokens.size());

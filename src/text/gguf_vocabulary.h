@@ -13,7 +13,8 @@ namespace grpo::text {
 enum class GgufTokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
 /// The `tokenizer.ggml.*` metadata, checked: `types` and (where present) `scores` have one value a token, special ids are in range, texts
-/// are distinct. Unused tokens at the end, which pad the model's embedding, are dropped.
+/// are distinct. Unused tokens at the end, which pad the model's embedding, are dropped; tokens that are known to end texts are control
+/// tokens, whatever the file says.
 struct GgufVocabulary {
   std::string model, pre;
   std::vector<std::string> tokens, merges;

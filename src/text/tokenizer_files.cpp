@@ -2,6 +2,7 @@
 
 #include "grpo/core/error.h"
 #include "text/bpe_tokenizer.h"
+#include "text/config_tokens.h"
 #include "text/json_fields.h"
 #include "text/sentencepiece_tokenizer.h"
 
@@ -29,7 +30,7 @@ SpecialTokens read_special_tokens(const TokenizerFiles& files) {
     const std::string text = token_text(config, key);
     return text.empty() ? token_text(map, key) : text;
   };
-  return {find("bos_token"), find("eos_token"), find("pad_token")};
+  return {find("bos_token"), find("eos_token"), find("pad_token"), find("unk_token")};
 }
 
 std::string read_chat_template(const TokenizerFiles& files) {
@@ -49,7 +50,8 @@ std::string read_chat_template(const TokenizerFiles& files) {
 
 std::shared_ptr<const Tokenizer> tokenizer_from_files(TokenizerFiles files) {
   if (const auto json = files.find("tokenizer.json"); json != files.end()) {
-    const Json document = parse_json(json->second, "tokenizer.json");
+    Json document = parse_json(json->second, "tokenizer.json");
+    add_config_tokens(document, read_optional(files, "tokenizer_config.json"));
     return std::make_shared<BpeTokenizer>(document, std::move(files));
   }
   if (files.contains("tokenizer.model")) return make_sentencepiece_tokenizer(std::move(files));

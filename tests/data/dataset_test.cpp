@@ -54,6 +54,21 @@ TEST_F(DatasetFile, ReadsLinesWithNumbersAndFurtherFields) {
   EXPECT_TRUE(problems[1].fields.empty());
 }
 
+// Oracle: Python's json, which keeps integers of any size.
+TEST_F(DatasetFile, KeepsTheDigitsOfLargeIntegers) {
+  const auto problems =
+      load_problems(write("a.jsonl", R"({"question": "q", "answer": 340282366920938463463374607431768211456, "seed": -9223372036854775809})"
+                                     "\n"
+                                     R"({"question": "q", "answer": [18446744073709551616, "2^64"], "nums": [1, 18446744073709551617]})"));
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].answer, "340282366920938463463374607431768211456");
+  EXPECT_EQ(problems[0].fields.at("seed"), "-9223372036854775809");
+  EXPECT_TRUE(problems[0].json_fields.contains("seed"));
+  EXPECT_EQ(problems[1].answers(), (std::vector<std::string>{"18446744073709551616", "2^64"}));
+  EXPECT_EQ(problems[1].fields.at("nums"), "[1,18446744073709551617]");
+  EXPECT_TRUE(contains(message_of("b.jsonl", R"({"question": 18446744073709551616})"), "expected text in 'question'; got number"));
+}
+
 TEST_F(DatasetFile, ReadsArraysAndNamesTheLineOfABadElement) {
   const auto problems =
       load_problems(write("a.json", "[{\"question\": \"[{\\\"\", \"answer\": \"x\"},\n {\"question\": \"b\", \"x\": {\"y\": [1]}}]"));

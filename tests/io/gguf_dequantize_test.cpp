@@ -54,6 +54,32 @@ double q4_k_value(const Bytes& block, size_t i) {
   return half_at(block, 0) * scale * quant - half_at(block, 2) * minimum;
 }
 
+/// Value `i` of one Q5_K block: d, dmin and scales as in Q4_K, 32 bytes of fifth bits, 128 bytes of nibbles.
+double q5_k_value(const Bytes& block, size_t i) {
+  Bytes nibbles(block.begin(), block.begin() + 16), ones = nibbles;
+  nibbles.insert(nibbles.end(), block.begin() + 48, block.end());
+  ones.resize(nibbles.size(), 0x11);
+  Bytes zeros = ones;
+  std::fill(zeros.begin() + 16, zeros.end(), uint8_t{0});
+  const double scale = q4_k_value(ones, i) - q4_k_value(zeros, i);
+  return q4_k_value(nibbles, i) + 16 * bit_at(block, 16, i % 32 * 8 + i / 32) * scale;
+}
+
+/// Value `i` of one Q2_K block: 16 bytes of scale and minimum, 64 bytes of pairs of bits, d, dmin.
+double q2_k_value(const Bytes& block, size_t i) {
+  const size_t half = i / 128, run = i % 128 / 32, lane = i % 32;
+  const int quant = bits_at(block, 16, (32 * half + lane) * 8 + 2 * run, 2);
+  return half_at(block, 80) * bits_at(block, 0, i / 16 * 8, 4) * quant - half_at(block, 82) * bits_at(block, 0, i / 16 * 8 + 4, 4);
+}
+
+/// Value `i` of one Q3_K block: 32 bytes of third bits (clear: 4 less), 64 bytes of pairs of bits, 12 bytes of 6-bit scales, d.
+double q3_k_value(const Bytes& block, size_t i) {
+  const size_t half = i / 128, run = i % 128 / 32, lane = i % 32, group = i / 16;
+  const int quant = bits_at(block, 32, (32 * half + lane) * 8 + 2 * run, 2) - 4 * (1 - bit_at(block, 0, lane * 8 + i / 32));
+  const int low = bits_at(block, 96, group % 8 * 8 + 4 * (group / 8), 4), high = bits_at(block, 104, group % 4 * 8 + 2 * (group / 4), 2);
+  return half_at(block, 108) * (low + 16 * high - 32) * quant;
+}
+
 /// Value `i` of one Q6_K block: 128 bytes of low nibbles, 64 of high pairs of bits, 16 scales, d.
 double q6_k_value(const Bytes& block, size_t i) {
   const size_t half = i / 128, quarter = i % 128 / 32, lane = i % 32;
@@ -71,9 +97,13 @@ struct BlockCase {
 };
 
 // Oracle: each value by itself from the bit layout, in double, rounded once. The library's products are exact but for the last operation
-// of Q4_K (one rounding) and Q6_K (one rounding), so the values are equal.
+// (one rounding), so the values are equal.
 TEST(GgufDequantize, SuperBlocksMatchTheBitLayout) {
-  const std::vector<BlockCase> cases = {{GgufType::kQ4_K, 144, {0, 2}, q4_k_value}, {GgufType::kQ6_K, 210, {208}, q6_k_value}};
+  const std::vector<BlockCase> cases = {{GgufType::kQ2_K, 84, {80, 82}, q2_k_value},
+                                        {GgufType::kQ3_K, 110, {108}, q3_k_value},
+                                        {GgufType::kQ4_K, 144, {0, 2}, q4_k_value},
+                                        {GgufType::kQ5_K, 176, {0, 2}, q5_k_value},
+                                        {GgufType::kQ6_K, 210, {208}, q6_k_value}};
   std::mt19937 random(7);
   for (const BlockCase& one : cases) {
     for (int trial = 0; trial < 200; ++trial) {
@@ -104,6 +134,18 @@ TEST(GgufDequantize, SmallBlocks) {
   EXPECT_EQ(first_and_17th(GgufType::kQ5_0, {0, 0x38, 1, 0, 1, 0, 0xF1}, 22), std::pair(0.5f, 7.5f));
   EXPECT_EQ(first_and_17th(GgufType::kQ5_1, {0, 0x38, 0, 0xC0, 1, 0, 1, 0, 0xF1}, 24), std::pair(6.5f, 13.5f));
   EXPECT_EQ(first_and_17th(GgufType::kQ8_0, {0, 0x38, 0x81}, 34), std::pair(-63.5f, 0.0f));
+}
+
+// Oracle: ggml's own Python reader (tests/io/make_k_quants.py): blocks of random bytes, every value exact.
+TEST(GgufDequantize, SuperBlocksMatchTheReference) {
+  const auto golden = read_json(std::filesystem::path(GRPO_SOURCE_DIR) / "tests" / "io" / "k_quants.json");
+  EXPECT_EQ(golden.size(), 5u);
+  for (const auto& one : golden) {
+    SCOPED_TRACE(one["name"]);
+    const auto bytes = one["bytes"].get<Bytes>();
+    const auto values = dequantized(tensor_over(static_cast<GgufType>(one["type"].get<uint32_t>()), {256}, bytes));
+    EXPECT_EQ(values, one["values"].get<std::vector<float>>());
+  }
 }
 
 TEST(GgufDequantize, RefusesBytesThatDoNotFit) {

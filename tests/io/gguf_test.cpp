@@ -31,6 +31,10 @@ std::string small_file() {
 
 using GgufTest = testing::TempFolder;
 
+struct BadFile {
+  std::string file, message;
+};
+
 // Hand values: every metadata type, single and in arrays.
 TEST_F(GgufTest, ReadsEveryMetadataType) {
   GgufBytes file;
@@ -104,9 +108,47 @@ TEST_F(GgufTest, ReadsTensors) {
   GRPO_EXPECT_ERROR(dequantize(*w, std::span(values).first(1)), "room for 2 values of w; got 1");
 }
 
-struct BadFile {
-  std::string file, message;
-};
+/// File `number` of `count` of a split model, with one tensor of one value.
+std::string split_part(uint16_t number, uint16_t count, const std::string& tensor, float value, int32_t all = 2) {
+  GgufBytes file;
+  file.header(1, 4).pair<uint16_t>("split.no", 2, number).pair<uint16_t>("split.count", 2, count);
+  file.pair<int32_t>("split.tensors.count", 5, all).pair<uint32_t>("part", 4, number);
+  return file.tensor(tensor, {1}, 0, 0).pad().data(bytes_of<float>({value})).str();
+}
+
+// Hand values: the tensors of all files, the metadata of the first.
+TEST_F(GgufTest, ReadsSplitModels) {
+  const auto first = write("m-00001-of-00002.gguf", split_part(0, 2, "a", 1.5f));
+  const auto second = write("m-00002-of-00002.gguf", split_part(1, 2, "b", -2.0f));
+  const Gguf gguf = Gguf::open(first);
+  ASSERT_EQ(gguf.tensors().size(), 2u);
+  EXPECT_EQ(gguf.get_int("part"), 0);
+  for (const auto& [name, value] : {std::pair("a", 1.5f), std::pair("b", -2.0f)}) {
+    std::vector<float> values(1);
+    ASSERT_NE(gguf.find(name), nullptr);
+    dequantize(*gguf.find(name), values);
+    EXPECT_EQ(values.front(), value);
+  }
+  GRPO_EXPECT_ERROR(Gguf::open(second), "expected the first file of a split model, m-00001-of-00002.gguf");
+}
+
+// Hand cases: parts that are missing, misnamed, of another model or too few.
+TEST_F(GgufTest, RefusesSplitModelsThatAreNotWhole) {
+  const auto first = write("m-00001-of-00002.gguf", split_part(0, 2, "a", 1));
+  GRPO_EXPECT_ERROR(Gguf::open(first), "m-00002-of-00002.gguf");
+  const std::vector<BadFile> seconds = {{split_part(0, 2, "b", 1), "expected split.no 1 of 2"},
+                                        {split_part(1, 3, "b", 1), "expected split.no 1 of 2"},
+                                        {GgufBytes().header(0, 0).str(), "expected split.no 1 of 2"},
+                                        {split_part(1, 2, "a", 1), "got a in two"}};
+  for (const BadFile& bad : seconds) {
+    write("m-00002-of-00002.gguf", bad.file);
+    GRPO_EXPECT_ERROR(Gguf::open(first), bad.message);
+  }
+  write("m-00002-of-00002.gguf", split_part(1, 2, "b", 1));
+  GRPO_EXPECT_ERROR(Gguf::open(write("m-00001-of-00002.gguf", split_part(0, 2, "a", 1, 3))), "expected 3 tensors");
+  GRPO_EXPECT_ERROR(Gguf::open(write("m.gguf", split_part(0, 2, "a", 1))), "to be called …-00001-of-00002.gguf");
+  GRPO_EXPECT_ERROR(Gguf::open(write("n-00003-of-00002.gguf", split_part(2, 2, "a", 1))), "split.no below split.count");
+}
 
 std::string tensor_file(std::initializer_list<uint64_t> dims, uint32_t type, uint64_t offset = 0) {
   return GgufBytes().header(1, 0).tensor("w", dims, type, offset).pad().data(std::string(64, '\0')).str();
@@ -146,7 +188,11 @@ TEST_F(GgufTest, RefusesWhatTheFormatForbids) {
       {tensor_file({16}, 0, 32), "expected 64 bytes of data for w at 32"},
       {tensor_file({4}, 0, 4), "multiples of 32"},
       {tensor_file({4}, 0, ~0ull - 31), "got a data section of 64"},
-      {tensor_file({4}, 9), "got type 9 for w"},
+      {tensor_file({4}, 9), "got Q8_1 for w"},
+      {tensor_file({4}, 16), "got IQ2_XXS for w"},
+      {tensor_file({4}, 23), "got IQ4_XS for w"},
+      {tensor_file({4}, 39), "got MXFP4 for w"},
+      {tensor_file({4}, 99), "got type 99 for w"},
       {tensor_file({16, 2}, 8), "whole Q8_0 blocks; got rows of 16"},
       {GgufBytes().header(2, 0).tensor("w", {1}, 0, 0).tensor("w", {1}, 0, 32).pad().data(std::string(64, '\0')).str(), "got \"w\" twice"},
       {GgufBytes().header(2, 0).tensor("w", {16}, 0, 0).tensor("v", {1}, 0, 32).pad().data(std::string(64, '\0')).str(), "got w and v"},

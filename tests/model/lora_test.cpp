@@ -17,6 +17,7 @@
 namespace grpo {
 namespace {
 
+using Json = nlohmann::json;
 using testing::pack_sequences;
 namespace fs = std::filesystem;
 
@@ -240,6 +241,16 @@ TEST(Lora, BadInputIsNamed) {
   EXPECT_NE(load().find("LORA"), std::string::npos) << load();
   with("target_modules", {"q_proj", "embed_tokens"});
   EXPECT_NE(load().find("embed_tokens"), std::string::npos) << load();
+  for (const Json& start : {Json("pissa"), Json("pissa_niter_16"), Json("olora"), Json("corda"), Json("loftq"), Json("later")}) {
+    with("init_lora_weights", start);
+    EXPECT_NE(load().find("changed the base when the adapter was made"), std::string::npos) << start << load();
+  }
+  with("r", 2.5);
+  EXPECT_NE(load().find("expected an integer of 64 bits for 'r'; got 2.5"), std::string::npos) << load();
+  with("alora_invocation_tokens", {1, 2});
+  EXPECT_NE(load().find("alora_invocation_tokens"), std::string::npos) << load();
+  std::ofstream(folder / "adapter_config.json") << std::string(200000, '[');
+  EXPECT_NE(load().find("nested at most 200 deep"), std::string::npos) << load();
   std::ofstream(folder / "adapter_config.json") << config.dump();
 
   auto other = small();
@@ -257,6 +268,28 @@ TEST(Lora, BadInputIsNamed) {
   const auto text = testing::message_of([] { validate(LoraConfig{.rank = -1, .dropout = 0.1, .target_modules = {"q_prj", "lm_head"}}); });
   for (const char* part : {"rank", "dropout", "did you mean 'q_proj'", "lm_head"}) EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_NE(testing::message_of([&] { model->set_compute({.exact = true}); }).find("exact"), std::string::npos);
+  fs::remove_all(folder);
+}
+
+// Oracle: PEFT, which warns of keys that it does not know; ways to begin that leave the base alone load.
+TEST(Lora, UnknownKeysAreNamedInAWarning) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "adapter-keys";
+  fs::remove_all(folder);
+  const auto model = new_model();
+  model->add_adapter({.rank = 2});
+  init_adapter(*model, 1);
+  save_adapter(*model, folder, "");
+  auto config = testing::read_json(folder / "adapter_config.json");
+  const auto log_of = [&] {
+    std::ofstream(folder / "adapter_config.json") << config.dump();
+    ::testing::internal::CaptureStderr();
+    load_adapter(*new_model(), folder);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  config.update({{"init_lora_weights", "gaussian"}, {"loftq_config", Json::object()}, {"peft_version", "0.18"}});
+  EXPECT_EQ(log_of(), "");
+  config["lora_beta"] = 3;
+  EXPECT_NE(log_of().find("adapter_config.json: not known here and not used: 'lora_beta'"), std::string::npos);
   fs::remove_all(folder);
 }
 

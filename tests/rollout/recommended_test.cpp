@@ -48,8 +48,14 @@ TEST_F(Recommended, NamesTheFileOfWhatIsWrong) {
   EXPECT_NE(testing::message_of([this] { of("[]"); }).find("generation_config.json] expected a JSON object"), std::string::npos);
   EXPECT_NE(testing::message_of([this] {
               of(R"({"top_k": "many"})");
-            }).find("generation_config.json] expected another type for 'top_k'; got \"many\""),
+            }).find("generation_config.json] expected an integer of 64 bits for 'top_k'; got \"many\""),
             std::string::npos);
+  for (const auto& [json, fault] : {std::pair(R"({"top_k": 1.7})", "an integer of 64 bits for 'top_k'; got 1.7"),
+                                    std::pair(R"({"temperature": true})", "a number for 'temperature'; got true"),
+                                    std::pair(R"({"do_sample": 1})", "true or false for 'do_sample'; got 1")}) {
+    const std::string message = testing::message_of([this, text = json] { of(text); });
+    EXPECT_NE(message.find(fault), std::string::npos) << message;
+  }
   EXPECT_NE(testing::message_of([this] {
               of(R"({"do_sample": true, "temperature": -1})");
             }).find("generation_config.json: [SamplingParams] expected temperature >= 0"),

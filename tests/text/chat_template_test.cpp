@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "grpo/core/error.h"
 
 namespace grpo {
@@ -22,6 +24,27 @@ TEST(ChatTemplate, RendersMessages) {
   options.add_generation_prompt = false;
   EXPECT_EQ(chat_template.render(messages, options), "<s><user>2 + 2 = {{ x }}?</s><assistant>é 4\n</s>");
   EXPECT_EQ(chat_template.render({}, options), "<s>");
+}
+
+// A model's template that is not understood is an error to those alone who use it.
+TEST(ChatTemplate, OfAModelThrowsWhereItIsUsed) {
+  EXPECT_THROW(ChatTemplate("{% filter upper %}"), Error);
+  const ChatTemplate broken = ChatTemplate::of_model("{% filter upper %}");
+  for (const auto& use : std::vector<std::function<void()>>{[&] {
+                                                              broken.render({{"user", "a"}}, {});
+                                                            },
+                                                            [&] {
+                                                              broken.render_open({{"user", "a"}}, {});
+                                                            },
+                                                            [&] { broken.render_json("[]", "", {}); }}) {
+    try {
+      use();
+      FAIL() << "expected an error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("got 'filter'"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(ChatTemplate::of_model(kTemplate).render({{"user", "a"}}, {}), ChatTemplate(kTemplate).render({{"user", "a"}}, {}));
 }
 
 TEST(ChatTemplate, BothFormsAgree) {

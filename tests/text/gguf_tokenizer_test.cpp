@@ -4,66 +4,21 @@
 
 #include <set>
 
-#include "io/gguf_bytes.h"
 #include "io/temp_folder.h"
 #include "support/parity.h"
-#include "text/gguf_tokenizer.h"
+#include "text/gguf_metadata.h"
 #include "text/tiny_tokenizer.h"
 
 namespace grpo {
 namespace {
 
-using testing::GgufBytes;
+using testing::GgufMetadata;
 using testing::Ids;
 using testing::Json;
 using Strings = std::vector<std::string>;
 
-/// The metadata of a GGUF file that holds nothing but a tokenizer.
-class Metadata {
- public:
-  Metadata(const std::string& model, const Strings& tokens, const std::vector<int32_t>& types) {
-    text("tokenizer.ggml.model", model).texts("tokenizer.ggml.tokens", tokens);
-    start("tokenizer.ggml.token_type", 9).raw<uint32_t>(5).raw<uint64_t>(types.size());
-    for (const int32_t type : types) body_.raw(type);
-  }
-  Metadata& text(const std::string& key, const std::string& value) {
-    start(key, 8).string(value);
-    return *this;
-  }
-  Metadata& texts(const std::string& key, const Strings& values) {
-    start(key, 9).raw<uint32_t>(8).raw<uint64_t>(values.size());
-    for (const std::string& value : values) body_.string(value);
-    return *this;
-  }
-  Metadata& scores(const std::vector<float>& values) {
-    start("tokenizer.ggml.scores", 9).raw<uint32_t>(6).raw<uint64_t>(values.size());
-    for (const float value : values) body_.raw(value);
-    return *this;
-  }
-  Metadata& id(const std::string& key, uint32_t value) {
-    start("tokenizer.ggml." + key, 4).raw(value);
-    return *this;
-  }
-  Metadata& flag(const std::string& key, bool value) {
-    start("tokenizer.ggml." + key, 7).raw<uint8_t>(value);
-    return *this;
-  }
-  std::shared_ptr<const Tokenizer> load() const {
-    const std::string bytes = GgufBytes().header(0, pairs_).data(body_.str()).str();
-    return text::make_gguf_tokenizer(parse_gguf(std::as_bytes(std::span(bytes))));
-  }
-
- private:
-  GgufBytes& start(const std::string& key, uint32_t type) {
-    ++pairs_;
-    return body_.key(key, type);
-  }
-  uint64_t pairs_ = 0;
-  GgufBytes body_;
-};
-
-Metadata byte_level(const std::string& pre) {
-  Metadata out("gpt2", {"<s>", "1", "2", "a", "Ġ", "12", "Ġa", "<x>", "[PAD8]"}, {3, 1, 1, 1, 1, 1, 1, 4, 5});
+GgufMetadata byte_level(const std::string& pre) {
+  GgufMetadata out("gpt2", {"<s>", "1", "2", "a", "Ġ", "12", "Ġa", "<x>", "[PAD8]"}, {3, 1, 1, 1, 1, 1, 1, 4, 5});
   return out.text("tokenizer.ggml.pre", pre).texts("tokenizer.ggml.merges", {"1 2", "Ġ a"});
 }
 
@@ -88,6 +43,17 @@ TEST(GgufTokenizer, KeepsSpecialTokensAndTheTemplate) {
   EXPECT_EQ(tokenizer->vocab_size(), 8);  // without the padding token
 }
 
+// llama.cpp's rule: a token that is known to end turns is found whole in a prompt, however the file types it; other words are not.
+TEST(GgufTokenizer, TakesEndTokensForControlTokens) {
+  GgufMetadata words("gpt2", {"<", "|", "im", "i", "m", "_", "e", "n", "d", "a", ">", "<|im_end|>", "<|im_and|>", "</s>"},
+                     {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4});
+  words.text("tokenizer.ggml.pre", "gpt-2").texts("tokenizer.ggml.merges", {"i m"});
+  const auto tokenizer = words.load();
+  EXPECT_EQ(tokenizer->encode("<|im_end|></s>"), (Ids{11, 13}));
+  EXPECT_EQ(tokenizer->decode(Ids{11, 2, 13}, true), "im");
+  EXPECT_EQ(tokenizer->encode("<|im_and|>"), (Ids{0, 1, 2, 5, 9, 7, 8, 1, 10}));
+}
+
 TEST(GgufTokenizer, BuildsFilesThatLoadTheSame) {
   const auto tokenizer = byte_level("qwen2").id("eos_token_id", 0).id("padding_token_id", 0).load();
   const auto again = text::tokenizer_from_files(tokenizer->files());
@@ -100,8 +66,9 @@ TEST(GgufTokenizer, BuildsFilesThatLoadTheSame) {
   EXPECT_EQ(Json::parse(tokenizer->files().at("tokenizer_config.json")).at("eos_token"), "<s>");
 }
 
-Metadata scored() {
-  Metadata out("llama", {"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "▁", "a", "b", "▁a", "ab", "▁ab"}, {2, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1});
+GgufMetadata scored() {
+  GgufMetadata out("llama", {"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "▁", "a", "b", "▁a", "ab", "▁ab"},
+                   {2, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1});
   out.scores({0, 0, 0, 0, 0, -9, -9, -9, -1, -2, -3});
   return out.id("unknown_token_id", 0).id("bos_token_id", 1).id("eos_token_id", 2);
 }
@@ -118,17 +85,17 @@ TEST(GgufTokenizer, MergesByScore) {
 }
 
 TEST(GgufTokenizer, RefusesLyingMetadata) {
-  GRPO_EXPECT_ERROR(Metadata("bert", {"a"}, {1}).load(), "bert");
-  GRPO_EXPECT_ERROR(Metadata("gpt2", {"a"}, {1}).text("tokenizer.ggml.pre", "gpt-2").load(), "merges");
-  GRPO_EXPECT_ERROR(Metadata("llama", {"a"}, {1}).load(), "scores or merges");
-  GRPO_EXPECT_ERROR(Metadata("gpt2", {"a", "b"}, {1}).load(), "token_type");
-  GRPO_EXPECT_ERROR(Metadata("gpt2", {"a", "a"}, {1, 1}).load(), "distinct");
-  GRPO_EXPECT_ERROR(Metadata("gpt2", {"\xFF"}, {1}).load(), "UTF-8");
+  GRPO_EXPECT_ERROR(GgufMetadata("bert", {"a"}, {1}).load(), "bert");
+  GRPO_EXPECT_ERROR(GgufMetadata("gpt2", {"a"}, {1}).text("tokenizer.ggml.pre", "gpt-2").load(), "merges");
+  GRPO_EXPECT_ERROR(GgufMetadata("llama", {"a"}, {1}).load(), "scores or merges");
+  GRPO_EXPECT_ERROR(GgufMetadata("gpt2", {"a", "b"}, {1}).load(), "token_type");
+  GRPO_EXPECT_ERROR(GgufMetadata("gpt2", {"a", "a"}, {1, 1}).load(), "distinct");
+  GRPO_EXPECT_ERROR(GgufMetadata("gpt2", {"\xFF"}, {1}).load(), "UTF-8");
   GRPO_EXPECT_ERROR(byte_level("gpt-2").id("bos_token_id", 99).load(), "99");
 }
 
 /// A llama GGUF made of a sentencepiece model's pieces.
-Metadata from_sentencepiece(const sentencepiece::SentencePieceProcessor& model) {
+GgufMetadata from_sentencepiece(const sentencepiece::SentencePieceProcessor& model) {
   Strings tokens;
   std::vector<int32_t> types;
   std::vector<float> scores;
@@ -137,7 +104,7 @@ Metadata from_sentencepiece(const sentencepiece::SentencePieceProcessor& model) 
     types.push_back(model.IsUnknown(id) ? 2 : model.IsControl(id) ? 3 : model.IsByte(id) ? 6 : 1);
     scores.push_back(model.GetScore(id));
   }
-  Metadata out("llama", tokens, types);
+  GgufMetadata out("llama", tokens, types);
   out.scores(scores);
   return out.id("unknown_token_id", static_cast<uint32_t>(model.unk_id())).id("bos_token_id", static_cast<uint32_t>(model.bos_id()));
 }

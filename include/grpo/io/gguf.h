@@ -22,7 +22,10 @@ enum class GgufType : uint32_t {
   kQ5_0 = 6,
   kQ5_1 = 7,
   kQ8_0 = 8,
+  kQ2_K = 10,
+  kQ3_K = 11,
   kQ4_K = 12,
+  kQ5_K = 13,
   kQ6_K = 14,
   kBF16 = 30
 };
@@ -31,7 +34,7 @@ struct GgufTensor {
   std::string name;
   GgufType type = GgufType::kF32;
   std::vector<int64_t> shape;  // row major: the file's dims reversed, as PyTorch has them
-  uint64_t offset = 0;         // of the data within the file
+  uint64_t offset = 0;         // of the data within its file
   std::span<const std::byte> bytes;
   int64_t numel() const;
 };
@@ -43,6 +46,8 @@ using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, std
 /// A read-only, memory-mapped GGUF file (version 2 or 3, little endian). Throws `Error` on truncation, bad counts, overlaps, unknown types.
 class Gguf {
  public:
+  /// Of a model that is split into `name-00001-of-0000N.gguf` and so on, `path` is the first file; the others must lie beside it. The
+  /// result has the first file's metadata and the tensors of all.
   static Gguf open(const std::filesystem::path& path);
   Gguf(Gguf&&) noexcept;
   Gguf& operator=(Gguf&&) noexcept;

@@ -51,7 +51,8 @@ struct ModelConfig {
   std::vector<int32_t> eos_token_ids;   // union of config.json and generation_config.json
   int32_t bos_token_id = -1;            // -1 = none
   int32_t pad_token_id = -1;
-  double initializer_range = 0.02;  // standard deviation of a new model's matrices
+  std::string generation_defaults = "{}";  // what else generation_config.json says, a JSON object: kept for the folder that comes out
+  double initializer_range = 0.02;         // standard deviation of a new model's matrices
 
   int64_t window(int64_t layer) const { return sliding_window.empty() ? 0 : sliding_window[static_cast<size_t>(layer)]; }
   int64_t q_size() const { return num_attention_heads * head_dim; }
@@ -67,8 +68,9 @@ void validate(const ModelConfig& config);
 void expect_model(const std::filesystem::path& path);
 
 /// Reads config.json (both generations of transformers' keys) and generation_config.json of a folder. Unsupported settings
-/// (rope types, activations, families) are errors that name them. Begin, end and pad ids beyond the vocabulary are named in a warning and
-/// left out; of several begin or pad ids the first is used.
+/// (rope types, activations, families) and values of another type are errors that name them; keys that are not known are named in a
+/// warning. Begin, end and pad ids beyond the vocabulary are named in a warning and left out; of several begin or pad ids the first is
+/// used.
 ModelConfig read_model_config(const std::filesystem::path& folder, const FamilyRegistry& families = builtin_families());
 ModelConfig model_config_from_json(const std::string& config_json, const std::string& generation_config_json = {},
                                    const FamilyRegistry& families = builtin_families());

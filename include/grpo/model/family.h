@@ -19,10 +19,12 @@ class ModelFamily {
   virtual std::string architecture() const = 0;
   /// Sets what the text of config.json says of biases, norms and the like; the rest of `config` is read already.
   virtual void read(const std::string& config_json, ModelConfig& config) const = 0;
-  /// The keys that say so, a JSON object.
+  /// The keys that say so, a JSON object. Files may have them without a warning.
   virtual std::string further_keys(const ModelConfig& /*config*/) const { return "{}"; }
-  /// Whether sliding windows are turned on by use_sliding_window and given by layer, as Qwen's files have them.
-  virtual bool has_layer_types() const { return false; }
+  /// What the family's files say of sliding windows: nothing; sliding_window for all layers; or that, turned on by use_sliding_window and
+  /// given by layer (layer_types, max_window_layers). Keys that a family has not are not used, as in transformers.
+  enum class Windows { kNone, kAllLayers, kByLayer };
+  virtual Windows windows() const { return Windows::kNone; }
 };
 
 /// Model families by model_type.

@@ -14,6 +14,8 @@ class ChatTemplate {
  public:
   /// Parses; throws `Error` with line and column if the source is not understood.
   explicit ChatTemplate(const std::string& source);
+  /// A model's template, which stands in the way of those alone who use it: what is not understood is thrown where it is to be rendered.
+  static ChatTemplate of_model(const std::string& source);
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
@@ -38,6 +40,7 @@ class ChatTemplate {
 
  private:
   struct Impl;
+  explicit ChatTemplate(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
