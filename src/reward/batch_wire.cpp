@@ -74,8 +74,9 @@ FinishReason read_finish(WireReader& r) {
 
 }  // namespace
 
-std::string batch_bytes(std::span<const Completion> batch, const RewardContext& context) {
+std::string batch_bytes(std::span<const Completion> batch, const RewardContext& context, bool asks_unreadable) {
   WireWriter w;
+  w.put(asks_unreadable ? 1 : 0);
   w.put(context.step);
   w.put(context.max_completion_length);
   w.put(context.deadline.time_since_epoch().count());  // one clock for all processes of a machine
@@ -102,6 +103,7 @@ std::string batch_bytes(std::span<const Completion> batch, const RewardContext& 
 BatchMessage read_batch(std::string_view bytes) {
   WireReader r(bytes);
   BatchMessage message;
+  message.asks_unreadable = r.integer() == 1;
   message.context.step = r.integer();
   message.context.max_completion_length = r.integer();
   message.context.deadline = std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(r.integer()));
@@ -129,6 +131,9 @@ std::string verdict_bytes(std::span<const Score> scores, const RewardContext& co
   for (const Score& score : scores) {
     w.put(score.value);
     w.put(score.reason);
+    w.put(score.kind);
+    w.put(score.gold);
+    w.put(score.given);
     w.put(score.steps.size());
     for (const StepScore& step : score.steps) {
       w.put(step.end);
@@ -163,6 +168,9 @@ void read_verdicts(std::string_view bytes, std::span<Score> scores, RewardContex
   for (Score& score : scores) {
     score.value = r.real();
     score.reason = r.text();
+    score.kind = r.text();
+    score.gold = r.text();
+    score.given = r.text();
     score.steps.resize(r.count());
     for (StepScore& step : score.steps) {
       step.end = static_cast<size_t>(r.integer());

@@ -15,8 +15,9 @@ struct BatchMessage {
   std::vector<Problem> problems;        // each once
   std::vector<Completion> completions;  // of these problems
   RewardContext context;
+  bool asks_unreadable = false;  // why the problems cannot be judged, as the reasons of as many scores, rather than verdicts
 };
-std::string batch_bytes(std::span<const Completion> batch, const RewardContext& context);
+std::string batch_bytes(std::span<const Completion> batch, const RewardContext& context, bool asks_unreadable = false);
 BatchMessage read_batch(std::string_view bytes);  // throws `Error` if they are none
 
 /// What a call gives back: scores and metrics, or what it threw.

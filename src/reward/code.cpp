@@ -19,6 +19,7 @@
 #include "reward/code_block.h"
 #include "reward/code_driver.h"
 #include "reward/code_tests.h"
+#include "reward/tags.h"
 #include "sandbox/descriptor.h"
 
 namespace grpo {
@@ -36,7 +37,6 @@ struct CodeOptions {
   std::string python = "python3";
   std::vector<std::string> readable;
   int64_t children = 0;
-  bool think_prefilled = false;
 };
 
 void describe(ConfigVisitor& v, CodeOptions& o) {
@@ -54,7 +54,6 @@ void describe(ConfigVisitor& v, CodeOptions& o) {
   v.field("python", o.python, "the interpreter: a name in /usr/bin, or a path below /usr or a readable folder");
   v.field("readable", o.readable, "folders outside /usr that programs may read");
   v.field("children", o.children, "programs at a time; 0 = as many as the hardware runs", {.min = 0.0, .max = 1024.0});
-  v.field("think_prefilled", o.think_prefilled, "the prompt ends with <think>, so the completion begins inside it");
 }
 
 using Clock = std::chrono::steady_clock;
@@ -83,6 +82,14 @@ class CodeReward final : public Reward {
                    clip_text(trim(result.err), 300));
   }
 
+  std::string unreadable(const Problem& problem) const override {
+    try {
+      return code_tests(problem, options_.column) ? "" : "the problem has no tests";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
   void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) override {
     std::vector<std::optional<CodeTests>> tests;
     for (const Completion& completion : batch) tests.push_back(code_tests(*completion.problem, options_.column));
@@ -101,18 +108,19 @@ class CodeReward final : public Reward {
   }
 
   Score judge(const Completion& completion, const std::optional<CodeTests>& tests, Clock::time_point deadline) const {
-    if (!tests) return Score::undefined("the problem has no tests");
-    const auto program = last_code_block(completion.text, options_.think_prefilled);
-    if (!program) return {0.0, "no whole ```python block after the thought"};
+    if (!tests) return Score::undefined("the problem has no tests", kUnreadableGold);
+    const auto program = last_code_block(outside_thought(completion));
+    if (!program) return {0.0, "no whole ```python block after the thought", "no program"};
     const std::optional<Passed> result =
         tests->job.empty() ? run_pairs(*program, tests->pairs, deadline) : run_job(*program, tests->job, deadline);
-    if (!result) return Score::undefined("no time was left to run the program");
-    if (result->total == 0) return Score::undefined("the problem has no tests");
+    if (!result) return Score::undefined("no time was left to run the program", "no time left");
+    if (result->total == 0) return Score::undefined("the problem has no tests", kUnreadableGold);
     const bool all = result->passed == result->total && !result->failed;
     const std::string reason = "passed " + std::to_string(result->passed) + " of " + std::to_string(result->total) + " tests" +
                                (all ? "" : "; the first other: " + clip_text(result->why, 300));
-    if (all) return {1.0, reason};
-    return {options_.partial ? static_cast<double>(result->passed) / static_cast<double>(result->total) : 0.0, reason};
+    if (all) return {1.0, reason, kRight};
+    const std::string kind = result->passed > 0 ? "some tests passed" : "no test passed";
+    return {options_.partial ? static_cast<double>(result->passed) / static_cast<double>(result->total) : 0.0, reason, kind};
   }
 
   /// None where the deadline came before the time that a program should have.

@@ -7,18 +7,6 @@ namespace {
 
 constexpr std::string_view kFence = "```";
 
-/// What of the completion is no thought.
-std::string_view spoken_part(std::string_view text, bool think_prefilled) {
-  constexpr std::string_view kEnd = "</think>";
-  const size_t end = text.rfind(kEnd);
-  if (end != std::string_view::npos) {
-    text.remove_prefix(end + kEnd.size());
-  } else if (think_prefilled) {
-    return {};
-  }
-  return text.substr(0, text.find("<think>"));
-}
-
 std::string_view without_end_space(std::string_view line) {
   while (!line.empty() && is_space(line.back())) line.remove_suffix(1);
   return line;
@@ -26,8 +14,8 @@ std::string_view without_end_space(std::string_view line) {
 
 }  // namespace
 
-std::optional<std::string> last_code_block(std::string_view completion, bool think_prefilled) {
-  std::string_view left = spoken_part(completion, think_prefilled);
+std::optional<std::string> last_code_block(std::string_view text) {
+  std::string_view left = text;
   std::optional<std::string> last;
   bool inside = false, python = false;
   std::string block;

@@ -27,7 +27,11 @@ std::string answer_to(Reward& reward, std::string_view request) {
   try {
     BatchMessage batch = read_batch(request);
     std::vector<Score> scores(batch.completions.size());
-    reward.score(batch.completions, scores, batch.context);
+    if (batch.asks_unreadable) {
+      for (size_t i = 0; i < scores.size(); ++i) scores[i].reason = reward.unreadable(*batch.completions[i].problem);
+    } else {
+      reward.score(batch.completions, scores, batch.context);
+    }
     return verdict_bytes(scores, batch.context);
   } catch (const Error& error) {
     return fault_bytes(error.what(), error.kind());
@@ -67,7 +71,7 @@ IsolatedReward::~IsolatedReward() {
   wait_a_little(child_);  // its reward is destroyed meanwhile
 }
 
-void IsolatedReward::begin() {
+void IsolatedReward::begin() const {
   {
     const std::lock_guard lock(mutex_);
     if (abandoned_) fail("reward", kWasKilled);
@@ -86,7 +90,7 @@ void IsolatedReward::begin() {
   }
 }
 
-void IsolatedReward::fail_by_end() {
+void IsolatedReward::fail_by_end() const {
   socket_.reset();
   ForkedChild child;
   {
@@ -99,12 +103,26 @@ void IsolatedReward::fail_by_end() {
   fail("reward", abandoned_ ? kWasKilled : "expected verdicts; its process ended with " + to_text(end));
 }
 
-void IsolatedReward::score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) {
+void IsolatedReward::ask(const std::string& request, std::span<Score> scores, RewardContext& context) const {
+  const std::lock_guard lock(talk_);
   if (abandoned_) fail("reward", kWasKilled);
   if (socket_.get() < 0) begin();
   std::string message;
-  if (!send_message(socket_.get(), batch_bytes(batch, context)) || !receive_message(socket_.get(), message)) fail_by_end();
+  if (!send_message(socket_.get(), request) || !receive_message(socket_.get(), message)) fail_by_end();
   read_verdicts(message, scores, context);
+}
+
+void IsolatedReward::score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) {
+  ask(batch_bytes(batch, context), scores, context);
+}
+
+std::string IsolatedReward::unreadable(const Problem& problem) const {
+  Completion of_it;
+  of_it.problem = &problem;
+  Score score;
+  RewardContext none;
+  ask(batch_bytes({&of_it, 1}, none, true), {&score, 1}, none);
+  return score.reason;
 }
 
 void IsolatedReward::abandon() {

@@ -22,19 +22,22 @@ class IsolatedReward final : public Reward {
   ~IsolatedReward() override;
 
   void score(std::span<const Completion> batch, std::span<Score> scores, RewardContext& context) override;
+  std::string unreadable(const Problem& problem) const override;
 
   /// Kills the process: a call under way throws, and so does every call before `resume`. Any thread.
   void abandon();
   void resume() { abandoned_ = false; }
 
  private:
-  void begin();
-  [[noreturn]] void fail_by_end();
+  void ask(const std::string& request, std::span<Score> scores, RewardContext& context) const;
+  void begin() const;
+  [[noreturn]] void fail_by_end() const;
 
-  ForkServer server_;
-  std::mutex mutex_;  // of the two below, against `abandon`
-  ForkedChild child_;
-  Descriptor socket_;
+  mutable ForkServer server_;
+  mutable std::mutex talk_;   // one question at a time
+  mutable std::mutex mutex_;  // of the two below, against `abandon`
+  mutable ForkedChild child_;
+  mutable Descriptor socket_;
   std::atomic<bool> abandoned_ = false;
 };
 

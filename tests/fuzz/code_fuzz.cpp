@@ -9,15 +9,13 @@
 #include "grpo/core/error.h"
 #include "reward/code_block.h"
 #include "reward/code_tests.h"
+#include "reward/tags.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  for (const bool prefilled : {false, true}) {
-    const auto program = grpo::last_code_block(text, prefilled);
-    if (!program) continue;
-    if (text.find(*program) == std::string::npos || program->find("</think>") != std::string::npos) std::abort();
-    if (grpo::last_code_block("<think>" + text, false) && text.find("</think>") == std::string::npos) std::abort();
-  }
+  const std::string_view outside = grpo::outside_thought(text);
+  const auto program = grpo::last_code_block(outside);
+  if (program && outside.find(*program) == std::string_view::npos) std::abort();
   grpo::Problem problem;
   problem.fields["tests"] = text;
   try {

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+#include "reward/tags.h"
+
 namespace grpo {
 namespace {
 
@@ -42,18 +44,22 @@ TEST(CodeBlock, IsTheLastOneOfPythonBehindTheThought) {
       {"<think>\n```python\na\n```\n</think>\n```python\nb\n```", "b\n"},
       {"<think>\n```python\na\n```\n", std::nullopt},
       {"<think>a</think>\n```python\nb\n```\n<think>\n```python\nc\n```\n</think>", std::nullopt},
-      {"```python\na\n```\n<think>\n```python\nb\n```", "a\n"},
+      {"```python\na\n```\n<think>\n```python\nb\n```", std::nullopt},
       {"x\n```python\na\n```\n</think>\nb", std::nullopt},
       {"</think>\n```python\na\n```\n</think>\n```python\nb\n```", "b\n"},
       {"</think>```python\na\n```", "a\n"},
       {"```python\na\n</think>\n```", std::nullopt},
   };
-  for (const auto& [text, program] : table) EXPECT_EQ(last_code_block(text, false), program) << text;
+  for (const auto& [text, program] : table) EXPECT_EQ(last_code_block(outside_thought(text)), program) << text;
 }
 
 TEST(CodeBlock, WhereThePromptBeganTheThoughtItHasToEnd) {
-  EXPECT_EQ(last_code_block("```python\na\n```", true), std::nullopt);
-  EXPECT_EQ(last_code_block("b</think>\n```python\na\n```", true), "a\n");
+  Completion completion;
+  completion.prompt = "Assistant: <think>\n";
+  completion.text = "```python\na\n```";
+  EXPECT_EQ(last_code_block(outside_thought(completion)), std::nullopt);
+  completion.text = "b</think>\n```python\na\n```";
+  EXPECT_EQ(last_code_block(outside_thought(completion)), "a\n");
 }
 
 }  // namespace

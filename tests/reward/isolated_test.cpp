@@ -95,6 +95,7 @@ RewardFunction obedient(bool isolate, double timeout = 0.0, OnRewardError on_err
 
 std::string in_words(const Score& score) {
   std::string words = score.defined() ? std::to_string(score.value) : "none: " + score.reason;
+  words += " " + score.kind + " " + score.gold + " " + score.given;
   for (const StepScore& step : score.steps) words += " " + std::to_string(step.end) + "=" + std::to_string(step.value);
   return words;
 }
@@ -133,6 +134,19 @@ TEST(Isolated, SeesTheWholeCompletionItsProblemAndTheContext) {
   EXPECT_EQ(verdicts[1].scores[0].value, -273.0);
   EXPECT_EQ(verdicts[1].scores[0].reason, "the prompt");
   EXPECT_EQ(context.metrics.at("step"), std::pair(24.0, int64_t{2}));
+}
+
+TEST(Isolated, TellsWhichProblemsItCannotRead) {
+  const auto set = make_rewards({{.name = "accuracy",
+                                  .function = "",
+                                  .weight = 1.0,
+                                  .timeout = 0.0,
+                                  .isolate = true,
+                                  .on_error = OnRewardError::kStop,
+                                  .options = {}}},
+                                builtin_rewards());
+  EXPECT_EQ(set.rewards[0]->unreadable(testing::problem_with_answer("7")), "");
+  EXPECT_EQ(set.rewards[0]->unreadable(testing::problem_with_answer("")), "the problem has no answer");
 }
 
 TEST(Isolated, RunsInOneProcessThatRemembers) {
@@ -296,6 +310,9 @@ TEST(BatchWire, GivesBackEveryMember) {
 TEST(BatchWire, VerdictsAreThoseOfTheBatch) {
   std::vector<Score> given{{1.5, "why"}, Score::undefined()}, read(2), three(3);
   given[0].steps = {{1, 0.5}};
+  given[0].kind = kRight;
+  given[0].gold = "1/2";
+  given[0].given = "0.5";
   RewardContext from, into;
   from.log_metric("m", 2.0);
   const std::string bytes = verdict_bytes(given, from);
