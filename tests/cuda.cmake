@@ -9,7 +9,7 @@ target_link_libraries(test_kernels_cuda PRIVATE grpo_cuda_on_host grpo_core grpo
 # The decode engine with its CUDA back end on the host's device layer: once whole and without torch, once in place of libgrpo's stub.
 file(GLOB backend_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/cuda_*.cpp")
 file(GLOB engine_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/rollout/*.cpp")
-list(FILTER engine_sources EXCLUDE REGEX "/(transformer_engine|no_cuda|cuda_[a-z]+)\\.cpp$")
+list(FILTER engine_sources EXCLUDE REGEX "/(transformer_engine|recommended|no_cuda|cuda_[a-z]+)\\.cpp$")
 foreach(part IN ITEMS backend engine)
   add_library(grpo_${part}_on_host OBJECT EXCLUDE_FROM_ALL ${${part}_sources})
   target_include_directories(grpo_${part}_on_host PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/kernels")
