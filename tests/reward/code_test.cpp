@@ -298,6 +298,11 @@ TEST_F(Code, ExpectedValuesAreNowhereToBeFound) {
              {search + "def secret(x): return x if found() else 0"});  // it does find arguments
 }
 
+TEST_F(Code, WhatFailsBetweenTheTestsCountsAsAFailedOne) {
+  make({{"partial", "true"}});
+  EXPECT_EQ(judge("f(0)\nassert f(1) == 1", {"def f(x): return x // x"})[0].value, 0.5);
+}
+
 TEST_F(Code, TheTestersMemoryIsClosedWithoutNamespacesToo) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root's programs, which run as nobody, are kept from this process";
   make({{"sandbox", "\"rlimits\""}});
