@@ -1,5 +1,6 @@
 // Programs of completions against their problems' tests: what passes, and loopholes that a policy would find.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -219,6 +220,11 @@ TEST_F(Code, LoopholesInWhatTestsName) {
   make({{"partial", "true"}});
   const std::vector<std::tuple<std::string, std::map<std::string, std::string>, std::string>> table{
       {"assert abs(f(2) - 4) < 1e-6", {}, "abs = lambda x: 0\ndef f(x): return 1"},
+      {"assert abs(f(2) - 4) < 1e-6",
+       {},
+       "import sys\nm = sys.modules['__main__']\nold = m.Channel.encode\ndef encode(self, v):\n  if isinstance(v, dict) and 'f' in v:\n"
+       "    v = dict(v, abs=lambda x: 0, AssertionError=0, __builtins__={'abs': lambda x: 0})\n  return old(self, v)\n"
+       "m.Channel.encode = encode\ndef f(x): return 1"},
       {"assert sorted(f()) == [1, 2]", {}, "sorted = lambda x: [1, 2]\ndef f(): return []"},
       {"assert math.isclose(f(), 2)", {}, "class math:\n  isclose = staticmethod(lambda *a: True)\ndef f(): return 1"},
       {"import math\nassert math.isclose(f(), 2)",
@@ -290,6 +296,18 @@ TEST_F(Code, ExpectedValuesAreNowhereToBeFound) {
   expect_all(0.0, R"x({"inputs": [""], "outputs": ["4223456789"]})x", {search + "print(number() if found() else 0)"});
   expect_all(1.0, "assert secret(4223456789) == 4223456789",
              {search + "def secret(x): return x if found() else 0"});  // it does find arguments
+}
+
+TEST_F(Code, WhatFailsBetweenTheTestsCountsAsAFailedOne) {
+  make({{"partial", "true"}});
+  EXPECT_EQ(judge("f(0)\nassert f(1) == 1", {"def f(x): return x // x"})[0].value, 0.5);
+}
+
+TEST_F(Code, TheTestersMemoryIsClosedWithoutNamespacesToo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root's programs, which run as nobody, are kept from this process";
+  make({{"sandbox", "\"rlimits\""}});
+  const std::string search = kSearch;
+  expect_all(0.0, "assert secret() == 4223456789", {search + "def secret(): return number() if found() else 0"});
 }
 
 TEST_F(Code, LoopholesAroundOutputs) {
