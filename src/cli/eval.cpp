@@ -114,6 +114,17 @@ nlohmann::ordered_json eval_answer(const EvalArguments& arguments, size_t proble
   return answer;
 }
 
+/// Says what may have been rejected wrongly.
+void show_near_misses(const std::vector<NearMiss>& misses) {
+  constexpr size_t kShown = 5;
+  for (size_t i = 0; i < std::min(misses.size(), kShown); ++i) {
+    const NearMiss& miss = misses[i];
+    log_info("rejected by " + miss.function + ", though it looks like the right answer '" + clip_text(miss.gold, 80) + "': '" +
+             clip_text(miss.given, 80) + "'" + (miss.count > 1 ? ", " + std::to_string(miss.count) + " times" : "") + "; " +
+             clip_text(miss.reason, 200));
+  }
+}
+
 void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   validate(arguments.prompt);
   validate(arguments.sampling);
@@ -142,6 +153,7 @@ void evaluate_model(const EvalArguments& arguments, const Registry& registry) {
   show_prompt(arguments.prompt, policy, problems.front());
   progress.begin(evaluation, problems.size());
   const bool whole = run_to_end(evaluation);
+  show_near_misses(evaluation.near_misses());
   std::cout << to_text(eval_answer(arguments, problems.size(), evaluation, whole)) << std::endl;
   if (whole) return;
   const std::string done = std::to_string(evaluation.problems_finished()) + " of " + std::to_string(problems.size()) + " problems";

@@ -71,6 +71,7 @@ struct Evaluation::Impl {
   Experience groups;        // of all problems, so that one that comes again has a stream of its own; their samples live for a block
   size_t finished = 0;      // groups
   FigureTally tally;
+  NearMisses misses;
   ThreadPool pool;
 };
 
@@ -130,7 +131,9 @@ bool Evaluation::next() {
   for (const Group& group : e.sample_block()) {
     std::vector<Figures> figures;
     for (size_t i = 0; i < group.samples.size(); ++i) {
-      figures.push_back(figures_of(group.samples[i]));
+      const Sample& sample = group.samples[i];
+      figures.push_back(figures_of(sample));
+      for (size_t f = 0; f < sample.scores.size(); ++f) e.misses.add(e.rewards.names[f], sample.scores[f], *group.problem, 0);
       if (e.options.on_sample) e.options.on_sample(line_of(group, i, e.rewards.names));
     }
     e.tally.add(figures);
@@ -144,6 +147,8 @@ int64_t Evaluation::problems_finished() const { return static_cast<int64_t>(impl
 Metrics Evaluation::figures() const { return impl_->tally.result(impl_->sampling.num_generations); }
 
 std::vector<std::pair<std::string, KindCounts>> Evaluation::verdicts() const { return impl_->tally.verdicts(); }
+
+const std::vector<NearMiss>& Evaluation::near_misses() const { return impl_->misses.nearest(); }
 
 double pass_at_k(int64_t samples, int64_t correct, int64_t k) {
   GRPO_CHECK(k >= 1 && k <= samples && correct >= 0 && correct <= samples, "pass_at_k", "expected 1 <= k <= n and 0 <= c <= n");

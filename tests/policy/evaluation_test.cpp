@@ -93,6 +93,28 @@ TEST_F(InBlocks, FiguresAndSamplesAreThoseOfOneGo) {
   }
 }
 
+// Oracle: the samples' lines.
+TEST_F(InBlocks, ShowsWhatLooksRightAndWasRejected) {
+  RewardRegistry registry;
+  registry.add("judge", [](const Completion& c) {
+    Score score(0.0, "because", c.ids.size() % 2 == 0 ? "odd" : kRight);
+    score.gold = "(1, 2)";
+    score.given = "1, 2";
+    return score;
+  });
+  rewards_ = {};
+  rewards_.add("judge", registry.make("judge"));
+  Result result;
+  Evaluation evaluation(policy_, engine_, problems_, rewards_, options(6, result));
+  while (evaluation.next()) {
+  }
+  int64_t rejected = 0;
+  for (const std::string& line : result.lines) rejected += nlohmann::json::parse(line).at("verdicts").at("judge") == "odd" ? 1 : 0;
+  ASSERT_EQ(evaluation.near_misses().size(), 1U);
+  EXPECT_EQ(evaluation.near_misses()[0].count, rejected);
+  EXPECT_EQ(evaluation.near_misses()[0].given, "1, 2");
+}
+
 TEST_F(InBlocks, GoesOnBehindTheLastProblemThatHasAllItsSamples) {
   const Result whole = evaluated(1000);
   for (const size_t there : {0, 2, 3, 11, 15, 21}) {

@@ -104,8 +104,8 @@ TEST(NearMisses, AreTheNearestOfAllInAnyOrder) {
     NearMisses misses;
     for (size_t i = 0; i < scores.size(); ++i) misses.add("accuracy", scores[i], Problem{}, static_cast<int64_t>(i));
     EXPECT_EQ(listed(misses), expected) << order;
-    std::ranges::rotate(scores, scores.begin() + 77);
-    if (order == 2) std::ranges::reverse(scores);
+    std::rotate(scores.begin(), scores.begin() + 77, scores.end());
+    if (order == 2) std::reverse(scores.begin(), scores.end());
   }
 }
 

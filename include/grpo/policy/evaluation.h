@@ -59,6 +59,8 @@ class Evaluation {
   Metrics figures() const;
   /// Their verdicts by kind, function by function.
   std::vector<std::pair<std::string, KindCounts>> verdicts() const;
+  /// Rejected answers that look like the right one, among the samples that this evaluation made itself; all their steps are 0.
+  const std::vector<NearMiss>& near_misses() const;
 
  private:
   struct Impl;
