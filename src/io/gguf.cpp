@@ -12,6 +12,19 @@
 
 namespace grpo {
 
+namespace {
+
+constexpr int64_t kMostSplits = 65535;  // the format counts in 16 bits
+
+/// The name of file `number`, from 1, of a model split into `count`: its end, with the extension.
+std::string split_ending(int64_t number, int64_t count) {
+  char text[40];
+  std::snprintf(text, sizeof text, "-%05d-of-%05d.gguf", static_cast<int>(number), static_cast<int>(count));
+  return text;
+}
+
+}  // namespace
+
 struct Gguf::Impl {
   std::string where;
   std::vector<MappedFile> files;  // none for in-memory bytes; several of a split model
@@ -28,8 +41,6 @@ struct Gguf::Impl {
       GRPO_CHECK(index.emplace(name, i).second, where, "expected each tensor in one file of a split model; got " + name + " in two");
     }
   }
-  void open_others(const std::filesystem::path& first);
-
   const GgufValue* find(const std::string& key) const {
     const auto found = contents.metadata.find(key);
     return found != contents.metadata.end() ? &found->second : nullptr;
@@ -53,50 +64,37 @@ struct Gguf::Impl {
     }
     return as<int64_t>(value, key, "an integer");
   }
-};
 
-namespace {
-
-constexpr int64_t kMostSplits = 65535;  // the format counts in 16 bits
-
-/// The name of file `number`, from 1, of a model split into `count`: its end, with the extension.
-std::string split_ending(int64_t number, int64_t count) {
-  char text[40];
-  std::snprintf(text, sizeof text, "-%05d-of-%05d.gguf", static_cast<int>(number), static_cast<int>(count));
-  return text;
-}
-
-}  // namespace
-
-/// Adds the tensors of the other files of a split model.
-void Gguf::Impl::open_others(const std::filesystem::path& first) {
-  const auto integer = [this](const GgufContents& from, const std::string& key, int64_t fallback) {
-    const auto found = from.metadata.find(key);
-    return found == from.metadata.end() ? fallback : as_int(found->second, key);
-  };
-  const int64_t count = integer(contents, "split.count", 1);
-  if (count <= 1) return;
-  const int64_t number = integer(contents, "split.no", 0);
-  GRPO_CHECK(count <= kMostSplits && number >= 0 && number < count, where, "expected split.no below split.count; got others");
-  const std::string name = first.filename().string(), ending = split_ending(number + 1, count);
-  GRPO_CHECK(name.ends_with(ending), where, "expected a file of a split model to be called …" + ending + "; got another name");
-  const std::string stem = name.substr(0, name.size() - ending.size());
-  GRPO_CHECK(number == 0, where, "expected the first file of a split model, " + stem + split_ending(1, count) + "; got another one");
-  for (int64_t i = 1; i < count; ++i) {
-    const auto path = first.parent_path() / (stem + split_ending(i + 1, count));
-    const std::string at = "gguf " + path.string();
-    files.emplace_back(path);
-    const GgufContents more = parse_gguf_at(files.back().bytes(), at);
-    GRPO_CHECK(integer(more, "split.no", -1) == i && integer(more, "split.count", -1) == count, at,
-               "expected split.no " + std::to_string(i) + " of " + std::to_string(count) + "; got another part");
-    const size_t known = contents.tensors.size();
-    contents.tensors.insert(contents.tensors.end(), more.tensors.begin(), more.tensors.end());
-    add_to_index(known);
+  /// Adds the tensors of the other files of a split model.
+  void open_others(const std::filesystem::path& first) {
+    const auto integer = [this](const GgufContents& from, const std::string& key, int64_t fallback) {
+      const auto found = from.metadata.find(key);
+      return found == from.metadata.end() ? fallback : as_int(found->second, key);
+    };
+    const int64_t count = integer(contents, "split.count", 1);
+    if (count <= 1) return;
+    const int64_t number = integer(contents, "split.no", 0);
+    GRPO_CHECK(count <= kMostSplits && number >= 0 && number < count, where, "expected split.no below split.count; got others");
+    const std::string name = first.filename().string(), ending = split_ending(number + 1, count);
+    GRPO_CHECK(name.ends_with(ending), where, "expected a file of a split model to be called …" + ending + "; got another name");
+    const std::string stem = name.substr(0, name.size() - ending.size());
+    GRPO_CHECK(number == 0, where, "expected the first file of a split model, " + stem + split_ending(1, count) + "; got another one");
+    for (int64_t i = 1; i < count; ++i) {
+      const auto path = first.parent_path() / (stem + split_ending(i + 1, count));
+      const std::string at = "gguf " + path.string();
+      files.emplace_back(path);
+      const GgufContents more = parse_gguf_at(files.back().bytes(), at);
+      GRPO_CHECK(integer(more, "split.no", -1) == i && integer(more, "split.count", -1) == count, at,
+                 "expected split.no " + std::to_string(i) + " of " + std::to_string(count) + "; got another part");
+      const size_t known = contents.tensors.size();
+      contents.tensors.insert(contents.tensors.end(), more.tensors.begin(), more.tensors.end());
+      add_to_index(known);
+    }
+    const auto tensors = static_cast<int64_t>(contents.tensors.size()), all = integer(contents, "split.tensors.count", tensors);
+    GRPO_CHECK(tensors == all, where,
+               "expected " + std::to_string(all) + " tensors in the files of a split model; got " + std::to_string(tensors));
   }
-  const auto tensors = static_cast<int64_t>(contents.tensors.size()), all = integer(contents, "split.tensors.count", tensors);
-  GRPO_CHECK(tensors == all, where,
-             "expected " + std::to_string(all) + " tensors in the files of a split model; got " + std::to_string(tensors));
-}
+};
 
 int64_t GgufTensor::numel() const {
   int64_t count = 1;

@@ -145,13 +145,14 @@ struct ChatTemplate::Impl {
 };
 
 ChatTemplate::ChatTemplate(const std::string& source) : impl_(std::make_unique<Impl>(Impl{jinja::parse(source)})) {}
-ChatTemplate::ChatTemplate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ChatTemplate ChatTemplate::of_model(const std::string& source) {
   try {
     return ChatTemplate(source);
   } catch (const Error& error) {
-    return ChatTemplate(std::make_unique<Impl>(Impl{{}, error}));
+    ChatTemplate broken("");
+    broken.impl_->fault = error;
+    return broken;
   }
 }
 

@@ -40,7 +40,6 @@ class ChatTemplate {
 
  private:
   struct Impl;
-  explicit ChatTemplate(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
