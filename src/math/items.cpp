@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "math/evaluate.h"
+#include "math/units.h"
 
 namespace grpo {
 namespace {
@@ -23,8 +24,9 @@ bool is_application(const Node& node) {
 bool is_unknown(const Node& node) {
   switch (node.kind) {
     case Kind::kLetter:
-    case Kind::kText:
       return true;
+    case Kind::kText:
+      return !is_small_word(node.name);
     case Kind::kTuple:
       return std::ranges::all_of(node.parts, [](const NodePtr& part) { return part->kind == Kind::kLetter; });
     case Kind::kMultiply: {

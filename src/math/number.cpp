@@ -9,7 +9,7 @@ constexpr int64_t kMaxFactorial = 2'000;
 constexpr int64_t kMaxBinomial = 1'000;  // of the lower number
 constexpr int64_t kMaxRoot = 64;
 constexpr int64_t kMaxExponentBits = 64;  // of a power that is not written out
-constexpr int64_t kFunctionCost = 8;  // of a root or a transcendental function beside a product
+constexpr int64_t kFunctionCost = 8;      // of a root or a transcendental function beside a product
 
 /// The exact root of a value at least 0, if it is rational.
 std::optional<Rational> exact_root(const Rational& value, int64_t degree) {

@@ -40,7 +40,10 @@ NodePtr Parser::list(Token::Kind end, std::string_view close) {
     if (take("and")) separator = separator.empty() ? "and" : separator;
     if (take("or")) separator = "or";
     if (separator.empty()) break;
-    if (at_close(end, close)) break;  // a comma at the end
+    if (at_close(end, close)) {  // a comma at the end says nothing, an "or" leaves something open
+      if (separator != ",") return fail("something is missing behind '" + separator + "'");
+      break;
+    }
     if (between.empty() || between == ",") between = separator;
   }
   return items.size() == 1 ? items.front() : make_node(Kind::kList, std::move(items), between);
@@ -166,7 +169,9 @@ std::vector<UnitWord> Parser::unit_words() {
     if (const auto power = take_power(); power && words.size() > first) words.back().power *= *power;
     sign = 1;
     const bool stroke = next_is("/"), times = next_is("*");
-    if (!stroke && !times) continue;
+    const auto next = peek(1).kind;
+    const bool word_next = next == Token::Kind::kText || next == Token::Kind::kWord || next == Token::Kind::kLetter;
+    if ((!stroke && !times) || !word_next) continue;
     ++at_;
     if (stroke) sign = -1;
   }

@@ -192,11 +192,14 @@ constexpr auto kChanging = std::to_array<std::string_view>({
 });
 
 constexpr auto kSmall = std::to_array<std::string_view>({
-    "a",    "an",   "the",  "of",   "to",   "by",      "in",     "is",      "it",    "at",    "as",      "on",   "no",   "not",  "nor",
-    "or",   "and",  "but",  "if",   "so",   "we",      "be",     "are",     "was",   "has",   "had",     "for",  "from", "with", "than",
-    "then", "that", "this", "more", "less", "fewer",   "up",     "do",      "all",   "any",   "each",    "both", "such", "when", "else",
-    "only", "also", "some", "out",  "off",  "per",     "my",     "our",     "you",   "he",    "she",     "they", "its",  "yes",  "none",
-    "true", "can",  "will", "may",  "must", "between", "either", "neither", "where", "since", "because",
+    "a",       "an",     "the",     "of",    "to",      "by",     "in",     "is",      "it",      "at",     "as",      "on",        "no",
+    "not",     "nor",    "or",      "and",   "but",     "if",     "so",     "we",      "be",      "are",    "was",     "has",       "had",
+    "for",     "from",   "with",    "than",  "then",    "that",   "this",   "more",    "less",    "fewer",  "up",      "do",        "all",
+    "any",     "each",   "both",    "such",  "when",    "else",   "only",   "also",    "some",    "out",    "off",     "per",       "my",
+    "our",     "you",    "he",      "she",   "they",    "its",    "yes",    "none",    "true",    "can",    "will",    "may",       "must",
+    "between", "either", "neither", "maybe", "perhaps", "unless", "except", "without", "instead", "rather", "however", "therefore", "thus",
+    "hence",   "indeed", "let",     "see",   "wait",    "now",    "well",   "like",    "think",   "guess",  "hope",    "sure",      "here",
+    "there",   "what",   "which",   "who",   "why",     "how",    "where",  "since",   "because",
 });
 
 template <size_t N>
@@ -247,6 +250,8 @@ int power_word(const std::string& word) {
 bool may_be_counted(const std::string& word) {
   return word.size() >= 3 && std::ranges::all_of(word, [](char c) { return c >= 'a' && c <= 'z'; }) && !changes_value(word);
 }
+
+bool is_money(std::string_view unit) { return unit == "dollar" || unit == "euro" || unit == "yen" || unit == "rupee" || unit == "cent"; }
 
 std::string unit_text(const std::map<std::string, int>& powers) {
   std::string above, below;
@@ -314,6 +319,7 @@ std::optional<std::string> unit_name(const std::vector<UnitWord>& words) {
       continue;
     }
     if (const auto unit = known_unit(given.word)) {
+      if (is_money(*unit) && given.power * raise != 1 && given.power * raise != -1) return std::nullopt;
       last_power = given.power * raise * sign;
       if (*unit == "celsius" || *unit == "fahrenheit") powers.erase("degree");
       add_power(powers, *unit, last_power);

@@ -231,6 +231,8 @@ const std::vector<Verdicts>& table() {
      {"x=x+1", "x+1=y+x"}},
     {"2x-1", {},
      {"x=2x-1"}},
+    {"7", {"7,", "7 ;", R"(7\text{ cm}/\text{s})"},
+     {"7 or", "7 and", "7 maybe", "7$/", "7$ *", "7$²", "7 = is", "7 /", "7*", "7 cm/", "7 perhaps", "7 or.", "7 therefore 8"}},
   };
   // clang-format on
   return rows;
