@@ -5,7 +5,7 @@
 
 namespace grpo {
 
-NodePtr Parser::command(const std::string& name) {
+NodePtr Parser::command(std::string name) {
   const Depth depth(depth_);
   if (depth_ > kMaxDepth) return fail("too deep");
   if (name == "frac") return fraction();

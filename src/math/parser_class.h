@@ -102,6 +102,11 @@ class Parser {
   NodePtr primary();
   NodePtr number();
   NodePtr mixed(const Rational& whole);
+  struct LiteralFraction {
+    Rational over, under;
+    size_t tokens = 1;  // with the command
+  };
+  std::optional<LiteralFraction> literal_fraction() const;
   NodePtr letter();
   NodePtr word();
   NodePtr group();
@@ -111,7 +116,7 @@ class Parser {
   NodePtr set_braces();
   NodePtr between(std::string_view close, std::string_view function);
   NodePtr angle();
-  NodePtr command(const std::string& name);
+  NodePtr command(std::string name);  // by value: what is parsed may move the tokens
   NodePtr fraction();
   NodePtr root();
   NodePtr logarithm(const std::string& name);

@@ -3,6 +3,12 @@
 
 namespace grpo {
 
+namespace {
+
+bool is_whole(const Token& token) { return token.kind == Token::Kind::kNumber && token.value.is_integer(); }
+
+}  // namespace
+
 NodePtr Parser::number() {
   const Token token = tokens_[at_++];
   if (next_is("_")) {  // 52_8
@@ -18,28 +24,40 @@ NodePtr Parser::number() {
 
 /// "4\frac{2}{3}" and "4 2/3" are sums.
 NodePtr Parser::mixed(const Rational& whole) {
-  const auto part = [&](const Rational& over, const Rational& under) {
-    const auto fraction = divide(over, under);
-    return fraction && *fraction < Rational(1) ? make_node(Kind::kAdd, {number_node(whole), number_node(*fraction)}) : nullptr;
+  const auto sum = [&](const Rational& over, const Rational& under) {
+    const auto part = divide(over, under);
+    return part && *part < Rational(1) ? make_node(Kind::kAdd, {number_node(whole), number_node(*part)}) : nullptr;
   };
-  const auto whole_number = [](const Token& token) { return token.kind == Token::Kind::kNumber && token.value.is_integer(); };
-  if (whole_number(peek()) && peek().space_before && peek(1).is("/") && whole_number(peek(2))) {
-    if (NodePtr sum = part(peek().value, peek(2).value)) return at_ += 3, sum;
+  if (is_whole(peek()) && peek().space_before && peek(1).is("/") && is_whole(peek(2))) {
+    if (NodePtr value = sum(peek().value, peek(2).value)) return at_ += 3, value;
   }
-  if (peek().kind != Token::Kind::kCommand || peek().text != "frac") return number_node(whole);
-  const size_t before = at_;
-  const std::vector<Token> kept(tokens_.begin() + static_cast<ptrdiff_t>(at_),
-                                tokens_.begin() + static_cast<ptrdiff_t>(std::min(at_ + 8, tokens_.size())));
-  ++at_;
-  NodePtr over = argument();
-  NodePtr under = over ? argument() : nullptr;
-  if (under && over->kind == Kind::kNumber && under->kind == Kind::kNumber) {
-    if (NodePtr sum = part(over->value, under->value)) return sum;
-  }
-  problem_.clear();
-  at_ = before;  // a product after all: the tokens that the arguments have split come back
-  std::copy(kept.begin(), kept.end(), tokens_.begin() + static_cast<ptrdiff_t>(at_));
+  const auto fraction = literal_fraction();
+  if (NodePtr value = fraction ? sum(fraction->over, fraction->under) : nullptr) return at_ += fraction->tokens, value;
   return number_node(whole);
+}
+
+/// A \frac of two whole numbers that comes next: \frac{2}{3}, \frac23, \frac2{13}.
+std::optional<Parser::LiteralFraction> Parser::literal_fraction() const {
+  if (peek().kind != Token::Kind::kCommand || peek().text != "frac") return std::nullopt;
+  LiteralFraction fraction;
+  for (Rational* part : {&fraction.over, &fraction.under}) {
+    const Token& next = peek(fraction.tokens);
+    if (next.is("{") && is_whole(peek(fraction.tokens + 1)) && peek(fraction.tokens + 2).is("}")) {
+      *part = peek(fraction.tokens + 1).value;
+      fraction.tokens += 3;
+    } else if (is_whole(next) && next.text.size() == 2 && part == &fraction.over) {
+      fraction.over = Rational::from_digits(next.text.substr(0, 1));
+      fraction.under = Rational::from_digits(next.text.substr(1));
+      ++fraction.tokens;
+      return fraction;
+    } else if (is_whole(next) && next.text.size() == 1) {
+      *part = next.value;
+      ++fraction.tokens;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return fraction;
 }
 
 std::optional<std::string> Parser::subscript() {
