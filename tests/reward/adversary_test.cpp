@@ -225,7 +225,7 @@ std::optional<std::string> last_final_answer(const std::string& text) {
 bool may_be_seven(const std::string& text) {
   const auto answer = last_final_answer(text);
   if (!answer) return false;
-  if (answer->find_first_of("!") != std::string::npos) return true;                   // factorials and amounts of money are not read here
+  if (answer->find_first_of("!") != std::string::npos) return true;                    // factorials and amounts of money are not read here
   std::string sum = std::regex_replace(*answer, std::regex("([^0-9)])\u00B2"), "$1");  // of a unit, as in m\u00B2
   const std::vector<std::pair<std::string, std::string>> meanings = {{"\uFF17", "7"}, {"\u2212", "-"}, {"\u00D7", "*"}, {"\u00B2", "^2"},
                                                                      {"**", "^"},     {"\u200B", ""},  {"\u200F", ""},  {"\uFEFF", ""}};
