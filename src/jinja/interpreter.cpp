@@ -76,10 +76,12 @@ std::vector<Value> Interpreter::loop_items(const ForStatement& statement) {
 
 Interpreter::Flow Interpreter::run(const ForStatement& statement) {
   const std::shared_ptr<const Sequence> items = make_sequence(loop_items(statement), false);
+  const auto memory = std::make_shared<LoopMemory>();
+  const LoopEnd end(*memory);
   bool completed = false;  // as in Jinja2, `else` runs unless some iteration reached its end
   for (size_t i = 0; i < items->items.size(); ++i) {
     const Entered entered(*this, child_of(scope_));
-    scope_->variables.insert_or_assign("loop", Value(Value::Data(std::make_shared<const Loop>(Loop{items, i}))));
+    scope_->variables.insert_or_assign("loop", Value(Value::Data(std::make_shared<const Loop>(Loop{items, i, memory}))));
     assign(statement.target, items->items[i]);
     const Flow flow = execute(statement.body);
     if (flow == Flow::kBreak) break;
