@@ -108,7 +108,54 @@ LOOPS = """
 {% for x in 'ab' %}{{ loop.depth }}{{ loop.depth0 }}{% for y in 'c' %}{{ loop.depth }}{{ loop.depth0 }}{% endfor %}{% endfor %}
 """
 
-CASES = [FILTERS, METHODS, PERCENT, BRACES, LOOPS]
+SCOPES = """
+{{ v }}{% set v = 1 %}{{ v }}
+{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 2 %}{{ v }}
+{% for i in [1, 2] %}{% if i == 2 %}{% set v = i %}{% endif %}{{ v }}{% endfor %}{{ v }}
+{% for i in [1, 2] %}{% if i == 2 %}{% set v = i %}{% else %}{% set v = 9 %}{% endif %}{{ v }}{% endfor %}
+{% if false %}{% set v = 1 %}{% elif false %}{% set v = 2 %}{% else %}{% set w = 3 %}{% endif %}{{ v }}
+{% for i in [1] %}{{ v is defined }}{% set v = 5 %}{{ v }}{% endfor %}{{ v }}
+{% macro f() %}[{{ v }}]{% endmacro %}{{ f() }}{% set v = 2 %}{{ f() }}
+{% macro f() %}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 3 %}{{ v }}{% endmacro %}{{ f() }}{{ v }}
+{% macro f(a=v) %}{{ a }}{% set v = 3 %}{{ v }}{% endmacro %}{{ f() }}{{ v }}
+{% macro v() %}m{% endmacro %}{{ v() }}
+{% if not v is defined %}{% set v = 1 %}{% endif %}{{ v }}
+{% for i in [1] %}{{ range is defined }}{% endfor %}{% set range = 3 %}{{ range }}
+{% with a = v %}{{ a }}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 4 %}{{ v }}{% endwith %}{{ v }}
+{% with v = v %}{{ v }}{% endwith %}
+{% set x %}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 4 %}{{ v }}{% endset %}{{ x }}{{ v }}
+{% set v = 1 %}{% for i in [1, 2] %}{{ v }}{% set v = v + 1 %}{{ v }}{% endfor %}{{ v }}
+{% set v = 1 %}{% for i in [1, 2] %}{% for j in [1] %}{{ v }}{% endfor %}{% set v = 7 %}{{ v }}{% endfor %}{{ v }}
+{% for i in [] %}{% else %}{% for j in [1] %}[{{ v }}]{% endfor %}{% set v = 7 %}{{ v }}{% endfor %}{{ v }}
+{% for v in [1] %}{{ v }}{% endfor %}{{ v }}
+{% for i in [1] %}{% if true %}{% for j in [1] %}[{{ v }}]{% endfor %}{% endif %}{% set v = 6 %}{% endfor %}
+{% if true %}{% for j in [1] %}[{{ v }}]{% endfor %}{% set v = 1 %}{% endif %}{{ v }}
+{% if false %}{% set v = 1 %}{% elif false %}{% set v = 2 %}{% elif true %}{% else %}{% set v = 3 %}{% endif %}{{ v }}
+{% set ns = namespace(v=1) %}{% for i in [1] %}{% set ns.v = ns.v + 1 %}{% endfor %}{{ ns.v }}{{ v }}
+{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 3 %}{{ v }}{% endcall %}{{ v }}
+{% filter upper %}a{{ v|lower }}{% set v = 'x' %}{{ v }}{% endfilter %}{{ v }}
+{% filter replace('a', d.name)|trim %} ba {% endfilter %}|{% filter indent(2, true) %}a{% filter upper %}b{% endfilter %}{% endfilter %}
+{% filter upper %}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 'q' %}{% endfilter %}
+a{% block one %}b{{ v }}{% set v = 3 %}{{ v }}{% endblock %}{{ v }}
+{% set w = 1 %}{% block one %}{{ w }}{% block two %}{{ v }}{{ w }}{% endblock two %}{% endblock one %}
+{% for i in [1, 2] %}{% block one %}[{{ i }}]{% endblock %}{% endfor %}
+{% for i in [1, 2] %}{% block one scoped %}[{{ i }}]{% endblock %}{% endfor %}
+{% block one %}{{ v }}{% endblock %}{% set v = 2 %}{{ v }}
+{% set v = 2 %}{% block one %}{{ v }}{% for i in [1] %}[{{ v }}]{% endfor %}{% endblock %}
+{% set v = 2 %}{% block one %}{% for i in [1] %}[{{ v }}]{% endfor %}{% set v = 3 %}{{ v }}{% endblock %}{{ v }}
+{% block a %}{% endblock %}{% block a %}{% endblock %}
+{% block a %}{% endblock b %}
+{% block a %}{{ super() }}{% endblock %}
+{% filter nope %}{% endfilter %}
+{% filter %}{% endfilter %}
+{% filter upper %}
+{% block %}{% endblock %}
+{% extends 'x' %}
+{% include 'x' %}
+{% import 'x' as y %}
+"""
+
+CASES = [FILTERS, METHODS, PERCENT, BRACES, LOOPS, SCOPES]
 
 
 def environment():
