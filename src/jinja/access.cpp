@@ -41,21 +41,11 @@ std::optional<Value> loop_attribute(const Loop& loop, const std::string& name) {
   if (name == "first") return Value(index == 0);
   if (name == "last") return Value(index + 1 == size);
   if (name == "length") return Value(size);
+  if (name == "depth") return Value(int64_t{1});  // only loops marked `recursive`, which are refused, are deeper
+  if (name == "depth0") return Value(int64_t{0});
   if (name == "previtem") return index > 0 ? items[loop.index0 - 1] : Value::undefined("there is no previous item");
   if (name == "nextitem") return index + 1 < size ? items[loop.index0 + 1] : Value::undefined("there is no next item");
   return std::nullopt;
-}
-
-/// What Python's getattr() finds: loop and namespace attributes, and methods.
-std::optional<Value> own_attribute(const Value& object, const std::string& name) {
-  if (const Loop* loop = object.loop()) {
-    if (auto value = loop_attribute(*loop, name)) return value;
-  }
-  if (const Namespace* space = object.name_space()) {
-    const auto found = space->attributes.find(name);
-    if (found != space->attributes.end()) return found->second;
-  }
-  return find_method(object, name);
 }
 
 struct Range {
@@ -93,9 +83,23 @@ void take_slice(const Range& range, Take take) {
 
 }  // namespace
 
+std::optional<Value> find_attribute(const Value& object, const std::string& name) {
+  if (const Loop* loop = object.loop()) {
+    if (auto value = loop_attribute(*loop, name)) return value;
+  }
+  if (const Namespace* space = object.name_space()) {
+    const auto found = space->attributes.find(name);
+    if (found != space->attributes.end()) return found->second;
+  }
+  const Sequence* list = object.sequence();
+  if (list && list->group && name == "grouper") return list->items[0];
+  if (list && list->group && name == "list") return list->items[1];
+  return find_method(object, name);
+}
+
 Value get_attribute(Context& context, const Value& object, const std::string& name) {
   require_defined(context, object);
-  if (auto own = own_attribute(object, name)) return *own;
+  if (auto own = find_attribute(object, name)) return *own;
   if (const Dict* dict = object.dict()) {
     if (const Value* item = dict->find(name)) return *item;
   }
@@ -108,7 +112,7 @@ Value get_item(Context& context, const Value& object, const Value& key) {
     if (const Value* item = dict->find(key)) return *item;
   }
   if (const std::string* name = key.text()) {
-    if (auto own = own_attribute(object, *name)) return *own;
+    if (auto own = find_attribute(object, *name)) return *own;
     return missing_attribute(object, *name);
   }
   if (key.is_integral()) {

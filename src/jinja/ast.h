@@ -57,6 +57,7 @@ struct Target {
 
 struct Statement;
 using Body = std::vector<Statement>;
+using Names = std::vector<std::string>;  // `unset`: see resolve_scopes()
 
 struct TextStatement {
   std::string text;
@@ -74,6 +75,8 @@ struct ForStatement {
   ExpressionPtr filter;  // may be null
   Body body;
   Body otherwise;
+  Names unset = {};
+  Names otherwise_unset = {};
 };
 struct SetStatement {
   Target target;
@@ -82,12 +85,14 @@ struct SetStatement {
 struct SetBlockStatement {
   Target target;
   Body body;
+  Names unset = {};
 };
 struct MacroStatement {
   std::string name;
   std::vector<std::string> parameters;
   std::vector<ExpressionPtr> defaults;  // of the last parameters
   Body body;
+  Names unset = {};
 };
 struct CallStatement {
   MacroStatement caller;
@@ -97,6 +102,19 @@ struct CallStatement {
 struct WithStatement {
   std::vector<SetStatement> assignments;
   Body body;
+  Names unset = {};
+};
+struct FilterStatement {
+  ExpressionPtr filtered;  // filters of the name kBodyName, which is what the body prints
+  Body body;
+  Names unset = {};
+  static constexpr const char* kBodyName = " body";  // no name of a template
+};
+/// `block`, which nothing can override here; only a scoped one sees the variables around it that are not the template's own.
+struct BlockStatement {
+  bool scoped = false;
+  Body body;
+  Names unset = {};
 };
 struct BreakStatement {};
 struct ContinueStatement {};
@@ -104,8 +122,13 @@ struct ContinueStatement {};
 struct Statement {
   Position at;
   std::variant<TextStatement, OutputStatement, IfStatement, ForStatement, SetStatement, SetBlockStatement, MacroStatement, CallStatement,
-               WithStatement, BreakStatement, ContinueStatement>
+               WithStatement, FilterStatement, BlockStatement, BreakStatement, ContinueStatement>
       node;
+};
+
+struct Template {
+  Body body;
+  Names unset = {};
 };
 
 }  // namespace grpo::jinja

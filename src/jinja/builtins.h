@@ -15,6 +15,7 @@ using FunctionTable = std::unordered_map<std::string_view, Function>;
 
 /// `arguments.positional[0]` is the piped or tested value.
 Value apply_filter(Context& context, const std::string& name, const Arguments& arguments);
+bool is_filter(const std::string& name);
 bool apply_test(Context& context, const std::string& name, const Arguments& arguments);
 
 /// The filters by what they work on.

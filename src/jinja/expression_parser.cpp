@@ -316,7 +316,7 @@ ExpressionPtr ExpressionParser::subscript(ExpressionPtr object) {
 
 ExpressionPtr ExpressionParser::filters_and_tests(ExpressionPtr value) {
   while (true) {
-    if (tokens_.is_operator("|")) {
+    if (tokens_.take_operator("|")) {
       value = filter(std::move(value));
     } else if (tokens_.is_name("is")) {
       value = test(std::move(value));
@@ -328,8 +328,13 @@ ExpressionPtr ExpressionParser::filters_and_tests(ExpressionPtr value) {
   }
 }
 
+ExpressionPtr ExpressionParser::filter_chain(ExpressionPtr value) {
+  value = filter(std::move(value));
+  while (tokens_.take_operator("|")) value = filter(std::move(value));
+  return value;
+}
+
 ExpressionPtr ExpressionParser::filter(ExpressionPtr value) {
-  tokens_.take();
   ExpressionPtr made = make(ExpressionKind::kFilter, tokens_.peek().at);
   made->name = tokens_.take_identifier();
   add(*made, std::move(value));

@@ -11,6 +11,8 @@ namespace grpo::jinja {
 std::string to_text(Context& context, const Value& value);
 /// Python's repr().
 std::string to_repr(Context& context, const Value& value);
+/// Python's ascii(): a repr() whose characters beyond ASCII are escapes.
+std::string to_ascii(Context& context, const Value& value);
 /// Python's repr() of a float: the shortest digits that read back the same.
 std::string real_repr(double value);
 
@@ -24,8 +26,10 @@ struct JsonStyle {
 /// Python's json.dumps().
 std::string to_json(Context& context, const Value& value, const JsonStyle& style);
 
-/// Python's `pattern % values` for %s, %d, %i, %f and %%, with the flags '-' and '0', width and precision.
-std::string percent_format(Context& context, std::string_view pattern, const std::vector<Value>& values);
+/// Python's `pattern % values`: a tuple's items, the values of a dict by name, or any other value itself.
+std::string percent_format(Context& context, std::string_view pattern, const Value& values);
+/// Python's `pattern.format(…)` as the sandbox has it; the arguments leave the pattern out.
+std::string brace_format(Context& context, std::string_view pattern, const Arguments& arguments);
 
 /// Reads JSON text as Python's json.loads() does; throws `Error("[where] …")` on malformed text and integers beyond 64 bits.
 Value parse_json(std::string_view text, std::string_view where);

@@ -8,14 +8,17 @@
 
 namespace grpo::jinja {
 
-Interpreter::Interpreter(Variables variables) : scope_(std::make_shared<Scope>()) { scope_->variables = std::move(variables); }
+Interpreter::Interpreter(Variables variables) : given_(std::make_shared<Scope>()), top_(child_of(given_)), scope_(top_) {
+  given_->variables = std::move(variables);
+}
 
 Interpreter::~Interpreter() {
   for (const ScopePtr& scope : captured_) scope->variables.clear();
 }
 
-std::string Interpreter::render(const Body& body) {
-  execute(body);
+std::string Interpreter::render(const Template& parsed) {
+  unset(parsed.unset);
+  execute(parsed.body);
   return std::move(out_);
 }
 
@@ -76,17 +79,21 @@ std::vector<Value> Interpreter::loop_items(const ForStatement& statement) {
 
 Interpreter::Flow Interpreter::run(const ForStatement& statement) {
   const std::shared_ptr<const Sequence> items = make_sequence(loop_items(statement), false);
+  const auto memory = std::make_shared<LoopMemory>();
+  const LoopEnd end(*memory);
   bool completed = false;  // as in Jinja2, `else` runs unless some iteration reached its end
   for (size_t i = 0; i < items->items.size(); ++i) {
     const Entered entered(*this, child_of(scope_));
-    scope_->variables.insert_or_assign("loop", Value(Value::Data(std::make_shared<const Loop>(Loop{items, i}))));
+    scope_->variables.insert_or_assign("loop", Value(Value::Data(std::make_shared<const Loop>(Loop{items, i, memory}))));
     assign(statement.target, items->items[i]);
+    unset(statement.unset);
     const Flow flow = execute(statement.body);
     if (flow == Flow::kBreak) break;
     completed |= flow == Flow::kNormal;
   }
   if (completed) return Flow::kNormal;
   const Entered entered(*this, child_of(scope_));
+  unset(statement.otherwise_unset);
   return execute(statement.otherwise);
 }
 
@@ -96,7 +103,7 @@ Interpreter::Flow Interpreter::run(const SetStatement& statement) {
 }
 
 Interpreter::Flow Interpreter::run(const SetBlockStatement& statement) {
-  assign(statement.target, capture(statement.body, child_of(scope_)));
+  assign(statement.target, capture(statement.body, statement.unset, child_of(scope_)));
   return Flow::kNormal;
 }
 
@@ -116,8 +123,39 @@ Interpreter::Flow Interpreter::run(const WithStatement& statement) {
   std::vector<Value> values;
   for (const SetStatement& assignment : statement.assignments) values.push_back(evaluate(*assignment.value));
   const Entered entered(*this, child_of(scope_));
+  unset(statement.unset);
   for (size_t i = 0; i < values.size(); ++i) assign(statement.assignments[i].target, values[i]);
   return execute(statement.body);
+}
+
+Interpreter::Flow Interpreter::run(const FilterStatement& statement) {
+  const ScopePtr scope = child_of(scope_);
+  const Value printed = capture(statement.body, statement.unset, scope);
+  const Entered entered(*this, scope);
+  scope->variables.insert_or_assign(FilterStatement::kBodyName, printed);
+  write(to_text(context_, evaluate(*statement.filtered)));
+  return Flow::kNormal;
+}
+
+Interpreter::Flow Interpreter::run(const BlockStatement& statement) {
+  const ScopePtr scope = child_of(statement.scoped ? scope_ : given_);
+  if (!statement.scoped) {  // what the template has set by now; what it sets later hides nothing from a block
+    context_.charge(static_cast<int64_t>(top_->variables.size()));
+    for (const auto& [name, value] : top_->variables) {
+      if (!value.is_undefined()) scope->variables.emplace(name, value);
+    }
+  }
+  const Entered entered(*this, child_of(scope));
+  unset(statement.unset);
+  return execute(statement.body);
+}
+
+void Interpreter::unset(const Names& names) {
+  for (const std::string& name : names) {
+    context_.charge(1);
+    const bool is_given = given_->variables.contains(name) || globals().contains(name);
+    if (is_given) scope_->variables.emplace(name, Value::undefined("'" + name + "' is undefined"));
+  }
 }
 
 void Interpreter::assign(const Target& target, const Value& value) {
@@ -136,8 +174,9 @@ void Interpreter::assign(const Target& target, const Value& value) {
   }
 }
 
-Value Interpreter::capture(const Body& body, ScopePtr scope) {
+Value Interpreter::capture(const Body& body, const Names& unset_names, ScopePtr scope) {
   const Entered entered(*this, std::move(scope));
+  unset(unset_names);
   std::string outer = std::move(out_);
   out_.clear();
   execute(body);
@@ -179,7 +218,7 @@ Value Interpreter::invoke(const MacroStatement& macro, const ScopePtr& defined_i
   }
   const Entered entered(*this, scope);
   bind_defaults(macro);
-  return capture(macro.body, scope);
+  return capture(macro.body, macro.unset, scope);
 }
 
 void Interpreter::bind_defaults(const MacroStatement& macro) {

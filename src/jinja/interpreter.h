@@ -30,7 +30,7 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  std::string render(const Body& body);
+  std::string render(const Template& parsed);
 
  private:
   using ScopePtr = std::shared_ptr<Scope>;
@@ -49,14 +49,18 @@ class Interpreter {
   Flow run(const MacroStatement& statement);
   Flow run(const CallStatement& statement);
   Flow run(const WithStatement& statement);
+  Flow run(const FilterStatement& statement);
+  Flow run(const BlockStatement& statement);
   Flow run(const BreakStatement&) { return Flow::kBreak; }
   Flow run(const ContinueStatement&) { return Flow::kContinue; }
 
   std::vector<Value> loop_items(const ForStatement& statement);
+  /// Makes `names` undefined in the current scope, where they would be a variable or function given to the template.
+  void unset(const Names& names);
   void assign(const Target& target, const Value& value);
   void write(std::string_view text);
   /// What `body` prints within `scope`.
-  Value capture(const Body& body, ScopePtr scope);
+  Value capture(const Body& body, const Names& unset_names, ScopePtr scope);
   ScopePtr child_of(const ScopePtr& parent) const;
   Value macro(const MacroStatement& statement);
   Value invoke(const MacroStatement& macro, const ScopePtr& defined_in, const Arguments& arguments);
@@ -78,6 +82,8 @@ class Interpreter {
 
   Context context_;
   std::string out_;
+  const ScopePtr given_;  // the variables of the rendering
+  const ScopePtr top_;    // the template's own
   ScopePtr scope_;
   int depth_ = 0;
   std::vector<ScopePtr> captured_;  // by macros; emptied at the end, as a scope holds the macros that hold it

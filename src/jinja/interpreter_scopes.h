@@ -48,4 +48,19 @@ class Interpreter::Nested {
   Interpreter& interpreter_;
 };
 
+/// Empties what a loop remembers when it ends, as it may hold the loop itself.
+class LoopEnd {
+ public:
+  explicit LoopEnd(LoopMemory& memory) : memory_(memory) {}
+  ~LoopEnd() {
+    memory_.ended = true;
+    memory_.seen.reset();
+  }
+  LoopEnd(const LoopEnd&) = delete;
+  LoopEnd& operator=(const LoopEnd&) = delete;
+
+ private:
+  LoopMemory& memory_;
+};
+
 }  // namespace grpo::jinja

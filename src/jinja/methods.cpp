@@ -75,6 +75,18 @@ Value cycle(Context& context, const Arguments& arguments) {
   return arguments.positional[1 + arguments.positional[0].loop()->index0 % number];
 }
 
+/// loop.changed(…): whether the arguments differ from those of the call before.
+Value changed(Context& context, const Arguments& arguments) {
+  LoopMemory& memory = *arguments.positional[0].loop()->memory;
+  if (memory.ended) context.fail("loop.changed() expected to be called within its loop");
+  if (!arguments.named.empty()) context.fail("changed() expected positional arguments");
+  std::vector<Value> given(arguments.positional.begin() + 1, arguments.positional.end());
+  const auto same = [&](const Value& a, const Value& b) { return equal(context, a, b); };
+  if (memory.seen && std::equal(given.begin(), given.end(), memory.seen->begin(), memory.seen->end(), same)) return Value(false);
+  memory.seen = std::move(given);
+  return Value(true);
+}
+
 Value bind(const Value& object, const std::string& name, Function function) {
   auto bound = std::make_shared<Callable>();
   bound->name = name;
@@ -94,6 +106,7 @@ std::optional<Value> find_method(const Value& object, const std::string& name) {
     return Value::undefined("access to attribute '" + name + "' of '" + object.type_name() + "' object is unsafe");
   }
   if (object.loop() && name == "cycle") return bind(object, name, cycle);
+  if (object.loop() && name == "changed") return bind(object, name, changed);
   const FunctionTable* methods = methods_of(object);
   if (!methods) return std::nullopt;
   const auto found = methods->find(name);

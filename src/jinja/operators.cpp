@@ -126,8 +126,7 @@ void require_defined(const Context& context, const Value& value) {
 
 Value arithmetic(Context& context, Arithmetic operation, const Value& left, const Value& right) {
   if (operation == Arithmetic::kModulo && left.text()) {
-    const bool is_tuple = right.sequence() && right.sequence()->tuple;
-    return context.text(percent_format(context, *left.text(), is_tuple ? right.sequence()->items : std::vector<Value>{right}));
+    return context.text(percent_format(context, *left.text(), right));
   }
   require_defined(context, left);
   require_defined(context, right);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ bool ordered(Context& context, std::string_view symbol, const Value& left, const
 bool less(Context& context, const Value& left, const Value& right);
 bool contains(Context& context, const Value& container, const Value& item);
 
+/// What Python's getattr() finds: attributes of loops, namespaces and groups, and methods.
+std::optional<Value> find_attribute(const Value& object, const std::string& name);
 /// `object.name`: a method or attribute, else the item of that name, else undefined.
 Value get_attribute(Context& context, const Value& object, const std::string& name);
 /// `object[key]`: the item, else the method of that name, else undefined.

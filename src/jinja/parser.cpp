@@ -1,6 +1,9 @@
 #include "jinja/parser.h"
 
 #include <algorithm>
+#include <set>
+
+#include "jinja/scoping.h"
 
 namespace grpo::jinja {
 namespace {
@@ -91,6 +94,10 @@ class Parser {
     } else if (tokens_.take_name("generation")) {
       end_tag();
       statement.node = WithStatement{{}, closed_body("endgeneration")};
+    } else if (tokens_.take_name("filter")) {
+      statement.node = filter_tag(at);
+    } else if (tokens_.take_name("block")) {
+      statement.node = block_tag();
     } else if (tokens_.is_name("break") || tokens_.is_name("continue")) {
       if (loops_ == 0) tokens_.unexpected("break and continue only within a loop");
       if (tokens_.take().text == "continue") statement.node = ContinueStatement{};
@@ -218,8 +225,34 @@ class Parser {
     return made;
   }
 
+  FilterStatement filter_tag(Position at) {
+    auto value = std::make_unique<Expression>();
+    value->kind = ExpressionKind::kName;
+    value->at = at;
+    value->name = FilterStatement::kBodyName;
+    FilterStatement made;
+    made.filtered = expressions_.filter_chain(std::move(value));
+    end_tag();
+    made.body = closed_body("endfilter");
+    return made;
+  }
+
+  BlockStatement block_tag() {
+    if (tokens_.is(TokenKind::kName) && blocks_.contains(tokens_.peek().text)) tokens_.unexpected("a block of a new name");
+    const std::string name = tokens_.take_identifier();
+    blocks_.insert(name);
+    BlockStatement made;
+    made.scoped = tokens_.take_name("scoped");
+    if (tokens_.is_name("required")) tokens_.unexpected("a block that is not required, as no template can extend this one");
+    end_tag();
+    made.body = closed_body("endblock");
+    if (!tokens_.is(TokenKind::kBlockEnd)) tokens_.expect_name(name);
+    return made;
+  }
+
   TokenStream tokens_;
   ExpressionParser expressions_;
+  std::set<std::string> blocks_;
   int depth_ = 0;
   int loops_ = 0;
 };
@@ -271,6 +304,10 @@ void TokenStream::unexpected(std::string_view expected) const {
   fail_at(peek().at, "expected " + std::string(expected) + "; got " + described(peek()));
 }
 
-Body parse(const std::string& source) { return Parser(source).run(); }
+Template parse(const std::string& source) {
+  Template parsed{Parser(source).run()};
+  resolve_scopes(parsed);
+  return parsed;
+}
 
 }  // namespace grpo::jinja

@@ -11,7 +11,7 @@
 namespace grpo::jinja {
 
 /// Parses a template. Throws `Error` with line and column.
-Body parse(const std::string& source);
+Template parse(const std::string& source);
 
 /// The tokens yet to be parsed, and what both parsers ask of them.
 class TokenStream {
@@ -56,6 +56,8 @@ class ExpressionParser {
   ExpressionPtr expression() { return conditional(); }
   /// `a, b` without parentheses is a tuple; without `conditional` an `if` is left to the caller.
   ExpressionPtr tuple(bool conditional);
+  /// `value`, then the filters of `{% filter a|b %}`.
+  ExpressionPtr filter_chain(ExpressionPtr value);
   /// One operand with its attributes, calls and filters.
   ExpressionPtr unary(bool with_filters = true);
 

@@ -13,6 +13,11 @@ void append_hex(std::string& out, const char* prefix, int32_t value, int digits)
   for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += "0123456789abcdef"[(value >> shift) & 15];
 }
 
+void append_code(std::string& out, int32_t code) {
+  if (code < 0x100) return append_hex(out, "\\x", code, 2);
+  append_hex(out, code < 0x10000 ? "\\u" : "\\U", code, code < 0x10000 ? 4 : 8);
+}
+
 void append_text(std::string& out, std::string_view text) {
   const bool single = text.find('\'') == std::string_view::npos || text.find('"') != std::string_view::npos;
   const char quote = single ? '\'' : '"';
@@ -25,10 +30,8 @@ void append_text(std::string& out, std::string_view text) {
       out += code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t";
     } else if (code < 0 || is_printable(character)) {
       out += character;
-    } else if (code < 0x100) {
-      append_hex(out, "\\x", code, 2);
     } else {
-      append_hex(out, code < 0x10000 ? "\\u" : "\\U", code, code < 0x10000 ? 4 : 8);
+      append_code(out, code);
     }
   }
   out += quote;
@@ -107,6 +110,20 @@ std::string to_text(Context& context, const Value& value) {
 std::string to_repr(Context& context, const Value& value) {
   std::string out;
   append(context, out, value);
+  return out;
+}
+
+std::string to_ascii(Context& context, const Value& value) {
+  const std::string repr = to_repr(context, value);
+  std::string out;
+  for (const std::string_view character : characters(repr)) {
+    const int32_t code = code_point(character);
+    if (code < 0x80) {
+      out += character;
+    } else {
+      append_code(out, code);
+    }
+  }
   return out;
 }
 

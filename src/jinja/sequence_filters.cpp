@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include "jinja/builtins.h"
 #include "jinja/format.h"
@@ -12,6 +14,17 @@ namespace {
 Value sort_key(Context& context, const Value& item, const Value* path, bool case_sensitive) {
   const Value key = path && !path->is_none() ? get_path(context, item, *path) : item;
   return key.text() && !case_sensitive ? context.text(lower(*key.text())) : key;
+}
+
+/// As `sort_key`, of the attributes "a,b.c" together.
+Value sort_keys(Context& context, const Value& item, const Value* paths, bool case_sensitive) {
+  if (!paths || !paths->text() || paths->text()->find(',') == std::string::npos) return sort_key(context, item, paths, case_sensitive);
+  std::vector<Value> keys;
+  for (const std::string_view path : split(*paths->text(), ",", -1)) {
+    const Value part{std::string(path)};
+    keys.push_back(sort_key(context, item, &part, case_sensitive));
+  }
+  return context.list(std::move(keys));
 }
 
 std::vector<Value> sorted(Context& context, const std::vector<Value>& items, const std::vector<Value>& keys, bool reverse) {
@@ -30,7 +43,7 @@ Value sort(Context& context, const Arguments& arguments) {
   const Parameters given(context, "sort", arguments, {"value", "reverse", "case_sensitive", "attribute"});
   const std::vector<Value> items = iterate(context, given.required(0));
   std::vector<Value> keys;
-  for (const Value& item : items) keys.push_back(sort_key(context, item, given.get(3), given.flag(2, false)));
+  for (const Value& item : items) keys.push_back(sort_keys(context, item, given.get(3), given.flag(2, false)));
   return context.list(sorted(context, items, keys, given.flag(1, false)));
 }
 
@@ -47,6 +60,71 @@ Value dict_sort(Context& context, const Arguments& arguments) {
     keys.push_back(sort_key(context, by == "key" ? key : value, nullptr, given.flag(1, false)));
   }
   return context.list(sorted(context, items, keys, given.flag(3, false)));
+}
+
+/// Pairs of an attribute's value and the items that have it, in the order of these values.
+Value group_by(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "groupby", arguments, {"value", "attribute", "default", "case_sensitive"});
+  const auto path_of = [&](const Value& item) { return get_path(context, item, given.required(1), given.get(2)); };
+  const auto key_of = [&](const Value& item) { return sort_key(context, path_of(item), nullptr, given.flag(3, false)); };
+  std::vector<Value> items = iterate(context, given.required(0));
+  std::vector<Value> keys;
+  for (const Value& item : items) keys.push_back(key_of(item));
+  items = sorted(context, items, keys, false);
+  std::vector<Value> groups;
+  for (size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+    const Value key = key_of(items[begin]);
+    while (end < items.size() && equal(context, key, key_of(items[end]))) ++end;
+    std::vector<Value> same(items.begin() + static_cast<std::ptrdiff_t>(begin), items.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto pair = make_sequence({path_of(items[begin]), context.list(std::move(same))}, true);
+    pair->group = true;
+    groups.emplace_back(Value::Data(std::shared_ptr<const Sequence>(pair)));
+  }
+  return context.list(std::move(groups));
+}
+
+/// Lists of `linecount` items; the last is filled up where `fill_with` is given.
+Value batch(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "batch", arguments, {"value", "linecount", "fill_with"});
+  given.required(1);
+  const int64_t number = given.integer(1, 0);
+  if (number < 1) context.fail("batch() expected a number of at least 1; got " + std::to_string(number));
+  const std::vector<Value> items = iterate(context, given.required(0));
+  std::vector<Value> lines;
+  std::vector<Value> line;
+  for (const Value& item : items) {
+    line.push_back(item);
+    if (static_cast<int64_t>(line.size()) == number) lines.push_back(context.list(std::exchange(line, {})));
+  }
+  if (line.empty()) return context.list(std::move(lines));
+  if (given.get(2) && !given.get(2)->is_none()) {
+    context.charge(number);
+    line.resize(static_cast<size_t>(number), *given.get(2));
+  }
+  lines.push_back(context.list(std::move(line)));
+  return context.list(std::move(lines));
+}
+
+/// `slices` lists of as equal lengths as can be; the shorter ones are filled up where `fill_with` is given.
+Value slice(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "slice", arguments, {"value", "slices", "fill_with"});
+  given.required(1);
+  const int64_t number = given.integer(1, 0);
+  if (number < 1) context.fail("slice() expected a number of at least 1; got " + std::to_string(number));
+  context.charge(number);
+  const std::vector<Value> items = iterate(context, given.required(0));
+  const auto size = static_cast<int64_t>(items.size());
+  std::vector<Value> slices;
+  auto next = items.begin();
+  for (int64_t i = 0; i < number; ++i) {
+    const bool longer = i < size % number;
+    const auto end = next + size / number + (longer ? 1 : 0);
+    std::vector<Value> part(next, end);
+    next = end;
+    if (given.get(2) && !given.get(2)->is_none() && !longer) part.push_back(*given.get(2));
+    slices.push_back(context.list(std::move(part)));
+  }
+  return context.list(std::move(slices));
 }
 
 Value unique(Context& context, const Arguments& arguments) {
@@ -194,6 +272,9 @@ const FunctionTable& sequence_filters() {
   static const FunctionTable kTable{
       {"sort", sort},
       {"dictsort", dict_sort},
+      {"groupby", group_by},
+      {"batch", batch},
+      {"slice", slice},
       {"unique", unique},
       {"min", extreme<false>},
       {"max", extreme<true>},

@@ -39,6 +39,8 @@ bool is_same(Context& context, const Value& left, const Value& right) {
   return equal(context, left, right);
 }
 
+bool is_test_name(Context& context, const Value& value);
+
 const std::unordered_map<std::string_view, Test>& unary_tests() {
   static const std::unordered_map<std::string_view, Test> kTable{
       {"defined", [](Context&, const Value& value) { return !value.is_undefined(); }},
@@ -55,6 +57,8 @@ const std::unordered_map<std::string_view, Test>& unary_tests() {
       {"true", [](Context&, const Value& value) { return value.boolean() && *value.boolean(); }},
       {"false", [](Context&, const Value& value) { return value.boolean() && !*value.boolean(); }},
       {"callable", [](Context&, const Value& value) { return value.callable() != nullptr; }},
+      {"filter", [](Context&, const Value& value) { return value.text() && is_filter(*value.text()); }},
+      {"test", is_test_name},
       {"odd", is_odd},
       {"even", is_even},
       {"lower", is_lower},
@@ -93,6 +97,10 @@ const std::unordered_map<std::string_view, BinaryTest>& binary_tests() {
        [](Context& context, const Value& a, const Value& b) { return !arithmetic(context, Arithmetic::kModulo, a, b).truthy(); }},
   };
   return kTable;
+}
+
+bool is_test_name(Context&, const Value& value) {
+  return value.text() && (unary_tests().contains(*value.text()) || binary_tests().contains(*value.text()));
 }
 
 }  // namespace

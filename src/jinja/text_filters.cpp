@@ -81,9 +81,18 @@ Value indent(Context& context, const Arguments& arguments) {
 }
 
 Value format(Context& context, const Arguments& arguments) {
-  if (!arguments.named.empty()) context.fail("format() expected positional arguments");
-  const std::vector<Value> values(arguments.positional.begin() + 1, arguments.positional.end());
-  return context.text(percent_format(context, to_text(context, arguments.positional[0]), values));
+  std::vector<Value> values(arguments.positional.begin() + 1, arguments.positional.end());
+  if (!values.empty() && !arguments.named.empty()) context.fail("format() expected arguments by position or by name, not both");
+  Dict names;
+  for (const auto& [name, value] : arguments.named) names.set(Value(name), value);
+  const Value given = arguments.named.empty() ? context.tuple(std::move(values)) : context.dict(std::move(names));
+  return context.text(percent_format(context, to_text(context, arguments.positional[0]), given));
+}
+
+Value center_filter(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "center", arguments, {"value", "width"});
+  const std::string text = to_text(context, given.required(0));
+  return text_methods().at("center")(context, {{Value(text), Value(given.integer(1, 80))}, {}});
 }
 
 Value word_count(Context& context, const Arguments& arguments) {
@@ -108,6 +117,7 @@ const FunctionTable& text_filters() {
       {"replace", replace_filter},
       {"indent", indent},
       {"format", format},
+      {"center", center_filter},
       {"wordcount", word_count},
   };
   return kTable;

@@ -138,6 +138,81 @@ Value join_texts(Context& context, const Arguments& arguments) {
   return Value(std::move(out));
 }
 
+/// center(), ljust() and rjust(): where the text stands within `width` characters.
+template <Side kKept>
+Value justified(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "justify", arguments, {"self", "width", "fillchar"});
+  const std::string& text = self(context, given);
+  given.required(1);
+  const std::string fill = given.get(2) ? given.required_text(2) : " ";
+  if (character_count(fill) != 1) context.fail("expected one character to fill with; got " + std::to_string(character_count(fill)));
+  const int64_t width = given.integer(1, 0);
+  const int64_t missing = std::max<int64_t>(width - character_count(text), 0);
+  const int64_t before = kKept == Side::kLeft ? 0 : kKept == Side::kRight ? missing : missing / 2 + (missing & width & 1);
+  context.charge(missing);
+  std::string out;
+  for (int64_t i = 0; i < before; ++i) out += fill;
+  out += text;
+  for (int64_t i = before; i < missing; ++i) out += fill;
+  return context.text(std::move(out));
+}
+
+Value zero_filled(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "zfill", arguments, {"self", "width"});
+  std::string text = self(context, given);
+  given.required(1);
+  const int64_t missing = std::max<int64_t>(given.integer(1, 0) - character_count(text), 0);
+  context.charge(missing);
+  const bool has_sign = text.starts_with('-') || text.starts_with('+');
+  return context.text(text.insert(has_sign ? 1 : 0, static_cast<size_t>(missing), '0'));
+}
+
+std::string swap_case(std::string_view text) {
+  std::string out;
+  for (const std::string_view character : characters(text)) {
+    const std::string small = lower(character);
+    out += small == character ? upper(character) : small;
+  }
+  return out;
+}
+
+Value expanded_tabs(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "expandtabs", arguments, {"self", "tabsize"});
+  const int64_t size = std::max<int64_t>(given.integer(1, 8), 0);
+  int64_t column = 0;
+  std::string out;
+  for (const std::string_view character : characters(self(context, given))) {
+    if (character != "\t") {
+      out += character;
+      column = character == "\n" || character == "\r" ? 0 : column + 1;
+      continue;
+    }
+    const int64_t spaces = size == 0 ? 0 : size - column % size;
+    context.charge(spaces);
+    out.append(static_cast<size_t>(spaces), ' ');
+    column += spaces;
+  }
+  return context.text(std::move(out));
+}
+
+Value format_text(Context& context, const Arguments& arguments) {
+  const std::string* pattern = arguments.positional.at(0).text();
+  Arguments given = arguments;
+  given.positional.erase(given.positional.begin());
+  return context.text(brace_format(context, *pattern, given));
+}
+
+Value format_map(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "format_map", arguments, {"self", "mapping"});
+  const Dict* dict = given.required(1).dict();
+  if (!dict) context.fail(std::string("format_map() expected a mapping; got ") + given.required(1).type_name());
+  Arguments named;
+  for (const auto& [key, value] : dict->items()) {
+    if (key.text()) named.named.emplace_back(*key.text(), value);
+  }
+  return context.text(brace_format(context, given.required_text(0), named));
+}
+
 template <bool (*kHas)(std::string_view)>
 Value all_are(Context& context, const Arguments& arguments) {
   const Parameters given(context, "method", arguments, {"self"});
@@ -180,6 +255,14 @@ const FunctionTable& text_methods() {
       {"lower", mapped_method<lower>},
       {"title", mapped_method<title>},
       {"capitalize", mapped_method<capitalize>},
+      {"swapcase", mapped_method<swap_case>},
+      {"center", justified<Side::kBoth>},
+      {"ljust", justified<Side::kLeft>},
+      {"rjust", justified<Side::kRight>},
+      {"zfill", zero_filled},
+      {"expandtabs", expanded_tabs},
+      {"format", format_text},
+      {"format_map", format_map},
       {"isspace", all_are<is_space>},
       {"isalpha", all_are<is_letter>},
       {"isdigit", all_are<is_digit>},

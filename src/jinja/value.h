@@ -87,6 +87,7 @@ constexpr int64_t kBytesPerUnit = 32;
 struct Sequence {
   std::vector<Value> items;
   bool tuple = false;
+  bool group = false;  // a pair of `groupby`, whose items are also named `grouper` and `list`
   int depth = 1;
 };
 
@@ -125,10 +126,17 @@ struct Callable {
   int depth = 0;  // 1 + that of the object a method is bound to
 };
 
+/// What the iterations of a loop share: the arguments that `loop.changed()` saw last.
+struct LoopMemory {
+  bool ended = false;
+  std::optional<std::vector<Value>> seen;
+};
+
 /// The `loop` variable of one iteration.
 struct Loop {
   std::shared_ptr<const Sequence> items;
   size_t index0 = 0;
+  std::shared_ptr<LoopMemory> memory;
 };
 
 /// Arguments of a call, a filter (the piped value comes first) or a test.

@@ -89,7 +89,7 @@ Value round(Context& context, const Arguments& arguments) {
   if (method != "common") context.fail("round() expected the method common, ceil or floor");
   if (given.required(0).is_integral()) return Value(given.required(0).integer());
   // Printing rounds the exact binary value, halves to even, as Python's round() does.
-  const std::string printed = percent_format(context, "%." + std::to_string(precision) + "f", {given.required(0)});
+  const std::string printed = percent_format(context, "%." + std::to_string(precision) + "f", given.required(0));
   return Value(parse_number<double>(printed).value_or(value));
 }
 
@@ -99,6 +99,15 @@ Value default_value(Context& context, const Arguments& arguments) {
   const bool replaced = value.is_undefined() || (given.flag(2, false) && !value.truthy());
   if (!replaced) return value;
   return given.get(1) ? *given.get(1) : Value(std::string());
+}
+
+/// `value|attr("name")`: the attribute or method, never the item.
+Value attribute(Context& context, const Arguments& arguments) {
+  const Parameters given(context, "attr", arguments, {"value", "name"});
+  require_defined(context, given.required(0));
+  const std::string name = to_text(context, given.required(1));
+  if (auto found = find_attribute(given.required(0), name)) return *found;
+  return Value::undefined(std::string("'") + given.required(0).type_name() + " object' has no attribute '" + name + "'");
 }
 
 Value length_filter(Context& context, const Arguments& arguments) {
@@ -145,9 +154,14 @@ const FunctionTable& value_filters() {
   static const FunctionTable kTable{
       {"default", default_value}, {"d", default_value}, {"length", length_filter}, {"count", length_filter},
       {"tojson", to_json_filter}, {"int", to_int},      {"float", to_float},       {"abs", absolute},
-      {"round", round},           {"items", items},
+      {"round", round},           {"items", items},     {"attr", attribute},
   };
   return kTable;
+}
+
+bool is_filter(const std::string& name) {
+  const auto has = [&](const FunctionTable& table) { return table.contains(name); };
+  return has(value_filters()) || has(text_filters()) || has(sequence_filters());
 }
 
 Value apply_filter(Context& context, const std::string& name, const Arguments& arguments) {

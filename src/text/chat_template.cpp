@@ -124,21 +124,21 @@ jinja::Variables variables_of(const ChatTemplate::Options& options) {
   return variables;
 }
 
-std::string render_with(const jinja::Body& body, Value messages, Value tools, const ChatTemplate::Options& options) {
+std::string render_with(const jinja::Template& parsed, Value messages, Value tools, const ChatTemplate::Options& options) {
   jinja::Variables variables = variables_of(options);
   variables.insert_or_assign("messages", std::move(messages));
   variables.insert_or_assign("tools", std::move(tools));
   variables.insert_or_assign("add_generation_prompt", Value(options.add_generation_prompt));
-  return jinja::Interpreter(std::move(variables)).render(body);
+  return jinja::Interpreter(std::move(variables)).render(parsed);
 }
 
 }  // namespace
 
 struct ChatTemplate::Impl {
-  jinja::Body parsed;
+  jinja::Template parsed;
   std::optional<Error> fault = {};
 
-  const jinja::Body& body() const {
+  const jinja::Template& body() const {
     if (fault) throw Error(*fault);
     return parsed;
   }

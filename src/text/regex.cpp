@@ -69,16 +69,70 @@ class Translator {
       } else if (in_class_) {
         inside_class();
       } else {
-        if (pattern_[at_] == '[')
-          open_class();
-        else
-          out_ += pattern_[at_++];
+        outside_class();
       }
     }
     return std::move(out_);
   }
 
  private:
+  void outside_class() {
+    if (pattern_[at_] == '[') {
+      open_class();
+    } else if (pattern_[at_] == '{') {
+      interval();
+    } else if (pattern_.substr(at_).starts_with("(?")) {
+      group();
+    } else {
+      out_ += pattern_[at_++];
+    }
+  }
+
+  /// `(?mix-mix)` and `(?mix-mix:…)`, whose m is PCRE2's s: the dot matches line ends.
+  void group() {
+    at_ += 2;
+    out_ += "(?";
+    if (at_ == pattern_.size() || (!std::isalpha(static_cast<unsigned char>(pattern_[at_])) && pattern_[at_] != '-')) return;
+    for (; at_ < pattern_.size() && pattern_[at_] != ')' && pattern_[at_] != ':'; ++at_) {
+      const char option = pattern_[at_];
+      if (std::string_view("imx-").find(option) == std::string_view::npos) {
+        fail("regex", "expected the group options i, m and x; got " + std::string(pattern_));
+      }
+      out_ += option == 'm' ? 's' : option;
+    }
+  }
+
+  /// `{n}`, `{n,}`, `{,m}` and `{n,m}`; a `+` behind repeats the whole, and a `?` behind `{n}` makes it optional.
+  void interval() {
+    const size_t close = std::min(pattern_.find('}', at_), pattern_.size());
+    const std::string_view inner = pattern_.substr(at_ + 1, close - at_ - 1);
+    const size_t comma = inner.find(',');
+    const bool numbers = inner.find_first_not_of("0123456789,") == std::string_view::npos && comma == inner.rfind(',');
+    if (close == pattern_.size() || !numbers || inner.empty() || inner == ",") {
+      out_ += pattern_[at_++];
+      return;
+    }
+    const char next = close + 1 < pattern_.size() ? pattern_[close + 1] : '\0';
+    const std::string least(comma == 0 ? "0" : inner.substr(0, comma));
+    at_ = close + 1;
+    if (next == '+' && comma != std::string_view::npos && (least == "0" || least == "1") && !inner.ends_with(",0")) {
+      out_ += least == "0" ? '*' : '+';
+      ++at_;
+    } else if (next == '+' || (next == '?' && comma == std::string_view::npos)) {
+      fail("regex", "expected no + or ? behind a number of repetitions; got " + std::string(pattern_));
+    } else {
+      out_.append("{").append(least).append(comma == std::string_view::npos ? "" : inner.substr(comma)) += '}';
+    }
+  }
+
+  /// `\b` and `\B` between what Oniguruma's `\w` matches and what not.
+  void boundary(bool negated) {
+    const std::string word = "[" + word_characters(false) + "]";
+    const auto behind = [&](const char* sign) { return "(?<" + (sign + word) + ")"; };
+    const auto ahead = [&](const char* sign) { return "(?" + (sign + word) + ")"; };
+    out_ += "(?:" + behind("=") + ahead(negated ? "=" : "!") + "|" + behind("!") + ahead(negated ? "!" : "=") + ")";
+  }
+
   void open_class() {
     in_class_ = true;
     out_ += pattern_[at_++];
@@ -130,6 +184,21 @@ class Translator {
         break;
       case 'H':
         set(kHex, true);
+        break;
+      case 'b':
+      case 'B':
+        if (in_class_) {
+          out_.append(pattern_.substr(at_, 2));
+        } else {
+          boundary(kind == 'B');
+        }
+        break;
+      case 'v':  // the vertical tab alone
+        out_ += "\\x0b";
+        break;
+      case 'Q':  // quotes nothing
+      case 'E':
+        out_ += kind;
         break;
       case 'u':
         code_unit();

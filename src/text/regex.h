@@ -16,7 +16,7 @@ struct Span {
 };
 
 /// A Unicode regular expression in the dialect of tokenizer.json (Oniguruma), run by PCRE2. Where the two differ, the pattern is
-/// rewritten (`\s`, `\w`, `\h`, categories, scripts); what cannot be (sets inside a class) throws.
+/// rewritten (`\s`, `\w`, `\b`, `\h`, `(?m)`, `{,n}`, categories, scripts); what cannot be (sets inside a class) throws.
 class Regex {
  public:
   /// Throws `Error` naming the pattern where it is malformed or not supported.

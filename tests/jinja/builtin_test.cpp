@@ -132,7 +132,6 @@ TEST(JinjaBuiltin, StringMethods) {
   expect_error("{{ 'a'.index('b') }}", "did not find");
   expect_error("{{ 'a'.strip(1) }}", "expected the argument 'chars' as a string; got int");
   expect_error("{{ ''.join([1]) }}", "expected strings; got int");
-  expect_error("{{ 'a'.format() }}", "has no attribute 'format'");
 }
 
 TEST(JinjaBuiltin, ContainerMethods) {
@@ -174,6 +173,8 @@ TEST(JinjaBuiltin, UnknownOrMisusedOnesFail) {
   expect_error("{{ 'a'|replace('b') }}", "expected the argument 'new'");
   expect_error("{{ 5|length }}", "has no len()");
   expect_error("{{ [1]|items }}", "expected a mapping");
+  expect_error("{{ [1]|batch(0) }}", "at least 1; got 0");
+  expect_error("{{ [1]|slice(0) }}", "at least 1; got 0");
   expect_error("{{ [1, 'a']|sort }}", "not supported between");
   expect_error("{{ [[1]]|unique|list }}", "unhashable");
 }

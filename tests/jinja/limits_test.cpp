@@ -39,6 +39,14 @@ TEST(JinjaLimits, LargeTextsAreRefusedBeforeTheyAreMade) {
   expect_error("{{ range(100000)|join('x' * 1000000) }}", "more work");
   expect_error("{{ ('a\n' * 100000)|indent(100000) }}", "more work");
   expect_error("{{ '%999999999s' % 1 }}", "too large");
+  expect_error("{{ '%*s' % (999999999, 1) }}", "too large");
+  expect_error("{{ '{:999999999}'.format(1) }}", "too large");
+  expect_error("{{ '{:{}}'.format(1, 999999999) }}", "too large");
+  expect_error("{{ 'a'.center(10000000000) }}", "more work");
+  expect_error("{{ 'a'.zfill(10000000000) }}", "more work");
+  expect_error("{{ '\t'.expandtabs(10000000000) }}", "more work");
+  expect_error("{{ [1]|batch(10000000000, 0) }}", "more work");
+  expect_error("{{ [1]|slice(10000000000) }}", "more work");
   expect_error("{% set a = 'a' * 1000000 %}{% for i in range(99) %}{{ a }}{% endfor %}", "64 MiB");
 }
 
@@ -71,6 +79,8 @@ TEST(JinjaLimits, CyclesThroughNamespacesAndMacrosAreFreed) {
        "z"},
   });
   expect_error("{% set ns = namespace() %}{{ ns }}", "cannot be printed");
+  EXPECT_EQ(render("{% for x in [1] %}{{ loop.changed(loop) }}{% endfor %}"), "True");
+  expect_error("{% set ns = namespace() %}{% for x in [1] %}{% set ns.l = loop %}{% endfor %}{{ ns.l.changed(ns.l) }}", "within its loop");
 }
 
 }  // namespace

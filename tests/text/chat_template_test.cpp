@@ -28,8 +28,8 @@ TEST(ChatTemplate, RendersMessages) {
 
 // A model's template that is not understood is an error to those alone who use it.
 TEST(ChatTemplate, OfAModelThrowsWhereItIsUsed) {
-  EXPECT_THROW(ChatTemplate("{% filter upper %}"), Error);
-  const ChatTemplate broken = ChatTemplate::of_model("{% filter upper %}");
+  EXPECT_THROW(ChatTemplate("{% include 'x' %}"), Error);
+  const ChatTemplate broken = ChatTemplate::of_model("{% include 'x' %}");
   for (const auto& use : std::vector<std::function<void()>>{[&] {
                                                               broken.render({{"user", "a"}}, {});
                                                             },
@@ -41,7 +41,7 @@ TEST(ChatTemplate, OfAModelThrowsWhereItIsUsed) {
       use();
       FAIL() << "expected an error";
     } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("got 'filter'"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("got 'include'"), std::string::npos) << error.what();
     }
   }
   EXPECT_EQ(ChatTemplate::of_model(kTemplate).render({{"user", "a"}}, {}), ChatTemplate(kTemplate).render({{"user", "a"}}, {}));
