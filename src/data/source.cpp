@@ -8,9 +8,10 @@
 namespace grpo {
 
 void describe(ConfigVisitor& v, DataSource& c) {
-  v.path("path", c.path, "A .jsonl file, a .json file with an array, or a file that a reader of your own reads.");
-  v.part("format", c.format.name, "reader", "What reads the file: json, jsonl or one of your own; empty = by the file's ending.");
-  v.options("format_options", c.format.options, "The options of that reader.");
+  v.path("path", c.path,
+         "A .jsonl, .csv or .tsv file, a .json file with an array, each also as .gz or .zst, or what a reader of your own reads.");
+  v.part("format", c.format.name, "reader", "What reads the file: json, jsonl, csv, tsv or one of your own; empty = by the file's ending.");
+  v.options("format_options", c.format.options, "The options of that reader; csv and tsv: delimiter.");
   v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
     f.field("question", c.fields.question, "Column of the question.");
     f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");

@@ -124,7 +124,8 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
   EXPECT_TRUE(contains(message_of("a.json", "[\n{\"question\": \"q\"},\n{]"), "a.json:3: expected JSON"));
   EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
-  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .json or .jsonl file; got another ending"));
+  EXPECT_TRUE(contains(message_of("a.txt", "q"),
+                       "expected a .csv, .json, .jsonl, .tsv file, or one of these packed as .gz or .zst; got another ending"));
   EXPECT_EQ(load_problems(write("a.csv", "{\"question\": \"q\"}"), {}, {.name = "jsonl"}).size(), 1u);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsnol"}), Error);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsonl", .options = {{"x", "1"}}}), Error);

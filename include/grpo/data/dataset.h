@@ -27,8 +27,9 @@ struct FieldMapping {
   std::string answer_after = {};
 };
 
-/// Reads the files of one format. Subclass it and register it under the ending of such files: `registry.add_reader<Csv>("csv")` reads
-/// data.train.path "problems.csv", and with data.train.format "csv" a file of any name.
+/// Reads the files of one format. Subclass it and register it under the ending of such files: `registry.add_reader<Ssv>("ssv")` reads
+/// data.train.path "problems.ssv", and with data.train.format "ssv" a file of any name; "problems.ssv.gz" too, where it reads by
+/// `dataset_text`.
 class DatasetReader {
  public:
   virtual ~DatasetReader() = default;
@@ -36,9 +37,14 @@ class DatasetReader {
   virtual std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const = 0;
 };
 
+/// The text of a dataset's file, unpacked where the file ends in .gz (gzip) or .zst (zstd). Throws `Error` naming the file, and the line
+/// that was reached, where it is cut off, damaged, or more than 64 MiB and 1,000 times the file's size.
+std::string dataset_text(const std::filesystem::path& file);
+
 /// Dataset readers by the ending of their files.
 using ReaderRegistry = FactoryTable<DatasetReader>;
-/// jsonl: one object a line, blank lines skipped; json: an array of objects.
+/// jsonl: one object a line, blank lines skipped; json: an array of objects; csv and tsv: tables of RFC 4180 whose first line names the
+/// columns, with the option `delimiter`. All of their values are text, and null where a field is empty without quotes.
 ReaderRegistry builtin_readers();
 
 /// How a file is read.
