@@ -6,6 +6,7 @@
 #include "data/row.h"
 #include "data/unpack.h"
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
 #include "grpo/data/strings.h"
 
 namespace grpo {
@@ -16,6 +17,18 @@ std::string format_of(const std::filesystem::path& file, const ReaderRegistry& r
   const auto ending = [](const std::filesystem::path& name) { return name.has_extension() ? name.extension().string().substr(1) : ""; };
   const bool packed = packing_of(file) != Packing::kNone && !readers.contains(ending(file));
   return ending(packed ? file.stem() : file);
+}
+
+/// What was taken from columns that are named as other libraries name them; empty where there are none.
+std::string known_columns(const Problem& first, const FieldMapping& mapping) {
+  const auto has = [&first](const char* name) { return first.fields.contains(name); };
+  if (has("data_source") && has("reward_model")) {
+    if (mapping.answer != FieldMapping{}.answer || first.answer.empty()) return "verl's columns; rewards find them by their names";
+    return "verl's columns: the answer is reward_model.ground_truth; rewards find data_source, ability and extra_info by their names";
+  }
+  if (has("chosen") && has("rejected")) return "TRL's columns of preferences: chosen and rejected";
+  if (has("completion") && !first.solution.empty()) return "TRL's columns: completion is the solution where a row has no other one";
+  return {};
 }
 
 }  // namespace
@@ -34,6 +47,7 @@ std::vector<Problem> load_problems(const std::filesystem::path& path, const Fiel
   std::vector<Problem> problems = readers.make(name, format.options)->read(path, mapping);
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
   for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i);
+  if (const std::string known = known_columns(problems.front(), mapping); !known.empty()) log_info(file + " has " + known);
   return problems;
 }
 

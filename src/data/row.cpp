@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <list>
+#include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "core/json.h"
 #include "data/answers.h"
+#include "data/derived_column.h"
 #include "data/messages.h"
 #include "grpo/core/error.h"
 #include "grpo/data/prompt.h"
@@ -51,6 +55,7 @@ class Row {
   /// The column `name` or, where that is the default name, the first of `aliases` that is there; null where absent.
   const json* find(const std::string& name, const std::string& default_name, std::initializer_list<const char*> aliases = {}) {
     if (const json* column = use(name)) return column;
+    if (const json* column = derive(name)) return column;
     if (name != default_name) fail_at(place_, "expected a column '" + name + "'; got " + column_names());
     for (const char* alias : aliases) {
       if (const json* column = use(alias)) return column;
@@ -64,6 +69,12 @@ class Row {
       problem.fields[name] = value.is_string() ? value.get<std::string>() : to_text(value);
       if (!value.is_string()) problem.json_fields.insert(name);
     }
+  }
+
+  /// What a path or a template makes of columns, which stay among the rest; null where it makes nothing.
+  const json* derive(const std::string& name) {
+    std::optional<json> value = derived_column(columns_, name, place_);
+    return value ? &derived_.emplace_back(std::move(*value)) : nullptr;
   }
 
   /// Null where there is no such column, and where there is null.
@@ -87,6 +98,7 @@ class Row {
 
   const json& columns_;
   std::string_view place_;
+  std::list<json> derived_;
   std::unordered_set<std::string> used_;
 };
 
@@ -129,7 +141,7 @@ void read_common_prompt(const Row& row, const json* messages, std::string_view p
 
 /// A list, or JSON text of one, as tables without nested columns have it.
 json conversation_in(const json& column, const std::string& name, std::string_view place) {
-  const json list = column.is_string() ? parse_at(column.get<std::string>(), std::string(place) + " '" + name + "'", 1) : column;
+  json list = column.is_string() ? parse_at(column.get<std::string>(), std::string(place) + " '" + name + "'", 1) : column;
   if (!list.is_array()) fail_at(place, "expected a list in '" + name + "'; got " + type_name(list));
   return list;
 }
@@ -205,6 +217,21 @@ void split_answers(Problem& problem, const std::string& marker, bool is_solution
   if (is_solution) problem.solution = remove_calculator_marks(std::string(trim(whole)));
 }
 
+/// The answer in verl's columns; null where it is none that can be compared.
+const json* verl_answer(Row& row) {
+  const json* truth = row.derive("reward_model.ground_truth");
+  return truth == nullptr || truth->is_object() ? nullptr : truth;
+}
+
+/// TRL's column of a given completion: text, or the assistant's turn. It stays among the rest. Empty where it is something else.
+std::string trl_completion(const Row& row, std::string_view place) {
+  const json* completion = row.look("completion");
+  if (completion != nullptr && completion->is_string()) return completion->get<std::string>();
+  if (completion == nullptr || !completion->is_array() || completion->size() != 1) return {};
+  const auto turns = read_messages(*completion, place);
+  return turns.front().role == "assistant" ? turns.front().content : std::string();
+}
+
 }  // namespace
 
 Problem problem_from(const json& columns, const FieldMapping& mapping, std::string_view place) {
@@ -215,9 +242,12 @@ Problem problem_from(const json& columns, const FieldMapping& mapping, std::stri
   read_template_columns(row, place, problem);
   const json* solution = row.find(mapping.solution, defaults.solution);
   if (solution != nullptr) problem.solution = read_solution(*solution, mapping.solution, place);
+  if (solution == nullptr) problem.solution = trl_completion(row, place);
   const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"});
+  if (answer == nullptr) answer = verl_answer(row);
   if (answer != nullptr) read_answers(*answer, mapping.answer, place, problem);
-  if (!mapping.answer_after.empty()) split_answers(problem, mapping.answer_after, solution == nullptr || solution == answer, place);
+  const bool has_solution = !problem.solution.empty() && solution != answer;
+  if (!mapping.answer_after.empty()) split_answers(problem, mapping.answer_after, !has_solution, place);
   row.move_rest_to(problem);
   return problem;
 }

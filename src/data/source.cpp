@@ -12,14 +12,15 @@ void describe(ConfigVisitor& v, DataSource& c) {
          "A .jsonl, .csv or .tsv file, a .json file with an array, each also as .gz or .zst, or what a reader of your own reads.");
   v.part("format", c.format.name, "reader", "What reads the file: json, jsonl, csv, tsv or one of your own; empty = by the file's ending.");
   v.options("format_options", c.format.options, "The options of that reader; csv and tsv: delimiter.");
-  v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
-    f.field("question", c.fields.question, "Column of the question.");
-    f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
-    f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
-    f.field("solution", c.fields.solution, "Column of a worked solution.");
-    f.field("answer_after", c.fields.answer_after,
-            "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
-  });
+  v.section("fields", "Which column is what: a name, a dotted path (reward_model.ground_truth) or a text with columns in braces.",
+            [&c](ConfigVisitor& f) {
+              f.field("question", c.fields.question, "Column of the question.");
+              f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
+              f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
+              f.field("solution", c.fields.solution, "Column of a worked solution.");
+              f.field("answer_after", c.fields.answer_after,
+                      "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
+            });
   v.part("task", c.task, "task", "Instead of a path: a generated task (countdown, chained_arithmetic).");
   v.options("options", c.options, "Options of the task.");
   v.field("split", c.split, "Of a generated task: train or test; the two never share a problem.");

@@ -17,6 +17,12 @@ namespace GRPO_API grpo {
 ///
 /// If a name is left at its default and the column is absent, these are tried in order: for `question` problem, prompt, input; for
 /// `answer` target, solution. A column of messages is also found under prompt. A name that was changed must be there in every row.
+///
+/// A name may also be a dotted path into nested columns ("reward_model.ground_truth"), or a text with columns in braces
+/// ("{question}\n{hint}", where {{ and }} are braces) that are text or numbers. Such columns stay in `Problem::fields`.
+///
+/// verl's rows (data_source, prompt, ability, reward_model, extra_info) and TRL's (prompt, and completion, solution, or chosen and
+/// rejected) need no names: an answer is also found at reward_model.ground_truth, and a solution in completion.
 struct FieldMapping {
   std::string question = "question";
   std::string answer = "answer";
