@@ -1,6 +1,8 @@
 #include "grpo/data/dataset.h"
 
+#include <functional>
 #include <unordered_set>
+#include <utility>
 
 #include "core/file_text.h"
 #include "data/row.h"
@@ -33,6 +35,25 @@ std::string known_columns(const Problem& first, const FieldMapping& mapping) {
 
 }  // namespace
 
+ProblemRows::ProblemRows(const FieldMapping& mapping, std::string file, int64_t max_bad_rows)
+    : mapping_(mapping), file_(std::move(file)), max_bad_rows_(max_bad_rows) {}
+
+void ProblemRows::add(std::string_view json_text, int64_t line) {
+  add(line, [&](const FieldMapping& mapping, const std::string&) { return parse_problem(json_text, mapping, file_, line); });
+}
+
+void ProblemRows::add(int64_t line, const std::function<Problem(const FieldMapping&, const std::string&)>& make) {
+  constexpr int64_t kNamed = 10;  // of the rows that are left out
+  try {
+    problems_.push_back(make(mapping_, at_line(file_, line)));
+  } catch (const Error& error) {
+    if (max_bad_rows_ == 0) throw;
+    if (++bad_rows_ > max_bad_rows_)
+      fail_at(file_, "expected at most " + std::to_string(max_bad_rows_) + " bad rows; got more, the last: " + error.what());
+    if (bad_rows_ <= kNamed) log_warn("a row is left out: " + std::string(error.what()));
+  }
+}
+
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping, const DatasetFormat& format,
                                    const ReaderRegistry& readers) {
   const std::string file = path.string();
@@ -44,7 +65,10 @@ std::vector<Problem> load_problems(const std::filesystem::path& path, const Fiel
     fail_at(file, "expected " + known +
                       " file, or one of these packed as .gz or .zst; got another ending (`format` names the reader of any file)");
   }
-  std::vector<Problem> problems = readers.make(name, format.options)->read(path, mapping);
+  ProblemRows rows(mapping, file, format.max_bad_rows);
+  readers.make(name, format.options)->read(path, rows);
+  if (rows.bad_rows() > 0) log_warn(file + ": " + std::to_string(rows.bad_rows()) + " bad rows are left out");
+  std::vector<Problem> problems = rows.take_problems();
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
   for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i);
   if (const std::string known = known_columns(problems.front(), mapping); !known.empty()) log_info(file + " has " + known);

@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/json.h"
 #include "data/csv.h"
@@ -42,37 +45,27 @@ std::vector<int64_t> element_lines(std::string_view array) {
   return lines;
 }
 
-std::vector<Problem> load_array(const std::string& text, const FieldMapping& mapping, const std::string& file) {
-  const json rows = parse_at(text, file, 1);
-  if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + type_name(rows));
-  const std::vector<int64_t> lines = element_lines(text);
-  std::vector<Problem> problems;
-  for (size_t i = 0; i < rows.size(); ++i) problems.push_back(problem_from(rows[i], mapping, at_line(file, lines.at(i))));
-  return problems;
-}
-
-std::vector<Problem> load_lines(std::string_view text, const FieldMapping& mapping, const std::string& file) {
-  std::vector<Problem> problems;
-  int64_t number = 0;
-  while (!text.empty()) {
-    const size_t length = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, length);
-    text.remove_prefix(std::min(length + 1, text.size()));
-    ++number;
-    if (!trim(line).empty()) problems.push_back(parse_problem(line, mapping, file, number));
-  }
-  return problems;
-}
-
 class JsonReader final : public DatasetReader {
-  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
-    return load_array(dataset_text(file), mapping, file.string());
+  void read(const std::filesystem::path& path, ProblemRows& rows) const override {
+    const std::string text = dataset_text(path);
+    const json array = parse_at(text, rows.file(), 1);
+    if (!array.is_array()) fail_at(rows.file(), std::string("expected an array of objects; got ") + type_name(array));
+    const std::vector<int64_t> lines = element_lines(text);
+    for (size_t i = 0; i < array.size(); ++i)
+      rows.add(lines.at(i), [&](const FieldMapping& mapping, const std::string& place) { return problem_from(array[i], mapping, place); });
   }
 };
 
 class JsonLinesReader final : public DatasetReader {
-  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
-    return load_lines(dataset_text(file), mapping, file.string());
+  void read(const std::filesystem::path& path, ProblemRows& rows) const override {
+    const std::string whole = dataset_text(path);
+    std::string_view text = whole;
+    for (int64_t number = 1; !text.empty(); ++number) {
+      const size_t length = std::min(text.find('\n'), text.size());
+      const std::string_view line = text.substr(0, length);
+      text.remove_prefix(std::min(length + 1, text.size()));
+      if (!trim(line).empty()) rows.add(line, number);
+    }
   }
 };
 
@@ -87,14 +80,14 @@ class TableReader final : public DatasetReader {
   }
 
  private:
-  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
-    const std::string text = dataset_text(file);
-    CsvParser parser(text, delimiter_, file.string());
-    const std::vector<std::string> names = read_header(parser, file.string());
-    std::vector<Problem> problems;
+  void read(const std::filesystem::path& path, ProblemRows& rows) const override {
+    const std::string text = dataset_text(path);
+    CsvParser parser(text, delimiter_, rows.file());
+    const std::vector<std::string> names = read_header(parser, rows.file());
     while (const auto record = parser.next())
-      problems.push_back(problem_from(as_object(*record, names, file.string()), mapping, at_line(file.string(), record->line)));
-    return problems;
+      rows.add(record->line, [&](const FieldMapping& mapping, const std::string& place) {
+        return problem_from(as_object(*record, names, place), mapping, place);
+      });
   }
 
   static std::vector<std::string> read_header(CsvParser& parser, const std::string& file) {
@@ -112,9 +105,9 @@ class TableReader final : public DatasetReader {
     return names;
   }
 
-  static json as_object(const CsvRecord& record, const std::vector<std::string>& names, const std::string& file) {
+  static json as_object(const CsvRecord& record, const std::vector<std::string>& names, const std::string& place) {
     if (record.fields.size() != names.size())
-      fail_at(at_line(file, record.line),
+      fail_at(place,
               "expected " + std::to_string(names.size()) + " fields, as in the first line; got " + std::to_string(record.fields.size()));
     json row = json::object();
     for (size_t i = 0; i < names.size(); ++i) row[names[i]] = record.fields[i] ? json(*record.fields[i]) : json();

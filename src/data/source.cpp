@@ -12,6 +12,8 @@ void describe(ConfigVisitor& v, DataSource& c) {
          "A .jsonl, .csv or .tsv file, a .json file with an array, each also as .gz or .zst, or what a reader of your own reads.");
   v.part("format", c.format.name, "reader", "What reads the file: json, jsonl, csv, tsv or one of your own; empty = by the file's ending.");
   v.options("format_options", c.format.options, "The options of that reader; csv and tsv: delimiter.");
+  v.field("max_bad_rows", c.format.max_bad_rows, "Rows of a file that may be left out, with a warning, because they are no problems.",
+          kNonNegative);
   v.section("fields", "Which column is what: a name, a dotted path (reward_model.ground_truth) or a text with columns in braces.",
             [&c](ConfigVisitor& f) {
               f.field("question", c.fields.question, "Column of the question.");
@@ -54,6 +56,7 @@ void validate(const DataSource& s, const std::string& name) {
   faults.need(s.path.empty() || s.task.empty(), name + ": expected a path or a task, not both");
   faults.need(!s.path.empty() || (s.format.name.empty() && s.format.options.empty()),
               name + ".format: expected a path; without, it has no effect");
+  faults.need(!s.path.empty() || s.format.max_bad_rows == 0, name + ".max_bad_rows: expected a path; without, it has no effect");
   faults.need(s.task.empty() || s.count > 0, name + ".count: expected how many problems to generate");
   faults.need(s.split == "train" || s.split == "test", name + ".split: expected train or test; got '" + s.split + "'");
   faults.raise_lines();

@@ -237,12 +237,9 @@ TEST_F(DatasetFile, WhatTheChatTemplateCannotTakeIsNamed) {
 
 TEST_F(DatasetFile, AReaderOfYourOwnGoesByItsEndingOrItsName) {
   class Bare final : public DatasetReader {
-    std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
+    void read(const std::filesystem::path& file, ProblemRows& rows) const override {
       std::ifstream in(file);
-      std::vector<Problem> problems;
-      for (std::string line; std::getline(in, line);)
-        problems.push_back(parse_problem("{\"q\": \"" + line + "\"}", mapping, file.string(), 1));
-      return problems;
+      for (std::string line; std::getline(in, line);) rows.add("{\"q\": \"" + line + "\"}", 1);
     }
   };
   ReaderRegistry readers = builtin_readers();

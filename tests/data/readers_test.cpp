@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/unpack.h"
+#include "grpo/core/log.h"
 #include "grpo/data/dataset.h"
 #include "io/temp_folder.h"
 
@@ -79,6 +80,34 @@ TEST_F(TableFile, BadTablesAreErrorsThatNameTheLine) {
   std::string wide = "question";
   for (int i = 0; i < 10000; ++i) wide += "," + std::to_string(i);
   GRPO_EXPECT_ERROR(rows("a.csv", wide), "expected at most 10000 columns");
+}
+
+TEST_F(TableFile, BadRowsAreLeftOutUpToALimit) {
+  const struct {
+    const char *name, *text;
+    std::vector<int64_t> bad_lines;
+  } files[] = {
+      {"a.csv", "question,answer\na,1\nb\n,2\nc,3\n", {3, 4}},
+      {"a.jsonl", "{\"question\": \"a\"}\n{\n[1]\n{\"question\": \"c\"}", {2, 3}},
+      {"a.json", "[{\"question\": \"a\"},\n1,\n{\"x\": 1}, {\"question\": \"c\"}]", {2, 3}},
+  };
+  for (const auto& file : files) {
+    std::vector<std::string> log;
+    set_log_sink([&log](LogLevel, const std::string& line) { log.push_back(line); });
+    const auto problems = rows(file.name, file.text, {.max_bad_rows = 2});
+    set_log_sink({});
+    ASSERT_EQ(problems.size(), 2U) << file.name;
+    EXPECT_EQ(problems[1].question, "c");
+    EXPECT_EQ(problems[1].index, 1);
+    ASSERT_EQ(log.size(), 3U);
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_NE(log[i].find(std::string(file.name) + ":" + std::to_string(file.bad_lines[i]) + ": "), std::string::npos) << log[i];
+    EXPECT_NE(log[2].find("2 bad rows are left out"), std::string::npos) << log[2];
+    GRPO_EXPECT_ERROR(rows(file.name, file.text, {.max_bad_rows = 1}), "expected at most 1 bad rows; got more, the last: ");
+    GRPO_EXPECT_ERROR(rows(file.name, file.text), std::string(file.name) + ":" + std::to_string(file.bad_lines[0]) + ": expected");
+  }
+  GRPO_EXPECT_ERROR(rows("b.csv", "question\n\"a", {.max_bad_rows = 9}), "b.csv:2: expected a quote");  // where rows end is not known
+  GRPO_EXPECT_ERROR(rows("b.csv", "question,answer\n,1\n", {.max_bad_rows = 9}), "empty file");
 }
 
 std::string gzip(std::string_view text) {
