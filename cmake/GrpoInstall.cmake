@@ -9,7 +9,7 @@ install(EXPORT grpoTargets NAMESPACE grpo:: DESTINATION "${package_dir}")
 configure_package_config_file(cmake/grpoConfig.cmake.in grpoConfig.cmake INSTALL_DESTINATION "${package_dir}" PATH_VARS CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file(grpoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/grpoConfig.cmake" "${PROJECT_BINARY_DIR}/grpoConfigVersion.cmake" cmake/FindLibTorch.cmake
-        cmake/FindTextLibraries.cmake cmake/FindHttpLibrary.cmake cmake/FindExactNumbers.cmake DESTINATION "${package_dir}")
+        cmake/FindTextLibraries.cmake cmake/FindHttpLibrary.cmake cmake/FindExactNumbers.cmake cmake/FindCompression.cmake DESTINATION "${package_dir}")
 file(RELATIVE_PATH pc_to_prefix "/${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "/${CMAKE_INSTALL_PREFIX}")
 configure_file(cmake/grpo.pc.in grpo.pc @ONLY)
 if(GRPO_SHARED)  # a static library needs more than fits a .pc file: torch's and the small libraries' own

@@ -9,7 +9,7 @@ file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/includ
 # but not its headers.
 function(grpo_library name type)
   add_library(${name} ${type} ${ARGN})
-  foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries grpo_http_library grpo_number_library OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
+  foreach(part IN LISTS rooms ITEMS grpo_options grpo_text_libraries grpo_http_library grpo_number_library grpo_compression_libraries OpenMP::OpenMP_CXX spdlog::spdlog Threads::Threads)
     target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:${part}>)
   endforeach()
   if(GRPO_CUDA)

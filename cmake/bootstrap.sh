@@ -16,7 +16,7 @@ newest_torch='torch>=2.15,<2.16'  # the end of the range in CMakeLists.txt
 # By purpose, Debian's names. sentencepiece.pc of Debian 13 asks for protobuf-lite.pc, so libprotobuf-dev.
 compile_packages=(g++ pkg-config)
 tool_packages=(cmake ninja-build ccache git python3-venv)
-library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libflint-dev libgloo-dev)
+library_packages=(nlohmann-json3-dev libspdlog-dev libcli11-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libxxhash-dev libcpp-httplib-dev libflint-dev zlib1g-dev libzstd-dev libgloo-dev)
 # Until FLINT 3 its balls were a package of their own: on Debian 12 and Ubuntu 22.04.
 if grep -qsE '^VERSION_ID="?(12|22\.04)"?$' /etc/os-release; then library_packages+=(libflint-arb-dev); fi
 sandbox_packages=(bubblewrap)  # what keeps the code reward's programs from the machine; found at run time
@@ -55,7 +55,7 @@ name_what_is_needed() {
   local command
   say "this is no Debian or Ubuntu: nothing is installed, and what is there is used. Needed are"
   say "  a C++20 compiler (g++ 12 or clang 16 and later), CMake 3.25 and Ninja, pkg-config, git and Python 3 with venv;"
-  say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece, xxHash, cpp-httplib, FLINT 2.9 with Arb or FLINT 3; gloo's headers or -DGRPO_GLOO=OFF;"
+  say "  headers and libraries of nlohmann-json 3.11, spdlog, CLI11, PCRE2 (8 bit), utf8proc, sentencepiece, xxHash, cpp-httplib, FLINT 2.9 with Arb or FLINT 3, zlib, zstd; gloo's headers or -DGRPO_GLOO=OFF;"
   if $tests; then say "  for tests GoogleTest, RapidCheck, Google Benchmark, clang with its sanitizers, clang-format 14 and clang-tidy;"; fi
   say "  at run time, for rewards that run foreign code, bubblewrap (bwrap);"
   say "  cmake/environment.yml names them for conda; -DGRPO_FETCH=ON gets the small libraries' sources by commit"

@@ -169,7 +169,7 @@ void add_eval(CLI::App& app, const Registry& registry) {
   a->sampling.num_generations = 1;
   add_sampled_model_options(*sub, a->model);
   sub->add_option("--tokenizer", a->model.section.tokenizer, "Where it is not with the model")->type_name("PATH");
-  sub->add_option("--data", a->data.path, "A .jsonl or .json file of problems")->type_name("PATH");
+  sub->add_option("--data", a->data.path, "A file of problems: .jsonl, .json, .csv or .tsv, also as .gz or .zst")->type_name("PATH");
   sub->add_option("--task", a->data.task, "Or a generated task (its test problems)");
   sub->add_option("--count", a->data.count, "Problems to generate, or the first so many of the file");
   sub->add_option("--answer-after", a->data.fields.answer_after, "The answer is what follows this text in its column (GSM8K: ####)");

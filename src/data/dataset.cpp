@@ -1,307 +1,77 @@
 #include "grpo/data/dataset.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <functional>
 #include <unordered_set>
+#include <utility>
 
 #include "core/file_text.h"
-#include "core/json.h"
-#include "data/answers.h"
-#include "data/messages.h"
+#include "data/row.h"
+#include "data/unpack.h"
 #include "grpo/core/error.h"
-#include "grpo/data/prompt.h"
+#include "grpo/core/log.h"
 #include "grpo/data/strings.h"
 
 namespace grpo {
 namespace {
 
-using json = nlohmann::ordered_json;  // tools and tool calls are shown to the model in their own order
-
-constexpr std::string_view kDatasetWhere = "load_problems";
-constexpr size_t kMaxDepth = 64;    // of nesting: writing a value as text recurses
-constexpr size_t kMaxKeys = 10000;  // of one object: an ordered object looks at all of them for each new one
-
-[[noreturn]] void fail_at(std::string_view place, const std::string& message) { fail(kDatasetWhere, std::string(place) + ": " + message); }
-
-std::string at_line(const std::string& file, int64_t line) { return file + ":" + std::to_string(line); }
-
-/// `text` begins on line `line` of `file`.
-json parse_at(std::string_view text, const std::string& file, int64_t line) {
-  try {
-    return parse_json<json>(text, {.depth = kMaxDepth, .keys = kMaxKeys});
-  } catch (const json::parse_error& error) {
-    const std::string_view before = text.substr(0, error.byte);
-    std::string_view cause = error.what();
-    cause.remove_prefix(std::min(cause.size(), cause.find(": ") + 2));  // the library's own position
-    if (error.id == kJsonLimitError) fail_at(at_line(file, line), std::string(cause));
-    fail_at(at_line(file, line + std::count(before.begin(), before.end(), '\n')), "expected JSON in UTF-8; got a " + clip_text(cause, 200));
-  } catch (const json::exception& error) {
-    fail_at(at_line(file, line), "expected JSON; got " + clip_text(error.what(), 200));
-  }
+/// The ending without its dot; of a packed file that no reader is for, the one before.
+std::string format_of(const std::filesystem::path& file, const ReaderRegistry& readers) {
+  const auto ending = [](const std::filesystem::path& name) { return name.has_extension() ? name.extension().string().substr(1) : ""; };
+  const bool packed = packing_of(file) != Packing::kNone && !readers.contains(ending(file));
+  return ending(packed ? file.stem() : file);
 }
 
-/// The columns of one row, each used at most once.
-class Row {
- public:
-  Row(const json& columns, std::string_view place) : columns_(columns), place_(place) {
-    if (!columns.is_object()) fail_at(place, std::string("expected an object; got ") + type_name(columns));
+/// What was taken from columns that are named as other libraries name them; empty where there are none.
+std::string known_columns(const Problem& first, const FieldMapping& mapping) {
+  const auto has = [&first](const char* name) { return first.fields.contains(name); };
+  if (has("data_source") && has("reward_model")) {
+    if (mapping.answer != FieldMapping{}.answer || first.answer.empty()) return "verl's columns; rewards find them by their names";
+    return "verl's columns: the answer is reward_model.ground_truth; rewards find data_source, ability and extra_info by their names";
   }
-
-  /// The column `name` or, where that is the default name, the first of `aliases` that is there; null where absent.
-  const json* find(const std::string& name, const std::string& default_name, std::initializer_list<const char*> aliases = {}) {
-    if (const json* column = use(name)) return column;
-    if (name != default_name) fail_at(place_, "expected a column '" + name + "'; got " + column_names());
-    for (const char* alias : aliases) {
-      if (const json* column = use(alias)) return column;
-    }
-    return nullptr;
-  }
-
-  void move_rest_to(Problem& problem) const {
-    for (const auto& [name, value] : columns_.items()) {
-      if (used_.contains(name)) continue;
-      problem.fields[name] = value.is_string() ? value.get<std::string>() : to_text(value);
-      if (!value.is_string()) problem.json_fields.insert(name);
-    }
-  }
-
-  /// Null where there is no such column, and where there is null.
-  const json* look(const std::string& name) const {
-    const auto found = columns_.find(name);
-    return found == columns_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  std::string column_names() const {
-    std::string names;
-    for (const auto& [name, value] : columns_.items()) names += (names.empty() ? "'" : ", '") + name + "'";
-    return names.empty() ? "an empty object" : names;
-  }
-
- private:
-  const json* use(const std::string& name) {
-    const json* column = look(name);
-    if (column != nullptr) used_.insert(name);
-    return column;
-  }
-
-  const json& columns_;
-  std::string_view place_;
-  std::unordered_set<std::string> used_;
-};
-
-std::string read_string(const json& value, const std::string& column, std::string_view place) {
-  if (!value.is_string()) fail_at(place, "expected text in '" + column + "'; got " + type_name(value));
-  return value.get<std::string>();
+  if (has("chosen") && has("rejected")) return "TRL's columns of preferences: chosen and rejected";
+  if (has("completion") && !first.solution.empty()) return "TRL's columns: completion is the solution where a row has no other one";
+  return {};
 }
-
-/// A worked solution, or the first of a list of them.
-std::string read_solution(const json& value, const std::string& column, std::string_view place) {
-  if (!value.is_array()) return read_string(value, column, place);
-  if (value.empty()) fail_at(place, "expected at least one text in '" + column + "'; got an empty list");
-  for (const json& solution : value) read_string(solution, column, place);
-  return value.front().get<std::string>();
-}
-
-/// What the conversations `chosen` and `rejected` have in common: their prompt, where they are whole conversations; an answer remains of
-/// each. Empty where they are none.
-json common_turns(const Row& row) {
-  json common = json::array();
-  const json *chosen = row.look("chosen"), *rejected = row.look("rejected");
-  if (chosen == nullptr || rejected == nullptr || !chosen->is_array() || !rejected->is_array()) return common;
-  const size_t most = std::min(chosen->size(), rejected->size());
-  for (size_t i = 0; i + 1 < most && (*chosen)[i] == (*rejected)[i] && (*chosen)[i].contains("role"); ++i) common.push_back((*chosen)[i]);
-  while (!common.empty() && common.back()["role"] == "assistant") common.erase(common.size() - 1);
-  return common;
-}
-
-/// Of a row of preferences that are whole conversations, the prompt is what they have in common: where the row names no other one, where
-/// its messages are the chosen conversation again, and where its question is the last of these turns.
-void read_common_prompt(const Row& row, const json* messages, std::string_view place, Problem& problem) {
-  const json common = common_turns(row);
-  if (common.empty()) return;
-  const bool repeats_chosen = messages != nullptr && *messages == *row.look("chosen");
-  const bool alone = problem.messages.empty() && problem.question.empty();
-  const auto turns = read_messages(common, place);
-  const bool repeats_question = problem.messages.empty() && turns.back().role == "user" && turns.back().content == problem.question;
-  if (repeats_chosen || alone || repeats_question) problem.messages = turns;
-}
-
-void read_prompt(Row& row, const FieldMapping& mapping, std::string_view place, Problem& problem) {
-  const FieldMapping defaults;
-  const json* messages = row.find(mapping.messages, defaults.messages);
-  const json* question = row.find(mapping.question, defaults.question, {"problem", "prompt", "input"});
-  if (messages != nullptr) {
-    if (!messages->is_array()) fail_at(place, "expected a list in '" + mapping.messages + "'; got " + type_name(*messages));
-    problem.messages = read_messages(*messages, place);
-  }
-  if (question != nullptr && question->is_array() && messages == nullptr) {
-    problem.messages = read_messages(*question, place);
-  } else if (question != nullptr) {
-    problem.question = read_string(*question, mapping.question, place);
-  }
-  read_common_prompt(row, messages, place, problem);
-  if (is_empty_prompt(problem)) {
-    const bool given = question != nullptr || messages != nullptr;
-    fail_at(place, "expected a question in '" + mapping.question + "' or messages in '" + mapping.messages + "'; got " +
-                       (given ? "an empty prompt" : row.column_names()));
-  }
-}
-
-/// A column for the chat template: a list or an object, or JSON text of one, as tables without nested columns have it. Null where absent.
-json template_column(Row& row, const std::string& name, bool is_list, std::string_view place) {
-  const json* column = row.find(name, name);
-  if (column == nullptr) return {};
-  json value = *column;
-  if (column->is_string()) {
-    const auto text = column->get<std::string>();
-    if (trim(text).empty()) return {};
-    value = parse_at(text, std::string(place) + " '" + name + "'", 1);
-  }
-  const bool right = is_list ? value.is_array() : value.is_object();
-  if (!right) fail_at(place, std::string("expected ") + (is_list ? "a list" : "an object") + " in '" + name + "'; got " + type_name(value));
-  return value;
-}
-
-void read_template_columns(Row& row, std::string_view place, Problem& problem) {
-  const json tools = template_column(row, "tools", true, place);
-  for (const json& tool : tools) {
-    if (!tool.is_object()) fail_at(place, std::string("expected objects in 'tools'; got ") + type_name(tool));
-  }
-  if (!tools.is_null()) problem.tools = to_text(tools);
-  const json variables = template_column(row, "chat_template_kwargs", false, place);
-  for (const auto& [name, value] : variables.items()) {
-    if (is_reserved_variable(name)) fail_at(place, "expected further variables in 'chat_template_kwargs'; got '" + name + "'");
-  }
-  if (!variables.is_null()) problem.chat_template_kwargs = to_text(variables);
-}
-
-/// GSM8K writes its sums as 48/2=<<48/2=24>>24 for a calculator.
-std::string remove_calculator_marks(std::string text) {
-  for (size_t begin = text.find("<<"); begin != std::string::npos; begin = text.find("<<", begin)) {
-    const size_t end = text.find(">>", begin);
-    if (end == std::string::npos) break;
-    text.erase(begin, end + 2 - begin);
-  }
-  return text;
-}
-
-/// What follows the marker.
-std::string final_part(const std::string& answer, const std::string& marker, std::string_view place) {
-  const size_t at = answer.rfind(marker);
-  if (at == std::string::npos) fail_at(place, "expected '" + marker + "' in the answer; got '" + clip_text(answer, 80) + "'");
-  return std::string(trim(std::string_view(answer).substr(at + marker.size())));
-}
-
-/// Answers are what follows the marker; the whole text of the first is the solution, where the row has no other one.
-void split_answers(Problem& problem, const std::string& marker, bool is_solution, std::string_view place) {
-  const std::string whole = problem.answer;
-  problem.answer = final_part(whole, marker, place);
-  for (std::string& further : problem.further_answers) further = final_part(further, marker, place);
-  if (is_solution) problem.solution = remove_calculator_marks(std::string(trim(whole)));
-}
-
-Problem problem_from(const json& columns, const FieldMapping& mapping, std::string_view place) {
-  const FieldMapping defaults;
-  Row row(columns, place);
-  Problem problem;
-  read_prompt(row, mapping, place, problem);
-  read_template_columns(row, place, problem);
-  const json* solution = row.find(mapping.solution, defaults.solution);
-  if (solution != nullptr) problem.solution = read_solution(*solution, mapping.solution, place);
-  const json* answer = row.find(mapping.answer, defaults.answer, {"target", "solution"});
-  if (answer != nullptr) read_answers(*answer, mapping.answer, place, problem);
-  if (!mapping.answer_after.empty()) split_answers(problem, mapping.answer_after, solution == nullptr || solution == answer, place);
-  row.move_rest_to(problem);
-  return problem;
-}
-
-/// The line on which each element of a valid JSON array begins.
-std::vector<int64_t> element_lines(std::string_view array) {
-  std::vector<int64_t> lines;
-  int64_t line = 1;
-  int depth = 0;
-  bool in_string = false;
-  bool element_next = false;  // the next character that is no white space begins an element
-  for (size_t i = 0; i < array.size(); ++i) {
-    const char c = array[i];
-    if (c == '\n') ++line;
-    if (in_string) {
-      if (c == '\\') ++i;
-      in_string = c != '"';
-      continue;
-    }
-    if (element_next && !is_space(c)) {
-      if (c != ']') lines.push_back(line);
-      element_next = false;
-    }
-    if (c == '[' || c == '{') element_next = depth++ == 0;
-    if (c == ']' || c == '}') --depth;
-    if (c == ',' && depth == 1) element_next = true;
-    in_string = c == '"';
-  }
-  return lines;
-}
-
-std::vector<Problem> load_array(const std::string& text, const FieldMapping& mapping, const std::string& file) {
-  const json rows = parse_at(text, file, 1);
-  if (!rows.is_array()) fail_at(file, std::string("expected an array of objects; got ") + type_name(rows));
-  const std::vector<int64_t> lines = element_lines(text);
-  std::vector<Problem> problems;
-  for (size_t i = 0; i < rows.size(); ++i) problems.push_back(problem_from(rows[i], mapping, at_line(file, lines.at(i))));
-  return problems;
-}
-
-std::vector<Problem> load_lines(std::string_view text, const FieldMapping& mapping, const std::string& file) {
-  std::vector<Problem> problems;
-  int64_t number = 0;
-  while (!text.empty()) {
-    const size_t length = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, length);
-    text.remove_prefix(std::min(length + 1, text.size()));
-    ++number;
-    if (!trim(line).empty()) problems.push_back(parse_problem(line, mapping, file, number));
-  }
-  return problems;
-}
-
-class JsonReader final : public DatasetReader {
-  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
-    return load_array(file_text(file, kDatasetWhere), mapping, file.string());
-  }
-};
-
-class JsonLinesReader final : public DatasetReader {
-  std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
-    return load_lines(file_text(file, kDatasetWhere), mapping, file.string());
-  }
-};
 
 }  // namespace
 
-Problem parse_problem(std::string_view json_text, const FieldMapping& mapping, const std::string& file, int64_t line) {
-  return problem_from(parse_at(json_text, file, line), mapping, at_line(file, line));
+ProblemRows::ProblemRows(const FieldMapping& mapping, std::string file, int64_t max_bad_rows)
+    : mapping_(mapping), file_(std::move(file)), max_bad_rows_(max_bad_rows) {}
+
+void ProblemRows::add(std::string_view json_text, int64_t line) {
+  add(line, [&](const FieldMapping& mapping, const std::string&) { return parse_problem(json_text, mapping, file_, line); });
 }
 
-ReaderRegistry builtin_readers() {
-  ReaderRegistry registry("reader");
-  registry.add<JsonReader>("json");
-  registry.add<JsonLinesReader>("jsonl");
-  return registry;
+void ProblemRows::add(int64_t line, const std::function<Problem(const FieldMapping&, const std::string&)>& make) {
+  constexpr int64_t kNamed = 10;  // of the rows that are left out
+  try {
+    problems_.push_back(make(mapping_, at_line(file_, line)));
+  } catch (const Error& error) {
+    if (max_bad_rows_ == 0) throw;
+    if (++bad_rows_ > max_bad_rows_)
+      fail_at(file_, "expected at most " + std::to_string(max_bad_rows_) + " bad rows; got more, the last: " + error.what());
+    if (bad_rows_ <= kNamed) log_warn("a row is left out: " + std::string(error.what()));
+  }
 }
 
 std::vector<Problem> load_problems(const std::filesystem::path& path, const FieldMapping& mapping, const DatasetFormat& format,
                                    const ReaderRegistry& readers) {
-  const std::string file = path.string(), ending = path.extension().string();
+  const std::string file = path.string();
   expect_exists(path, kDatasetWhere);
-  const std::string name = format.name.empty() && !ending.empty() ? ending.substr(1) : format.name;
+  const std::string name = format.name.empty() ? format_of(path, readers) : format.name;
   if (format.name.empty() && !readers.contains(name)) {
     std::string known;
-    for (const auto& reader : readers.names()) known += (known.empty() ? "a ." : " or .") + reader;
-    fail_at(file, "expected " + known + " file; got another ending (`format` names the reader of any file)");
+    for (const auto& reader : readers.names()) known += (known.empty() ? "a ." : ", .") + reader;
+    fail_at(file, "expected " + known +
+                      " file, or one of these packed as .gz or .zst; got another ending (`format` names the reader of any file)");
   }
-  std::vector<Problem> problems = readers.make(name, format.options)->read(path, mapping);
+  ProblemRows rows(mapping, file, format.max_bad_rows);
+  readers.make(name, format.options)->read(path, rows);
+  if (rows.bad_rows() > 0) log_warn(file + ": " + std::to_string(rows.bad_rows()) + " bad rows are left out");
+  std::vector<Problem> problems = rows.take_problems();
   if (problems.empty()) fail_at(file, "expected at least one problem; got an empty file");
   for (size_t i = 0; i < problems.size(); ++i) problems[i].index = static_cast<int64_t>(i);
+  if (const std::string known = known_columns(problems.front(), mapping); !known.empty()) log_info(file + " has " + known);
   return problems;
 }
 

@@ -8,17 +8,21 @@
 namespace grpo {
 
 void describe(ConfigVisitor& v, DataSource& c) {
-  v.path("path", c.path, "A .jsonl file, a .json file with an array, or a file that a reader of your own reads.");
-  v.part("format", c.format.name, "reader", "What reads the file: json, jsonl or one of your own; empty = by the file's ending.");
-  v.options("format_options", c.format.options, "The options of that reader.");
-  v.section("fields", "Which column is what.", [&c](ConfigVisitor& f) {
-    f.field("question", c.fields.question, "Column of the question.");
-    f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
-    f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
-    f.field("solution", c.fields.solution, "Column of a worked solution.");
-    f.field("answer_after", c.fields.answer_after,
-            "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
-  });
+  v.path("path", c.path,
+         "A .jsonl, .csv or .tsv file, a .json file with an array, each also as .gz or .zst, or what a reader of your own reads.");
+  v.part("format", c.format.name, "reader", "What reads the file: json, jsonl, csv, tsv or one of your own; empty = by the file's ending.");
+  v.options("format_options", c.format.options, "The options of that reader; csv and tsv: delimiter.");
+  v.field("max_bad_rows", c.format.max_bad_rows, "Rows of a file that may be left out, with a warning, because they are no problems.",
+          kNonNegative);
+  v.section("fields", "Which column is what: a name, a dotted path (reward_model.ground_truth) or a text with columns in braces.",
+            [&c](ConfigVisitor& f) {
+              f.field("question", c.fields.question, "Column of the question.");
+              f.field("answer", c.fields.answer, "Column of the reference answer, or of a list of answers, each of which is right.");
+              f.field("messages", c.fields.messages, "Column of a conversation, instead of the question.");
+              f.field("solution", c.fields.solution, "Column of a worked solution.");
+              f.field("answer_after", c.fields.answer_after,
+                      "The answer is what follows this text in its column (GSM8K: ####), and the whole text the solution.");
+            });
   v.part("task", c.task, "task", "Instead of a path: a generated task (countdown, chained_arithmetic).");
   v.options("options", c.options, "Options of the task.");
   v.field("split", c.split, "Of a generated task: train or test; the two never share a problem.");
@@ -52,6 +56,7 @@ void validate(const DataSource& s, const std::string& name) {
   faults.need(s.path.empty() || s.task.empty(), name + ": expected a path or a task, not both");
   faults.need(!s.path.empty() || (s.format.name.empty() && s.format.options.empty()),
               name + ".format: expected a path; without, it has no effect");
+  faults.need(!s.path.empty() || s.format.max_bad_rows == 0, name + ".max_bad_rows: expected a path; without, it has no effect");
   faults.need(s.task.empty() || s.count > 0, name + ".count: expected how many problems to generate");
   faults.need(s.split == "train" || s.split == "test", name + ".split: expected train or test; got '" + s.split + "'");
   faults.raise_lines();

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "grpo/core/error.h"
+#include "grpo/core/log.h"
 #include "support/parity.h"
 
 namespace grpo {
@@ -124,7 +125,8 @@ TEST_F(DatasetFile, BadFilesAreErrorsThatNameTheLine) {
   EXPECT_TRUE(contains(message_of("a.json", "[]"), "empty file"));
   EXPECT_TRUE(contains(message_of("a.json", "[\n{\"question\": \"q\"},\n{]"), "a.json:3: expected JSON"));
   EXPECT_TRUE(contains(message_of("a.json", "{}"), "expected an array"));
-  EXPECT_TRUE(contains(message_of("a.csv", "q"), "expected a .json or .jsonl file; got another ending"));
+  EXPECT_TRUE(contains(message_of("a.txt", "q"),
+                       "expected a .csv, .json, .jsonl, .tsv file, or one of these packed as .gz or .zst; got another ending"));
   EXPECT_EQ(load_problems(write("a.csv", "{\"question\": \"q\"}"), {}, {.name = "jsonl"}).size(), 1u);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsnol"}), Error);
   EXPECT_THROW(load_problems(folder_ / "a.csv", {}, {.name = "jsonl", .options = {{"x", "1"}}}), Error);
@@ -235,12 +237,9 @@ TEST_F(DatasetFile, WhatTheChatTemplateCannotTakeIsNamed) {
 
 TEST_F(DatasetFile, AReaderOfYourOwnGoesByItsEndingOrItsName) {
   class Bare final : public DatasetReader {
-    std::vector<Problem> read(const std::filesystem::path& file, const FieldMapping& mapping) const override {
+    void read(const std::filesystem::path& file, ProblemRows& rows) const override {
       std::ifstream in(file);
-      std::vector<Problem> problems;
-      for (std::string line; std::getline(in, line);)
-        problems.push_back(parse_problem("{\"q\": \"" + line + "\"}", mapping, file.string(), 1));
-      return problems;
+      for (std::string line; std::getline(in, line);) rows.add("{\"q\": \"" + line + "\"}", 1);
     }
   };
   ReaderRegistry readers = builtin_readers();
@@ -251,6 +250,58 @@ TEST_F(DatasetFile, AReaderOfYourOwnGoesByItsEndingOrItsName) {
   EXPECT_EQ(load_problems(file, mapping, {}, readers)[1].index, 1);
   EXPECT_EQ(load_problems(write("b.txt", "one"), mapping, {.name = "bare"}, readers)[0].question, "one");
   EXPECT_THROW(load_problems(write("c.bare", ""), mapping, {}, readers), Error);
+}
+
+TEST_F(DatasetFile, NamesMayBePathsAndTemplates) {
+  const std::string row =
+      R"({"a": {"b": {"c": 7}, "t": "{\"u\": \"v\"}"}, "x.y": {"z": "whole"}, "q": "Q", "n": 18446744073709551616, "l": [1]})";
+  const auto mapped = [&](const FieldMapping& mapping) { return load_problems(write("a.jsonl", row), mapping)[0]; };
+  EXPECT_EQ(mapped({.question = "q", .answer = "a.b.c"}).answer, "7");
+  EXPECT_EQ(mapped({.question = "q", .answer = "a.t.u"}).answer, "v");
+  EXPECT_EQ(mapped({.question = "q", .answer = "x.y.z"}).answer, "whole");
+  const auto made = mapped({.question = "{q}\n{{{a.b.c}}} {n}", .answer = "\\boxed{{{a.t.u}}}", .solution = "{q}."});
+  EXPECT_EQ(made.question, "Q\n{7} 18446744073709551616");
+  EXPECT_EQ(made.answer, "\\boxed{v}");
+  EXPECT_EQ(made.solution, "Q.");
+  EXPECT_EQ(made.fields.at("q"), "Q");
+  EXPECT_TRUE(made.json_fields.contains("a"));
+  const struct {
+    FieldMapping mapping;
+    const char* message;
+  } cases[] = {
+      {{.question = "q", .answer = "a.b.d"}, "a.jsonl:1: expected a column 'a.b.d'; got 'a'"},
+      {{.question = "{q}{z}"}, "a.jsonl:1: expected a column 'z' for '{q}{z}'; got none"},
+      {{.question = "{q}{l}"}, "expected text or a number in 'l'"},
+      {{.question = "{q"}, "got a brace alone"},
+      {{.question = "{q}}"}, "got a brace alone"},
+  };
+  for (const auto& [mapping, message] : cases) EXPECT_TRUE(contains(message_of("a.jsonl", row, mapping), message)) << message;
+  const auto whole = load_problems(write("b.jsonl", R"({"{q}": "named so", "q": "Q"})"), {.question = "{q}"})[0];
+  EXPECT_EQ(whole.question, "named so");
+}
+
+TEST_F(DatasetFile, KnowsTheColumnsOfVerlAndTrl) {
+  std::vector<std::string> log;
+  set_log_sink([&log](LogLevel, const std::string& message) { log.push_back(message); });
+  const std::string verl = R"({"data_source": "gsm8k", "prompt": [{"role": "user", "content": "q"}], "ability": "math", "reward_model": )";
+  const auto row = load_problems(write("a.jsonl", verl + R"({"style": "rule", "ground_truth": "72"}, "extra_info": {"index": 3}})"))[0];
+  EXPECT_EQ(row.answer, "72");
+  EXPECT_EQ(row.messages, (std::vector<Message>{{"user", "q"}}));
+  EXPECT_EQ(row.fields.at("extra_info"), "{\"index\":3}");
+  EXPECT_TRUE(load_problems(write("b.jsonl", verl + R"({"ground_truth": {"target": 5}}})"))[0].answer.empty());
+  EXPECT_EQ(load_problems(write("c.jsonl", R"({"prompt": "q", "completion": "c"})"))[0].solution, "c");
+  EXPECT_EQ(load_problems(write("d.jsonl", R"({"prompt": "q", "completion": [{"role": "assistant", "content": "c"}]})"))[0].solution, "c");
+  EXPECT_EQ(load_problems(write("e.jsonl", R"({"prompt": "q", "completion": [1, 2], "solution": "s"})"))[0].solution, "s");
+  const FieldMapping after{.answer_after = "####"};
+  EXPECT_EQ(load_problems(write("g.jsonl", R"({"prompt": "q", "completion": "c", "answer": "x #### 1"})"), after)[0].solution, "c");
+  log.pop_back();
+  load_problems(write("f.jsonl", R"({"prompt": "q", "chosen": "c", "rejected": "r"})"));
+  set_log_sink({});
+  ASSERT_EQ(log.size(), 6U);
+  EXPECT_TRUE(contains(log[0], "a.jsonl has verl's columns: the answer is reward_model.ground_truth"));
+  EXPECT_TRUE(contains(log[1], "b.jsonl has verl's columns; rewards find them"));
+  EXPECT_TRUE(contains(log[2], "c.jsonl has TRL's columns: completion is the solution where"));
+  EXPECT_TRUE(contains(log[5], "f.jsonl has TRL's columns of preferences"));
 }
 
 TEST_F(DatasetFile, KnowsWhichFieldsAreJson) {

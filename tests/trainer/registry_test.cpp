@@ -118,15 +118,14 @@ class LineSink final : public MetricSink {
 
 /// Lines "question;answer".
 class SemicolonReader final : public DatasetReader {
-  std::vector<Problem> read(const fs::path& file, const FieldMapping& mapping) const override {
+  void read(const fs::path& file, ProblemRows& rows) const override {
     std::ifstream in(file);
-    std::vector<Problem> problems;
+    int64_t number = 0;
     for (std::string line; std::getline(in, line);) {
       const size_t cut = line.find(';');
       const nlohmann::json row = {{"question", line.substr(0, cut)}, {"answer", line.substr(cut + 1)}};
-      problems.push_back(parse_problem(row.dump(), mapping, file.string(), static_cast<int64_t>(problems.size()) + 1));
+      rows.add(row.dump(), ++number);
     }
-    return problems;
   }
 };
 
