@@ -103,9 +103,9 @@ const ForeignNames kManyDevices = {
 };
 
 const ForeignNames kData = {
-    {"dataset_name", "data.train.path takes a .jsonl or .json file; download the data set first", {}},
-    {"dataset_config", "data.train.path takes a .jsonl or .json file; download the data set first", kNone},
-    {"dataset_*", "data.train.path takes a .jsonl or .json file, and eval.data.path the one to evaluate on", {}},
+    {"dataset_name", "data.train.path takes a .jsonl, .json, .csv or .tsv file; download the data set first", {}},
+    {"dataset_config", "data.train.path takes a .jsonl, .json, .csv or .tsv file; download the data set first", kNone},
+    {"dataset_*", "data.train.path takes a .jsonl, .json, .csv or .tsv file, and eval.data.path the one to evaluate on", {}},
     {"remove_unused_columns", "rewards always see every column of a row", {{"false", ""}}},
     {"label_names", "data.train.fields says which column is what", kNone},
     {"dataloader_*", "problems are in memory and dealt by the trainer: there is no data loader", {}},
