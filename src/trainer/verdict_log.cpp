@@ -36,10 +36,9 @@ Metrics VerdictLog::figures(const std::vector<KindTally>& kinds) const {
 }
 
 std::string VerdictLog::text() const {
-  using Json = nlohmann::ordered_json;
-  Json unreadable = Json::array(), misses = Json::array();
+  nlohmann::ordered_json unreadable = nlohmann::ordered_json::array(), misses = nlohmann::ordered_json::array();
   for (const auto& [data, golds] : unreadable_) {
-    Json examples = Json::array();
+    nlohmann::ordered_json examples = nlohmann::ordered_json::array();
     for (const auto& example : golds.examples)
       examples.push_back({{"problem", example.problem}, {"gold", example.gold}, {"reason", example.reason}});
     unreadable.push_back({{"data", data},
@@ -59,7 +58,7 @@ std::string VerdictLog::text() const {
                       {"first_step", miss.first_step},
                       {"last_step", miss.last_step}});
   }
-  return to_printable_text(Json{{"unreadable_golds", unreadable}, {"near_misses", misses}});
+  return to_printable_text(nlohmann::ordered_json{{"unreadable_golds", unreadable}, {"near_misses", misses}});
 }
 
 }  // namespace grpo
