@@ -76,7 +76,7 @@ TEST_F(TableFile, BadTablesAreErrorsThatNameTheLine) {
       {"question\n", "empty file"},
       {"", "empty file"},
   };
-  for (const auto& [text, expected] : cases) GRPO_EXPECT_ERROR(rows("a.csv", text), expected);
+  for (const auto& one : cases) GRPO_EXPECT_ERROR(rows("a.csv", one.text), one.message);
   std::string wide = "question";
   for (int i = 0; i < 10000; ++i) wide += "," + std::to_string(i);
   GRPO_EXPECT_ERROR(rows("a.csv", wide), "expected at most 10000 columns");
@@ -139,7 +139,9 @@ struct PackedFile : testing::TempFolder {
 };
 
 TEST_F(PackedFile, AreReadByTheEndingBeforeTheirs) {
-  for (const auto& [ending, pack] : packers) {
+  for (const auto& packer : packers) {  // no structured binding: lambdas see these
+    const std::string& ending = packer.first;
+    const auto pack = packer.second;
     EXPECT_EQ(load_problems(write("a.jsonl." + ending, pack(lines))).at(1).answer, "2");
     EXPECT_EQ(load_problems(write("a.csv." + ending, pack("question,answer\nq,3\n"))).at(0).answer, "3");
     EXPECT_EQ(load_problems(write("a." + ending, pack(lines)), {}, {.name = "jsonl"}).size(), 2U);
@@ -151,7 +153,9 @@ TEST_F(PackedFile, AreReadByTheEndingBeforeTheirs) {
 }
 
 TEST_F(PackedFile, EveryCutIsAnError) {
-  for (const auto& [ending, pack] : packers) {
+  for (const auto& packer : packers) {  // no structured binding: lambdas see these
+    const std::string& ending = packer.first;
+    const auto pack = packer.second;
     const std::string packed = pack(lines);
     for (size_t size = 0; size < packed.size(); ++size)
       GRPO_EXPECT_ERROR(load_problems(write("a.jsonl." + ending, packed.substr(0, size))), "got one that is cut off");
@@ -165,7 +169,9 @@ TEST_F(PackedFile, EveryCutIsAnError) {
 
 TEST_F(PackedFile, WhatIsUnpackedIsBounded) {
   const std::string text(1'000'000, 'a');
-  for (const auto& [ending, pack] : packers) {
+  for (const auto& packer : packers) {  // no structured binding: lambdas see these
+    const std::string& ending = packer.first;
+    const auto pack = packer.second;
     const Packing packing = packing_of("a." + ending);
     EXPECT_EQ(unpack(pack(text), packing, "a", text.size()), text);
     GRPO_EXPECT_ERROR(unpack(pack(text), packing, "a", text.size() - 1), "got more than 999999 bytes of text");
