@@ -3,8 +3,10 @@
 #include <optional>
 #include <utility>
 
+#include "grpo/data/strings.h"
 #include "math/evaluate.h"
 #include "math/items.h"
+#include "math/latex.h"
 #include "math/reading.h"
 #include "math/real_set.h"
 #include "math/units.h"
@@ -19,16 +21,10 @@ constexpr int64_t kSpareBits = 256;    // beyond those that the numbers of both 
 constexpr int64_t kMostBits = 16'384;  // of balls; where they need more nothing is told
 
 std::string normal_words(const Node& text) {
-  std::string plain;
-  for (const char c : lower_case(text.name)) plain += c == ',' || c == '.' || c == '-' ? ' ' : c;
-  const size_t begin = plain.find_first_not_of(' ');
-  if (begin == std::string::npos) return {};
-  std::string words;
-  for (const char c : plain.substr(begin)) {
-    if (c != ' ' || (!words.empty() && words.back() != ' ')) words += c;
-  }
-  while (words.ends_with(' ')) words.pop_back();
-  return words;
+  std::string plain = lower_case(text.name);
+  std::ranges::replace_if(
+      plain, [](char c) { return c == ',' || c == '.' || c == '-'; }, ' ');
+  return collapse_white_space(plain);
 }
 
 /// Works out whether two trees say the same; `sign` is what ± stands for in each.

@@ -76,14 +76,20 @@ Number Arithmetic::negate(const Number& a) const {
   return Number::of(std::move(result));
 }
 
+bool Arithmetic::are_finite(const Number& a, const Number& b) {
+  const auto is_finite = [](const Number& number) { return number.is_exact() || number.kind == Number::Kind::kBall; };
+  return is_finite(a) && is_finite(b);
+}
+
+/// Whether an operation on two exact numbers stays within the limits.
+bool Arithmetic::may_combine(const Rational& a, const Rational& b) const {
+  const int64_t bits = a.bits() + b.bits();
+  return bits <= 2 * kMaxBits && spend(1, bits);
+}
+
 Number Arithmetic::add(const Number& a, const Number& b) const {
-  using enum Number::Kind;
-  if (a.kind == kUndefined || b.kind == kUndefined || a.kind == kInfinity || b.kind == kInfinity) return Number::undefined();
-  if (a.is_exact() && b.is_exact()) {
-    const int64_t bits = a.exact.bits() + b.exact.bits();
-    if (bits > 2 * kMaxBits || !spend(1, bits)) return Number::undefined();
-    return Number::of(a.exact + b.exact);
-  }
+  if (!are_finite(a, b)) return Number::undefined();
+  if (a.is_exact() && b.is_exact()) return may_combine(a.exact, b.exact) ? Number::of(a.exact + b.exact) : Number::undefined();
   if (!spend(1, precision_)) return Number::undefined();
   Ball result;
   acb_add(result.get(), to_ball(a).get(), to_ball(b).get(), precision_);
@@ -91,13 +97,8 @@ Number Arithmetic::add(const Number& a, const Number& b) const {
 }
 
 Number Arithmetic::multiply(const Number& a, const Number& b) const {
-  using enum Number::Kind;
-  if (a.kind == kUndefined || b.kind == kUndefined || a.kind == kInfinity || b.kind == kInfinity) return Number::undefined();
-  if (a.is_exact() && b.is_exact()) {
-    const int64_t bits = a.exact.bits() + b.exact.bits();
-    if (bits > 2 * kMaxBits || !spend(1, bits)) return Number::undefined();
-    return Number::of(a.exact * b.exact);
-  }
+  if (!are_finite(a, b)) return Number::undefined();
+  if (a.is_exact() && b.is_exact()) return may_combine(a.exact, b.exact) ? Number::of(a.exact * b.exact) : Number::undefined();
   if (!spend(1, precision_)) return Number::undefined();
   Ball result;
   acb_mul(result.get(), to_ball(a).get(), to_ball(b).get(), precision_);
@@ -105,12 +106,9 @@ Number Arithmetic::multiply(const Number& a, const Number& b) const {
 }
 
 Number Arithmetic::divide(const Number& a, const Number& b) const {
-  using enum Number::Kind;
-  if (a.kind == kUndefined || b.kind == kUndefined || a.kind == kInfinity || b.kind == kInfinity) return Number::undefined();
+  if (!are_finite(a, b)) return Number::undefined();
   if (a.is_exact() && b.is_exact()) {
-    const int64_t bits = a.exact.bits() + b.exact.bits();
-    if (bits > 2 * kMaxBits || !spend(1, bits)) return Number::undefined();
-    auto quotient = grpo::divide(a.exact, b.exact);
+    auto quotient = may_combine(a.exact, b.exact) ? grpo::divide(a.exact, b.exact) : std::nullopt;
     return quotient ? Number::of(*std::move(quotient)) : Number::undefined();
   }
   const Ball divisor = to_ball(b);
@@ -165,7 +163,7 @@ Number Arithmetic::rational_power(const Number& base, const Rational& exponent) 
   if (exponent.denominator() == Rational(2)) {  // exact where the root is: the square root of -4
     Ball root;
     if (is_certainly_negative(base)) {
-      const Number size = rational_power(negate(base), Rational(1) * *grpo::divide(1, 2));
+      const Number size = rational_power(negate(base), *grpo::divide(1, 2));
       acb_mul_onei(root.get(), to_ball(size).get());
     } else {
       acb_sqrt(root.get(), ball.get(), precision_);
@@ -178,9 +176,7 @@ Number Arithmetic::rational_power(const Number& base, const Rational& exponent) 
 }
 
 Number Arithmetic::power(const Number& base, const Number& exponent) const {
-  using enum Number::Kind;
-  if (base.kind == kUndefined || base.kind == kInfinity || exponent.kind == kUndefined || exponent.kind == kInfinity)
-    return Number::undefined();
+  if (!are_finite(base, exponent)) return Number::undefined();
   if (exponent.is_exact()) return rational_power(base, exponent.exact);
   const Ball ball = to_ball(base);
   if (!spend(kFunctionCost * 2, precision_) || acb_contains_zero(ball.get()) != 0) return Number::undefined();

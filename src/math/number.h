@@ -71,7 +71,6 @@ class Arithmetic {
   static constexpr int64_t kFunctionSteps = 16;  // of a transcendental function beside a product
   Arithmetic(int64_t precision, Budget& budget) : precision_(precision), budget_(budget) {}
 
-  int64_t precision() const { return precision_; }
   Budget& budget() const { return budget_; }
 
   Number negate(const Number& a) const;
@@ -100,6 +99,8 @@ class Arithmetic {
 
  private:
   bool spend(int64_t factor, int64_t bits) const { return budget_.spend(factor * (1 + bits / 64)); }
+  static bool are_finite(const Number& a, const Number& b);
+  bool may_combine(const Rational& a, const Rational& b) const;
   Ball to_ball(const Number& a) const;
   Number finite(Ball value) const;
   Number rational_power(const Number& base, const Rational& exponent) const;

@@ -3,6 +3,7 @@
 
 #include "grpo/data/strings.h"
 #include "math/evaluate.h"
+#include "math/latex.h"
 #include "math/parser.h"
 #include "math/reading.h"
 #include "math/tokens.h"
@@ -15,22 +16,7 @@ constexpr int kMaxWrappings = 8;       // $\boxed{…}$. and the like: deeper ne
 constexpr size_t kMaxWords = 8;        // of a text answer; more are prose
 constexpr size_t kMaxKeyTokens = 200;  // of notation that is compared as it stands
 
-bool is_word_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
-
-/// Where the brace that opens at `open` closes; npos where it does not.
-size_t closing_brace(std::string_view text, size_t open) {
-  int64_t depth = 0;
-  for (size_t i = open; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '{') {
-      ++depth;
-    } else if (text[i] == '}' && --depth == 0) {
-      return i;
-    }
-  }
-  return std::string_view::npos;
-}
+bool is_word_letter(char c) { return is_ascii_letter(c) || static_cast<unsigned char>(c) >= 0x80; }
 
 bool unwrap_pair(std::string_view& text, std::string_view open, std::string_view close) {
   if (text.size() < open.size() + close.size() + 1 || !text.starts_with(open) || !text.ends_with(close)) return false;
@@ -47,7 +33,7 @@ bool unwrap(std::string_view& text) {
                                                                              {"**", "**"}, {"`", "`"}, {"\"", "\""},   {"“", "”"}};
   for (const auto& [open, close] : kPairs)
     if (unwrap_pair(text, open, close)) return true;
-  for (const std::string_view box : {"\\boxed", "\\fbox", "\\framebox"}) {
+  for (const std::string_view box : kBoxes) {
     if (!text.starts_with(box)) continue;
     const size_t open = text.find_first_not_of(" \t\n", box.size());
     if (open == std::string_view::npos || text[open] != '{' || closing_brace(text, open) != text.size() - 1) continue;

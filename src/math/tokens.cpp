@@ -5,6 +5,7 @@
 
 #include "grpo/data/strings.h"
 #include "math/decimal.h"
+#include "math/latex.h"
 #include "math/names.h"
 
 namespace grpo {
@@ -12,7 +13,6 @@ namespace {
 
 constexpr int kMaxNesting = 8;  // of \text{…} and the like
 
-bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
 class Tokenizer {

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "math/latex.h"
+
 namespace grpo {
 namespace {
 
@@ -278,13 +280,6 @@ void add_power(std::map<std::string, int>& powers, const std::string& unit, int 
 }
 
 }  // namespace
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return lower;
-}
 
 bool is_unit(std::string_view word) { return known_unit(word).has_value(); }
 

@@ -28,6 +28,4 @@ bool is_unit(std::string_view word);
 /// Whether the word is one of the language's, which never stands for a product of letters: "is", "or", "the".
 bool is_small_word(std::string_view word);
 
-std::string lower_case(std::string_view text);
-
 }  // namespace grpo

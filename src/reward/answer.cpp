@@ -1,32 +1,13 @@
 #include "grpo/reward/answer.h"
 
-#include <algorithm>
-#include <array>
-
 #include "grpo/data/strings.h"
 #include "grpo/data/types.h"
+#include "math/latex.h"
 #include "reward/lenient.h"
 #include "reward/tags.h"
 
 namespace grpo {
 namespace {
-
-constexpr std::array<std::string_view, 3> kBoxes = {"\\boxed", "\\fbox", "\\framebox"};
-
-/// The end of the group whose opening brace is text[open], exclusive of its closing brace; npos where it is not closed.
-size_t closing_brace(std::string_view text, size_t open) {
-  int64_t depth = 0;
-  for (size_t i = open; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '{') {
-      ++depth;
-    } else if (text[i] == '}' && --depth == 0) {
-      return i;
-    }
-  }
-  return std::string_view::npos;
-}
 
 std::optional<std::string_view> last_answer_tag(std::string_view text) {
   constexpr std::string_view kOpen = "<answer>", kClose = "</answer>";
@@ -38,12 +19,10 @@ std::optional<std::string_view> last_answer_tag(std::string_view text) {
   return text.substr(begin, text.find(kClose, begin) - begin);
 }
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 /// What a box without braces holds: all up to white space or the end of the formula, "\boxed\frac12$".
 std::optional<std::string_view> bare_box(std::string_view rest) {
   std::string_view content = trim(rest);
-  if (content.empty() || (is_letter(content.front()) && content.data() == rest.data())) return std::nullopt;  // another command
+  if (content.empty() || (is_ascii_letter(content.front()) && content.data() == rest.data())) return std::nullopt;  // another command
   const size_t end = content.find_first_of(" \t\n\r$");
   content = content.substr(0, end);
   while (!content.empty() && (content.back() == '.' || content.back() == ',')) content.remove_suffix(1);

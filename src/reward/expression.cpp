@@ -22,6 +22,10 @@ class ExpressionParser {
  private:
   using Value = std::optional<Rational>;
 
+  static Value combined(const Value& a, const Value& b, Value (*operation)(const Rational&, const Rational&)) {
+    return a && b ? operation(*a, *b) : std::nullopt;
+  }
+
   bool take(char c) {
     if (!rest_.starts_with(c)) return false;
     rest_ = trim(rest_.substr(1));
@@ -37,11 +41,9 @@ class ExpressionParser {
     Value value = parse_product(depth);
     while (valid_) {
       if (take('+')) {
-        const Value next = parse_product(depth);
-        value = value && next ? Value(*value + *next) : std::nullopt;
+        value = combined(value, parse_product(depth), [](const Rational& a, const Rational& b) -> Value { return a + b; });
       } else if (take('-')) {
-        const Value next = parse_product(depth);
-        value = value && next ? Value(*value - *next) : std::nullopt;
+        value = combined(value, parse_product(depth), [](const Rational& a, const Rational& b) -> Value { return a - b; });
       } else {
         break;
       }
@@ -53,11 +55,9 @@ class ExpressionParser {
     Value value = parse_factor(depth);
     while (valid_) {
       if (take('*')) {
-        const Value next = parse_factor(depth);
-        value = value && next ? Value(*value * *next) : std::nullopt;
+        value = combined(value, parse_factor(depth), [](const Rational& a, const Rational& b) -> Value { return a * b; });
       } else if (take('/')) {
-        const Value next = parse_factor(depth);
-        value = value && next ? divide(*value, *next) : std::nullopt;
+        value = combined(value, parse_factor(depth), divide);
       } else {
         break;
       }

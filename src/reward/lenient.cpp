@@ -5,6 +5,7 @@
 
 #include "grpo/data/strings.h"
 #include "grpo/math/verify.h"
+#include "math/latex.h"
 
 namespace grpo {
 namespace {
@@ -18,7 +19,7 @@ bool is_value(std::string_view text) {
 bool is_sentence(std::string_view text) {
   int words = 0, letters = 0;
   for (const char c : std::string(text) + ' ') {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool letter = is_ascii_letter(c);
     words += !letter && letters > 1 && is_space(c) ? 1 : 0;
     letters = letter ? letters + 1 : 0;
   }
@@ -27,9 +28,7 @@ bool is_sentence(std::string_view text) {
 
 /// What follows the last "answer is" or "answer:", up to the end of its sentence.
 std::optional<std::string_view> after_phrase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string lower = lower_case(text);
   size_t begin = std::string::npos;
   for (const std::string_view phrase : {"answer is", "answer:", "answer:**", "answer**:"}) {
     const size_t at = lower.rfind(phrase);

@@ -9,6 +9,7 @@
 #include "grpo/core/nearest.h"
 #include "grpo/data/strings.h"
 #include "grpo/reward/verdicts.h"
+#include "math/latex.h"
 
 namespace grpo {
 namespace {
@@ -32,8 +33,6 @@ double nearness_of_numbers(double a, double b) {
   return std::clamp(-std::log10(apart) / kManyDigits, 0.0, 0.95);
 }
 
-bool is_plain_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-
 /// LaTeX's commands that say how something looks and not what it is.
 bool is_layout(std::string_view command) {
   static constexpr std::array<std::string_view, 14> kLayout = {"left", "right", "text",  "mathrm", "mathbf", "textbf",       "boxed",
@@ -55,11 +54,11 @@ std::string skeleton(std::string_view text) {
     const bool digit_follows = i + 1 < text.size() && is_digit(text[i + 1]);
     size_t length = 1;
     if (c == '\\') {
-      while (i + length < text.size() && is_plain_letter(text[i + length])) ++length;
+      while (i + length < text.size() && is_ascii_letter(text[i + length])) ++length;
       apart = true;
       if (length > 1 && !is_layout(text.substr(i + 1, length - 1))) add(text.substr(i + 1, length - 1));
       apart = true;
-    } else if (is_plain_letter(c) || is_digit(c) || static_cast<signed char>(c) < 0 || ((c == '.' || c == '-') && digit_follows)) {
+    } else if (is_ascii_letter(c) || is_digit(c) || static_cast<signed char>(c) < 0 || ((c == '.' || c == '-') && digit_follows)) {
       add(text.substr(i, 1));
     } else {
       apart = true;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "grpo/data/strings.h"
+#include "math/latex.h"
 #include "reward/builtin.h"
 
 namespace grpo {
@@ -24,15 +25,13 @@ void describe(ConfigVisitor& visitor, RepetitionOptions& options) {
 
 /// `word` as it is compared: in lower case, without ASCII punctuation at its ends unless it is nothing else.
 std::string compared(std::string_view word) {
-  const auto is_letter = [](char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || static_cast<signed char>(c) < 0; };
+  const auto is_letter = [](char c) { return is_digit(c) || is_ascii_letter(c) || static_cast<signed char>(c) < 0; };
   const auto first = std::ranges::find_if(word, is_letter);
   if (first != word.end()) {
     word.remove_prefix(static_cast<size_t>(first - word.begin()));
     while (!is_letter(word.back())) word.remove_suffix(1);
   }
-  std::string result(word);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
+  return lower_case(word);
 }
 
 /// The words of `text`, equal ones by equal numbers; what is too long for a word, such as a sentence without white space, in pieces.

@@ -118,19 +118,29 @@ std::string contents(int file) {
   ::_exit(EXIT_SUCCESS);
 }
 
-/// One message of any length with descriptors. Empty where the other side has gone.
-std::vector<int> receive_descriptors(int socket) {
+/// A message of one byte with room for descriptors; it holds pointers to itself.
+struct DescriptorMessage {
+  DescriptorMessage() {
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    header.msg_control = space.data();
+    header.msg_controllen = space.size();
+  }
+  DescriptorMessage(const DescriptorMessage&) = delete;
+  DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+
   char byte = 0;
   iovec data{&byte, 1};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> space{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = space.data();
-  message.msg_controllen = space.size();
+  msghdr header{};
+};
+
+/// The descriptors of one message. Empty where the other side has gone.
+std::vector<int> receive_descriptors(int socket) {
+  DescriptorMessage message;
   ssize_t received = 0;
-  while ((received = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
-  const cmsghdr* head = received > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  while ((received = ::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
+  const cmsghdr* head = received > 0 ? CMSG_FIRSTHDR(&message.header) : nullptr;
   if (head == nullptr) return {};
   std::vector<int> descriptors((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
   std::memcpy(descriptors.data(), CMSG_DATA(head), descriptors.size() * sizeof(int));
@@ -138,21 +148,15 @@ std::vector<int> receive_descriptors(int socket) {
 }
 
 bool send_descriptors(int socket, const std::vector<int>& descriptors) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> space{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = space.data();
-  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  DescriptorMessage message;
+  message.header.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
+  cmsghdr* head = CMSG_FIRSTHDR(&message.header);
   head->cmsg_level = SOL_SOCKET;
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
   std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size() * sizeof(int));
   ssize_t sent = 0;
-  while ((sent = ::sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) continue;
+  while ((sent = ::sendmsg(socket, &message.header, MSG_NOSIGNAL)) < 0 && errno == EINTR) continue;
   return sent > 0;
 }
 
